@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * adit/node.h: NodeAPI, what the role `node` answers through `api->call(host, "node", METHOD, ...)`
+ * and which events it publishes. Hashes in JSON are display order (as block explorers and
+ * bitcoind's RPC print them), amounts are satoshi, weights weight units, times Unix seconds.
+ *
+ * An answer of ADIT_E_UNAVAILABLE means that the node is absent, starting or in initial download;
+ * the message says which. ADIT_E_UNSUPPORTED: this backend can't know it.
+ *
+ * get_status        {} -> {"backend":"embedded","network":"regtest","state":"ready",
+ *                   "detail":"","height":7,"hash":"..","bits":"207fffff","difficulty":4.6e-10,
+ *                   "tip_time":1700000000,"mempool_tx":3,"blocks_accepted":1,"blocks_rejected":0,
+ *                   "version":"/Satoshi:31.0.0/"}
+ *                   Always answers. state: connecting, starting, initial-download, ready, failing.
+ * get_chain_tip     {} -> {"hash":"..","height":7}
+ * get_chain_info    {} -> {"hash","height","bits","difficulty","median_time","network",
+ *                   "initial_block_download":false}
+ * get_block_template {} -> see below; the newest template of the current tip.
+ * submit_block      attachment: the serialized block with witness ->
+ *                   {"accepted":true,"hash":"..","height":8} or
+ *                   {"accepted":false,"hash":"..","reason":"bad-cb-amount"}. A duplicate of a block
+ *                   that was accepted before is {"accepted":true,"duplicate":true,..}.
+ * get_block         {"hash":".."} -> {"hash","height","confirmations"}; attachment: the block.
+ * get_block_by_height {"height":7} -> the same.
+ *
+ * Template:
+ *   {"id":12, "prev_hash":"..", "height":8, "version":536870912, "bits":"207fffff",
+ *    "target":"7fffff..", "curtime":.., "mintime":.., "coinbase_value":5000001000, "fees":1000,
+ *    "default_witness_commitment":"6a24aa21a9ed.." (script hex),
+ *    "sigop_limit":80000, "weight_limit":4000000, "size_limit":4000000,
+ *    "transactions":[{"txid":"..","wtxid":"..","fee":1000,"sigops":4,"weight":561,"size":150,
+ *                     "depends":[1]}, ...]}
+ *   `depends` are 1-based indices into the list, as in getblocktemplate (BIP22/23). Attachment: the
+ *   transactions, fully serialized, one after the other, `size` bytes each, in list order.
+ *   `id` grows by at least one with every template that differs; same id = same template.
+ *
+ * Events of the owner `node`:
+ *   NewBlock              {"block_hash":"..","height":8}
+ *   BlockDisconnected     {"hash":"..","height":8}
+ *   ChainReorg            {"old_tip":"..","new_tip":".."}
+ *   BlockTemplateUpdated  {"prev_hash":"..","height":9,"tx_count":3,"id":13,"new_tip":true}
+ *   BlockMined            {"block_hash":"..","height":8,"miner_id":null}  an own submission was accepted
+ *   SyncStateChanged      {"old_state":"connecting","new_state":"ready"}
+ */
+#ifndef ADIT_NODE_H
+#define ADIT_NODE_H
+
+#define ADIT_NODE_ROLE "node"
+
+#endif

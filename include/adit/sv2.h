@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * adit/sv2.h: Stratum V2 connections as a plugin sees them, and the service `sv2.server/1`.
+ *
+ * Messages arrive as decoded structs at handlers and are sent as structs; framing, Noise,
+ * SetupConnection, time-outs and limits are below. The structs and handler tables stand in
+ * adit/sv2_messages.h, which is generated from lib/sv2/messages.def.
+ *
+ * All of this runs on the process's event loop. Byte order: hashes and targets are the 32 bytes
+ * of the wire (least significant byte first).
+ */
+#ifndef ADIT_SV2_H
+#define ADIT_SV2_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <adit/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* U256: 32 bytes, least significant first. */
+struct adit_u256 {
+	uint8_t b[32];
+};
+
+/* A borrowed run of bytes: STR0_255, B0_32, B0_255, B0_64K. */
+struct adit_bytes {
+	const uint8_t *data;
+	uint32_t size;
+};
+
+/* A borrowed sequence in wire form: COUNT elements in SIZE bytes. U256 elements are 32 bytes each,
+ * U32 elements 4 (little-endian), B0_16M elements a 3-byte length (little-endian) and that many
+ * bytes; a decoded sequence has been checked to hold exactly COUNT of them. */
+struct adit_sv2_seq {
+	const uint8_t *data;
+	uint32_t size;
+	uint32_t count;
+};
+
+/* OPTION[U32]; also for a trailing U32 that older peers leave out. */
+struct adit_sv2_option_u32 {
+	bool present;
+	uint32_t value;
+};
+
+/* SetupConnection.protocol */
+enum adit_sv2_protocol {
+	ADIT_SV2_MINING = 0,
+	ADIT_SV2_JOB_DECLARATION = 1,
+	ADIT_SV2_TEMPLATE_DISTRIBUTION = 2
+};
+
+/* SetupConnection.flags of the mining protocol (specification 05 section 5.3.1) */
+#define ADIT_SV2_REQUIRES_STANDARD_JOBS 0x1u
+#define ADIT_SV2_REQUIRES_WORK_SELECTION 0x2u
+#define ADIT_SV2_REQUIRES_VERSION_ROLLING 0x4u
+/* SetupConnection.Success.flags of the mining protocol: other meanings for the same bits */
+#define ADIT_SV2_REQUIRES_FIXED_VERSION 0x1u
+#define ADIT_SV2_REQUIRES_EXTENDED_CHANNELS 0x2u
+
+/* Header bits that a miner may change freely (BIP323). */
+#define ADIT_SV2_VERSION_ROLLING_MASK 0x1fffffe0u
+
+struct adit_sv2_conn;
+struct adit_sv2_setup_connection;
+struct adit_sv2_setup_connection_success;
+
+/* What can be done with a connection; reached through the inline functions below. */
+struct adit_sv2_conn_api {
+	uint32_t size;
+	uint32_t version; /* 1 */
+	int32_t (*send)(struct adit_sv2_conn *conn, int32_t message, const void *body);
+	int32_t (*encode)(int32_t message, const void *body, uint8_t *out, size_t capacity,
+	                  size_t *size);
+	int32_t (*send_frame)(struct adit_sv2_conn *conn, const uint8_t *frame, size_t size);
+	void (*close)(struct adit_sv2_conn *conn, const char *reason);
+	void (*set_user)(struct adit_sv2_conn *conn, void *user);
+	void *(*user)(const struct adit_sv2_conn *conn);
+	uint32_t (*id)(const struct adit_sv2_conn *conn);
+	uint32_t (*flags)(const struct adit_sv2_conn *conn);
+	const char *(*peer)(const struct adit_sv2_conn *conn);
+	size_t (*pending)(const struct adit_sv2_conn *conn);
+};
+
+/* The visible head of a connection; the rest is private to whoever made it. */
+struct adit_sv2_conn {
+	const struct adit_sv2_conn_api *api;
+};
+
+/* Encodes, seals and queues message number MESSAGE (enum adit_sv2_message) with struct BODY. It
+ * leaves with everything else of this wake-up in one write. ADIT_E_INVALID_ARGUMENT when BODY does
+ * not fit the message; ADIT_E_LIMIT when the peer reads so slowly that the queue bound is reached
+ * (the connection is then closing); ADIT_E_UNAVAILABLE on a closing connection. Handlers of the
+ * connection, `closed` included, are never called from inside. */
+static inline int32_t adit_sv2_send(struct adit_sv2_conn *conn, int32_t message, const void *body)
+{
+	return conn->api->send(conn, message, body);
+}
+
+/* Writes the plain frame (6-byte header and payload) to OUT and its size to *SIZE; with OUT NULL
+ * only the size. For broadcasts: encode once, adit_sv2_send_frame() to each connection. */
+static inline int32_t adit_sv2_encode(struct adit_sv2_conn *conn, int32_t message, const void *body,
+                                      uint8_t *out, size_t capacity, size_t *size)
+{
+	return conn->api->encode(message, body, out, capacity, size);
+}
+
+/* Seals and queues a frame made by adit_sv2_encode(). Errors as adit_sv2_send(). */
+static inline int32_t adit_sv2_send_frame(struct adit_sv2_conn *conn, const uint8_t *frame,
+                                          size_t size)
+{
+	return conn->api->send_frame(conn, frame, size);
+}
+
+/* Closes after what is queued has been written (bounded in time). `closed` is called later, from
+ * the loop, with REASON. */
+static inline void adit_sv2_close(struct adit_sv2_conn *conn, const char *reason)
+{
+	conn->api->close(conn, reason);
+}
+
+/* A pointer of the application's own, NULL at first. */
+static inline void adit_sv2_set_user(struct adit_sv2_conn *conn, void *user)
+{
+	conn->api->set_user(conn, user);
+}
+static inline void *adit_sv2_user(const struct adit_sv2_conn *conn)
+{
+	return conn->api->user(conn);
+}
+
+/* Number of the connection, unique in the process's life; flags of its SetupConnection; the
+ * peer's address as text (borrowed). */
+static inline uint32_t adit_sv2_conn_id(const struct adit_sv2_conn *conn)
+{
+	return conn->api->id(conn);
+}
+static inline uint32_t adit_sv2_conn_flags(const struct adit_sv2_conn *conn)
+{
+	return conn->api->flags(conn);
+}
+static inline const char *adit_sv2_peer(const struct adit_sv2_conn *conn)
+{
+	return conn->api->peer(conn);
+}
+
+/* Bytes that are queued and not yet written. */
+static inline size_t adit_sv2_pending(const struct adit_sv2_conn *conn)
+{
+	return conn->api->pending(conn);
+}
+
+/* The answer of a `setup` callback. */
+struct adit_sv2_setup_result {
+	uint32_t flags;         /* for SetupConnection.Success: this server's requirements */
+	uint32_t error_flags;   /* for SetupConnection.Error: unsupported flags of the request */
+	const char *error_code; /* NULL: accepted; else refused with this code (borrowed, static) */
+};
+
+/*
+ * Callbacks that every server-side table begins with, after `size`:
+ *   supported_flags  bits of SetupConnection.flags that are understood; a request with any other
+ *                    bit is refused with "unsupported-feature-flags" and those bits.
+ *   setup            may be NULL (accept). Called for a request with known flags and version.
+ *   opened           may be NULL. SetupConnection.Success is queued; messages may be sent.
+ *   closed           may be NULL. Last call for the connection. Follows every `opened`.
+ *   batch_end        may be NULL. All messages of one socket read have been handled: the place to
+ *                    acknowledge shares.
+ * A message handler that returns an error (ADIT_E_*) closes this connection, nothing else. A
+ * message without a handler closes it too, as a message in the wrong direction does; an unknown
+ * extension's message is skipped.
+ */
+#define ADIT_SV2_SERVER_CALLBACKS \
+	uint32_t supported_flags; \
+	void (*setup)(void *context, struct adit_sv2_conn *conn, \
+	              const struct adit_sv2_setup_connection *request, \
+	              struct adit_sv2_setup_result *result); \
+	void (*opened)(void *context, struct adit_sv2_conn *conn); \
+	void (*closed)(void *context, struct adit_sv2_conn *conn, const char *reason); \
+	void (*batch_end)(void *context, struct adit_sv2_conn *conn);
+
+/*
+ * Callbacks that every client-side table begins with, after `size`:
+ *   opened     SetupConnection.Success has arrived.
+ *   closed     the connection ended (REASON), or an attempt failed before `opened`
+ *              (then CONN is NULL). The client connects again by itself, with back-off.
+ *   batch_end  as above.
+ */
+#define ADIT_SV2_CLIENT_CALLBACKS \
+	uint32_t reserved; \
+	void (*opened)(void *context, struct adit_sv2_conn *conn, \
+	               const struct adit_sv2_setup_connection_success *success); \
+	void (*closed)(void *context, struct adit_sv2_conn *conn, const char *reason); \
+	void (*batch_end)(void *context, struct adit_sv2_conn *conn);
+
+#include <adit/sv2_messages.h>
+
+/*
+ * Service "sv2.server/1", offered by the plugin sv2-server: its listeners hand connections of a
+ * protocol to the plugin that registered for it.
+ */
+#define ADIT_SV2_SERVER_SERVICE "sv2.server/1"
+
+struct adit_sv2_server_service {
+	uint32_t size;
+	uint32_t version; /* 1 */
+	void *server;     /* first argument of the functions below */
+
+	/* Serves the mining protocol with HANDLERS (kept by reference until withdrawn). At first closed:
+	 * nobody is accepted until set_open(.., true). ADIT_E_EXISTS when another plugin does already. */
+	int32_t (*serve_mining)(void *server, const struct adit_sv2_mining_server_handlers *handlers,
+	                        void *context);
+	/* Ends what serve_mining began: connections are closed, `closed` is called for each before
+	 * this returns. */
+	void (*withdraw_mining)(void *server);
+	/* While PROTOCOL (enum adit_sv2_protocol) is not open no new connection is accepted for it; those
+	 * waiting stay in the listener's queue. */
+	void (*set_open)(void *server, uint8_t protocol, bool open);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* address.h: addresses and the descriptors that need no key: where the reward goes. base58check,
+ * bech32 (BIP173), bech32m (BIP350); descriptors addr() and raw() of BIP385/386 with checksum
+ * (BIP380). */
+#ifndef BITCOIN_ADDRESS_H
+#define BITCOIN_ADDRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/util/error.h"
+
+enum bitcoin_network { BITCOIN_MAIN, BITCOIN_TESTNET4, BITCOIN_SIGNET, BITCOIN_REGTEST };
+
+#define SCRIPT_MAX 520
+
+struct script {
+	uint8_t data[SCRIPT_MAX];
+	size_t size;
+};
+
+/* "main", "testnet4" (also "testnet3", "test"), "signet", "regtest". */
+bool network_parse(const char *name, enum bitcoin_network *out);
+const char *network_name(enum bitcoin_network network);
+
+/* The script of ADDRESS. The error text says what is wrong, and for an address of another network
+ * which one it is of. */
+int32_t address_to_script(const char *address, enum bitcoin_network network, struct script *out,
+                          struct error *e);
+/* The address of a standard script; false for others. OUT holds at least 100 bytes. */
+bool script_to_address(const uint8_t *script, size_t size, enum bitcoin_network network, char *out,
+                       size_t capacity);
+/* A bare address, addr(ADDRESS) or raw(HEX), the latter two with or without #checksum. */
+int32_t descriptor_to_script(const char *text, enum bitcoin_network network, struct script *out,
+                             struct error *e);
+/* Base58Check: payload with 4-byte double-SHA256 checksum. Decode returns the payload size or -1. */
+int base58check_decode(const char *text, uint8_t *out, size_t capacity);
+bool base58check_encode(const uint8_t *payload, size_t size, char *out, size_t capacity);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * client.h: the client side of Stratum V2: connects, does Noise and SetupConnection, dispatches to
+ * a handler table, and connects again with back-off (1 s doubling to 30 s, with jitter) until it is
+ * freed. Runs on a libevent loop; names are resolved without blocking.
+ */
+#ifndef SV2_CLIENT_H
+#define SV2_CLIENT_H
+
+#include <event2/event.h>
+
+#include <adit/sv2.h>
+
+#include "lib/sv2/server.h"
+
+struct sv2_client;
+
+struct sv2_client_options {
+	const char *address;        /* "host:port", "[v6]:port" or "unix:/path"; copied */
+	bool plain;                 /* no Noise: only sensible with unix: or loopback */
+	const uint8_t *authority_x; /* 32 bytes, or NULL: not authenticated (warned at each start) */
+	uint32_t certificate_skew;  /* tolerated clock difference in seconds, 0: 60 */
+	uint32_t flags;             /* SetupConnection.flags */
+	const char *vendor;         /* copied; NULL: "adit" */
+	const char *hardware_version;
+	const char *firmware;
+	const char *device_id;
+	uint32_t connect_timeout_ms;   /* 0: 5000 */
+	uint32_t handshake_timeout_ms; /* connect to SetupConnection.Success, 0: 10000 */
+	uint32_t idle_timeout_ms;      /* 0: never */
+	size_t max_pending;            /* 0: 4 MiB */
+	uint32_t retry_min_ms;         /* 0: 1000 */
+	uint32_t retry_max_ms;         /* 0: 30000 */
+	sv2_log_fn log;
+	void *log_user;
+};
+
+/* HANDLERS kept by reference. The first attempt is made from the loop. NULL with E filled when the
+ * address can't be parsed. */
+struct sv2_client *sv2_client_new_mining(struct event_base *base,
+                                         const struct sv2_client_options *options,
+                                         const struct adit_sv2_mining_client_handlers *handlers,
+                                         void *context, struct error *e);
+struct sv2_client *sv2_client_new_template(struct event_base *base,
+                                           const struct sv2_client_options *options,
+                                           const struct adit_sv2_template_client_handlers *handlers,
+                                           void *context, struct error *e);
+/* Closes; `closed` is called if a connection was open. */
+void sv2_client_free(struct sv2_client *c);
+/* The connection while it is set up, else NULL. */
+struct adit_sv2_conn *sv2_client_conn(struct sv2_client *c);
+
+#endif
