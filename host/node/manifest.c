@@ -3,7 +3,6 @@
 
 #include "host/node/node_plugin.h"
 
-
 const char adit_node_manifest[] =
     "[plugin]\n"
     "name = node\n"
@@ -23,8 +22,8 @@ const char adit_node_manifest[] =
     "template_interval = duration | 30s | 1s..10m"
     " | a new template is asked for at least this often\n"
     /* backend = bitcoin-rpc */
-    "rpc_url = string | - | - | http://HOST:PORT/ of the node's RPC server; default 127.0.0.1 and the"
-    " network's port\n"
+    "rpc_url = string | - | - | http://HOST:PORT/ of the node's RPC server;"
+    " default 127.0.0.1 and the network's port\n"
     "rpc_datadir = path | - | - | the node's data directory, where its cookie lies; default"
     " ~/.bitcoin\n"
     "rpc_cookie_file = path | - | - | the cookie itself, when it lies elsewhere\n"

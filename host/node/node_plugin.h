@@ -7,8 +7,8 @@
 #include <adit/plugin.h>
 
 extern const struct adit_plugin_descriptor adit_node_plugin;
-/* The text of its manifest, as it would stand in a file node.manifest. The schema describes the keys
- * of the section [node]. */
+/* The text of its manifest, as it would stand in a file node.manifest. The schema describes the
+ * keys of the section [node]. */
 extern const char adit_node_manifest[];
 
 #endif
