@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "lib/noise/aead.h"
+
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "lib/noise/noise.h"
+
+void *aead_new(const uint8_t key[32])
+{
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+
+	if (ctx != NULL && EVP_EncryptInit_ex(ctx, EVP_chacha20_poly1305(), NULL, key, NULL) != 1) {
+		EVP_CIPHER_CTX_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+void aead_free(void *context)
+{
+	EVP_CIPHER_CTX_free(context);
+}
+
+void aead_iv(uint64_t nonce, uint8_t iv[AEAD_IV_SIZE])
+{
+	memset(iv, 0, 4);
+	for (int i = 0; i < 8; i++)
+		iv[4 + i] = (uint8_t)(nonce >> (8 * i));
+}
+
+/* Sizes are at most AEAD_MESSAGE_MAX here, so an int holds them. */
+static bool update(EVP_CIPHER_CTX *ctx, uint8_t *out, const uint8_t *in, size_t size)
+{
+	int written;
+
+	return size == 0 || EVP_CipherUpdate(ctx, out, &written, in, (int)size) == 1;
+}
+
+int32_t aead_seal(void *context, const uint8_t iv[AEAD_IV_SIZE], const uint8_t *ad, size_t ad_size,
+		  const uint8_t *plain, size_t size, uint8_t *out)
+{
+	EVP_CIPHER_CTX *ctx = context;
+	int written;
+
+	if (size > AEAD_MESSAGE_MAX - NOISE_MAC_SIZE || ad_size > AEAD_MESSAGE_MAX)
+		return ADIT_E_INVALID_ARGUMENT;
+	if (EVP_CipherInit_ex(ctx, NULL, NULL, NULL, iv, 1) != 1 ||
+	    !update(ctx, NULL, ad, ad_size) || !update(ctx, out, plain, size) ||
+	    EVP_CipherFinal_ex(ctx, out + size, &written) != 1 ||
+	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, NOISE_MAC_SIZE, out + size) != 1)
+		return ADIT_E_INTERNAL;
+	return ADIT_OK;
+}
+
+int32_t aead_open(void *context, const uint8_t iv[AEAD_IV_SIZE], const uint8_t *ad, size_t ad_size,
+		  const uint8_t *sealed, size_t size, uint8_t *out)
+{
+	EVP_CIPHER_CTX *ctx = context;
+	uint8_t mac[NOISE_MAC_SIZE];
+	size_t plain_size;
+	int written;
+
+	if (size < NOISE_MAC_SIZE)
+		return ADIT_E_PROTOCOL;
+	if (size > AEAD_MESSAGE_MAX || ad_size > AEAD_MESSAGE_MAX)
+		return ADIT_E_INVALID_ARGUMENT;
+	plain_size = size - NOISE_MAC_SIZE;
+	memcpy(mac, sealed + plain_size, sizeof(mac)); /* the control call takes no const pointer */
+	if (EVP_CipherInit_ex(ctx, NULL, NULL, NULL, iv, 0) != 1 ||
+	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, NOISE_MAC_SIZE, mac) != 1 ||
+	    !update(ctx, NULL, ad, ad_size) || !update(ctx, out, sealed, plain_size))
+		return ADIT_E_INTERNAL;
+	if (EVP_CipherFinal_ex(ctx, out + plain_size, &written) == 1)
+		return ADIT_OK;
+	memset(out, 0, plain_size);
+	return ADIT_E_PROTOCOL;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "lib/noise/secp.h"
+
+#include <stdalign.h>
+#include <stddef.h>
+#include <secp256k1.h>
+#include <secp256k1_ellswift.h>
+#include <secp256k1_extrakeys.h>
+#include <secp256k1_preallocated.h>
+#include <secp256k1_schnorrsig.h>
+
+#include "lib/util/random.h"
+
+/* The context lives in static storage, so that a plugin that is unloaded leaves nothing behind.
+ * Randomising it blinds the multiplications with secrets against side channels. */
+static const secp256k1_context *context(void)
+{
+	static alignas(max_align_t) unsigned char storage[1024];
+	static secp256k1_context *ctx;
+	uint8_t seed[32];
+
+	if (ctx != NULL)
+		return ctx;
+	if (secp256k1_context_preallocated_size(SECP256K1_CONTEXT_NONE) <= sizeof(storage))
+		ctx = secp256k1_context_preallocated_create(storage, SECP256K1_CONTEXT_NONE);
+	else
+		ctx = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
+	random_bytes(seed, sizeof(seed));
+	(void)secp256k1_context_randomize(ctx, seed);
+	secure_wipe(seed, sizeof(seed));
+	return ctx;
+}
+
+static void serialize_x(const secp256k1_xonly_pubkey *key, uint8_t x[32])
+{
+	(void)secp256k1_xonly_pubkey_serialize(context(), x, key);
+}
+
+bool secp_public_x(const uint8_t secret[32], uint8_t x[32])
+{
+	secp256k1_keypair pair;
+	secp256k1_xonly_pubkey key;
+	bool ok = secp256k1_keypair_create(context(), &pair, secret) == 1 &&
+		  secp256k1_keypair_xonly_pub(context(), &key, NULL, &pair) == 1;
+
+	if (ok)
+		serialize_x(&key, x);
+	secure_wipe(&pair, sizeof(pair));
+	return ok;
+}
+
+bool secp_x_valid(const uint8_t x[32])
+{
+	secp256k1_xonly_pubkey key;
+
+	return secp256k1_xonly_pubkey_parse(context(), &key, x) == 1;
+}
+
+/* All but about 2^-128 of the 32-byte strings are valid keys: the loops run once. */
+void secp_generate(uint8_t secret[32])
+{
+	do
+		random_bytes(secret, 32);
+	while (secp256k1_ec_seckey_verify(context(), secret) != 1);
+}
+
+void secp_generate_ellswift(uint8_t secret[32], uint8_t ellswift[64])
+{
+	uint8_t aux[32];
+
+	do {
+		random_bytes(secret, 32);
+		random_bytes(aux, sizeof(aux));
+	} while (secp256k1_ellswift_create(context(), ellswift, secret, aux) != 1);
+	secure_wipe(aux, sizeof(aux));
+}
+
+void secp_ellswift_x(const uint8_t ellswift[64], uint8_t x[32])
+{
+	secp256k1_pubkey point;
+	secp256k1_xonly_pubkey key;
+
+	(void)secp256k1_ellswift_decode(context(), &point, ellswift);
+	(void)secp256k1_xonly_pubkey_from_pubkey(context(), &key, NULL, &point);
+	serialize_x(&key, x);
+}
+
+bool secp_ecdh(const uint8_t secret[32], const uint8_t a[64], const uint8_t b[64], bool we_are_a,
+	       uint8_t out[32])
+{
+	return secp256k1_ellswift_xdh(context(), out, a, b, secret, we_are_a ? 0 : 1,
+				      secp256k1_ellswift_xdh_hash_function_bip324, NULL) == 1;
+}
+
+bool secp_sign(const uint8_t secret[32], const uint8_t message[32], const uint8_t aux[32],
+	       uint8_t signature[64])
+{
+	secp256k1_keypair pair;
+	bool ok = secp256k1_keypair_create(context(), &pair, secret) == 1 &&
+		  secp256k1_schnorrsig_sign32(context(), signature, message, &pair, aux) == 1;
+
+	secure_wipe(&pair, sizeof(pair));
+	return ok;
+}
+
+bool secp_verify(const uint8_t x[32], const uint8_t message[32], const uint8_t signature[64])
+{
+	secp256k1_xonly_pubkey key;
+
+	return secp256k1_xonly_pubkey_parse(context(), &key, x) == 1 &&
+	       secp256k1_schnorrsig_verify(context(), signature, message, 32, &key) == 1;
+}
