@@ -10,6 +10,7 @@
 #include <secp256k1_extrakeys.h>
 #include <secp256k1_preallocated.h>
 #include <secp256k1_schnorrsig.h>
+#include <stdlib.h>
 
 #include "lib/util/random.h"
 
@@ -28,7 +29,8 @@ static const secp256k1_context *context(void)
 	else
 		ctx = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
 	random_bytes(seed, sizeof(seed));
-	(void)secp256k1_context_randomize(ctx, seed);
+	if (ctx == NULL || secp256k1_context_randomize(ctx, seed) != 1)
+		abort(); /* out of memory in the first call of the process */
 	secure_wipe(seed, sizeof(seed));
 	return ctx;
 }
@@ -82,8 +84,10 @@ void secp_ellswift_x(const uint8_t ellswift[64], uint8_t x[32])
 	secp256k1_pubkey point;
 	secp256k1_xonly_pubkey key;
 
-	(void)secp256k1_ellswift_decode(context(), &point, ellswift);
-	(void)secp256k1_xonly_pubkey_from_pubkey(context(), &key, NULL, &point);
+	/* Neither can fail: both are defined for every encoding. */
+	if (secp256k1_ellswift_decode(context(), &point, ellswift) != 1 ||
+	    secp256k1_xonly_pubkey_from_pubkey(context(), &key, NULL, &point) != 1)
+		abort();
 	serialize_x(&key, x);
 }
 
