@@ -34,7 +34,9 @@ AC_DEFUN([ADIT_CHECK_SECP256K1], [
 		for f in "$with_secp256k1"/lib/libsecp256k1.a "$with_secp256k1"/lib/*/libsecp256k1.a; do
 			AS_IF([test -f "$f"], [adit_archive=$f])
 		done
-		AS_IF([test -n "$adit_archive"], [SECP256K1_LIBS=$adit_archive],
+		dnl With -l: rather than by its path, since libtool warns about archives.
+		AS_IF([test -n "$adit_archive"],
+			[SECP256K1_LIBS="-L`dirname "$adit_archive"` -l:libsecp256k1.a"],
 			[SECP256K1_LIBS="-L$with_secp256k1/lib -lsecp256k1"])
 		secp256k1_how=$SECP256K1_LIBS
 	], [
