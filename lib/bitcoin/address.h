@@ -27,14 +27,18 @@ const char *network_name(enum bitcoin_network network);
 /* The script of ADDRESS. The error text says what is wrong, and for an address of another network
  * which one it is of. */
 int32_t address_to_script(const char *address, enum bitcoin_network network, struct script *out,
-                          struct error *e);
+			  struct error *e);
 /* The address of a standard script; false for others. OUT holds at least 100 bytes. */
 bool script_to_address(const uint8_t *script, size_t size, enum bitcoin_network network, char *out,
-                       size_t capacity);
+		       size_t capacity);
 /* A bare address, addr(ADDRESS) or raw(HEX), the latter two with or without #checksum. */
 int32_t descriptor_to_script(const char *text, enum bitcoin_network network, struct script *out,
-                             struct error *e);
-/* Base58Check: payload with 4-byte double-SHA256 checksum. Decode returns the payload size or -1. */
+			     struct error *e);
+/* BIP380: the checksum of a descriptor, eight characters and a NUL; false when TEXT has a character
+ * that no descriptor may have. */
+bool descriptor_checksum(const char *text, size_t size, char out[9]);
+/* Base58Check: payload with 4-byte double-SHA256 checksum. Decode returns the payload size or -1.
+ */
 int base58check_decode(const char *text, uint8_t *out, size_t capacity);
 bool base58check_encode(const uint8_t *payload, size_t size, char *out, size_t capacity);
 

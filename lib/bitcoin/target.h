@@ -21,7 +21,8 @@ double target_difficulty(const uint8_t target[32]);
 /* Expected hashes for one hit: 2^256 / (target + 1). */
 double target_work(const uint8_t target[32]);
 /* The target that a device of HASHRATE hashes a second meets SHARES_PER_MINUTE times a minute, the
- * largest target for hashrate 0: (2^256 - 1 - W) / (W + 1), W = hashrate * 60 / shares_per_minute. */
+ * largest target for hashrate 0: (2^256 - 1 - W) / (W + 1), W = hashrate * 60 / shares_per_minute.
+ */
 void target_from_hashrate(double hashrate, double shares_per_minute, uint8_t out[32]);
 /* diff1 / difficulty, capped at 2^256 - 1. */
 void target_from_difficulty(double difficulty, uint8_t out[32]);

@@ -48,8 +48,8 @@ bool tx_next_output(struct reader *r, struct tx_output *out);
 void tx_txid(const struct tx *tx, uint8_t out[32]);
 void tx_wtxid(const struct tx *tx, uint8_t out[32]);
 uint64_t tx_weight(const struct tx *tx);
-/* Legacy signature operations of a script, counted without execution (an OP_CHECKMULTISIG as 20 unless
- * ACCURATE). The block's cost is four times this for what is not witness. */
+/* Legacy signature operations of a script, counted without execution (an OP_CHECKMULTISIG as 20
+ * unless ACCURATE). The block's cost is four times this for what is not witness. */
 uint32_t script_sigops(const uint8_t *script, size_t size, bool accurate);
 
 /* An 80-byte header as fields. */
@@ -69,7 +69,8 @@ void block_header_read(const uint8_t in[80], struct block_header *h);
 size_t bip34_push(uint32_t height, uint8_t out[6]);
 /* Reads it back; false when the script does not begin with a minimal height push. */
 bool bip34_height(const uint8_t *script, size_t size, uint32_t *height);
-/* BIP141: the commitment output script (38 bytes) over WITNESS_ROOT and a reserved value of zeros. */
+/* BIP141: the commitment output script (38 bytes) over WITNESS_ROOT and a reserved value of zeros.
+ */
 void bip141_commitment(const uint8_t witness_root[32], uint8_t script[38]);
 
 #endif
