@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/* show.c: `status` and `roles`. */
+#include "config.h"
+
+#include "host/aditctl/commands.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "host/aditctl/json.h"
+#include "host/aditctl/text.h"
+
+#define ANSWER_MS 15000
+
+/* --- helpers ------------------------------------------------------------------------------------
+ */
+
+static enum style state_style(const char *state)
+{
+	if (strcmp(state, "running") == 0 || strcmp(state, "ready") == 0)
+		return STYLE_GOOD;
+	if (strcmp(state, "failing") == 0)
+		return STYLE_BAD;
+	if (strcmp(state, "disabled") == 0 || strcmp(state, "stopped") == 0)
+		return STYLE_FAINT;
+	return STYLE_WARN;
+}
+
+static void put_clean(const char *text)
+{
+	char clean[TABLE_CELL_MAX];
+
+	text_clean(text, clean, sizeof(clean));
+	fputs(clean, stdout);
+}
+
+static void add_count(struct table *t, int64_t count)
+{
+	char text[TEXT_UNIT_SIZE];
+
+	text_count(count, text, sizeof(text));
+	table_add(t, STYLE_PLAIN, count < 0 ? "-" : text);
+}
+
+static void add_duration(struct table *t, int64_t ms)
+{
+	char text[TEXT_UNIT_SIZE];
+
+	text_duration(ms, text, sizeof(text));
+	table_add(t, STYLE_PLAIN, text);
+}
+
+/* --- status -------------------------------------------------------------------------------------
+ */
+
+static void show_host(const struct options *o, struct json_object *status)
+{
+	char up[TEXT_UNIT_SIZE];
+
+	terminal_put(&o->terminal, stdout, STYLE_HEADING, "adit ");
+	put_clean(json_text(status, "version", "?"));
+	text_duration(json_integer(status, "uptime_ms", -1), up, sizeof(up));
+	printf("  pid %" PRId64 "  up %s  network ", json_integer(status, "pid", -1), up);
+	put_clean(json_text(status, "network", "?"));
+	fputs("  ", stdout);
+	put_clean(json_text(status, "config", ""));
+	fputc('\n', stdout);
+}
+
+/* Seconds since the Unix time TIME, as an age; clocks may differ by a little. */
+static void age(int64_t when, char *out, size_t capacity)
+{
+	int64_t now = (int64_t)time(NULL);
+
+	if (when <= 0 || when > now + 7200)
+		snprintf(out, capacity, "-");
+	else
+		text_duration(when < now ? (now - when) * 1000 : 0, out, capacity);
+}
+
+static void show_node(const struct options *o, struct json_object *node)
+{
+	char text[TABLE_CELL_MAX], unit[TEXT_UNIT_SIZE], tip[TEXT_UNIT_SIZE];
+	const char *detail = json_text(node, "detail", "");
+
+	if (node == NULL)
+		return;
+	terminal_put(&o->terminal, stdout, STYLE_HEADING, "node ");
+	put_clean(json_text(node, "backend", "?"));
+	fputs("  ", stdout);
+	text_clean(json_text(node, "state", "?"), text, sizeof(text));
+	terminal_put(&o->terminal, stdout, state_style(text), text);
+	age(json_integer(node, "tip_time", 0), tip, sizeof(tip));
+	printf("  height %" PRId64 "  tip %s old", json_integer(node, "height", -1), tip);
+	text_difficulty(json_number(node, "difficulty", -1), unit, sizeof(unit));
+	printf("  difficulty %s  mempool %" PRId64 "  blocks accepted %" PRId64
+	       ", rejected %" PRId64,
+	       unit, json_integer(node, "mempool_tx", 0), json_integer(node, "blocks_accepted", 0),
+	       json_integer(node, "blocks_rejected", 0));
+	if (*detail != '\0') {
+		fputs("  ", stdout);
+		put_clean(detail);
+	}
+	fputc('\n', stdout);
+}
+
+/* What a role says of itself; when it is in trouble, how it ended last. */
+static void role_text(struct json_object *role, char *out, size_t capacity)
+{
+	const char *text = json_text(role, "text", "");
+	const char *exit = json_text(role, "last_exit", "");
+	bool running = strcmp(json_text(role, "state", ""), "running") == 0;
+
+	if (*exit != '\0' && !running)
+		snprintf(out, capacity, "%.*s%s%.*s", (int)capacity / 3, exit,
+			 *text != '\0' ? "; " : "", (int)capacity / 2, text);
+	else
+		snprintf(out, capacity, "%s", text);
+}
+
+/* A row a worker; the role's own row when it has none. */
+static void add_role(struct table *t, struct json_object *role)
+{
+	struct json_object *workers = json_array_member(role, "workers");
+	size_t rows = json_count(workers) > 0 ? json_count(workers) : 1;
+	const char *state = json_text(role, "state", "?");
+	char text[TABLE_CELL_MAX];
+
+	role_text(role, text, sizeof(text));
+	for (size_t i = 0; i < rows; i++) {
+		struct json_object *worker = json_element(workers, i);
+		const char *worker_state = json_text(worker, "state", state);
+
+		table_add(t, STYLE_PLAIN,
+			  rows > 1 ? json_text(worker, "name", "?") : json_text(role, "name", "?"));
+		table_add(t, state_style(worker_state), worker_state);
+		table_add(t, STYLE_PLAIN, json_text(role, "process", "-"));
+		if (json_integer(worker, "pid", 0) > 0)
+			table_addf(t, STYLE_PLAIN, "%" PRId64, json_integer(worker, "pid", 0));
+		else
+			table_add(t, STYLE_PLAIN, "-");
+		add_duration(t, json_integer(worker, "uptime_ms", -1));
+		if (i == 0)
+			add_count(t, json_integer(role, "restarts", 0));
+		else
+			table_add(t, STYLE_PLAIN, "");
+		table_add(t, STYLE_PLAIN, i == 0 ? text : "");
+	}
+}
+
+static void show_roles(const struct options *o, struct json_object *roles)
+{
+	struct table t;
+
+	table_init(&t, "ROLE|STATE|PROCESS|>PID|>UP|>RESTARTS|TEXT");
+	for (size_t i = 0; i < json_count(roles); i++)
+		add_role(&t, json_element(roles, i));
+	if (t.used > 0)
+		fputc('\n', stdout);
+	table_print(&t, stdout, &o->terminal);
+	table_free(&t);
+}
+
+static void add_miner(struct table *t, struct json_object *miner)
+{
+	char text[TEXT_UNIT_SIZE];
+
+	table_add(t, STYLE_PLAIN, json_text(miner, "channel", "?"));
+	table_add(t, STYLE_PLAIN, json_text(miner, "user", ""));
+	table_add(t, STYLE_PLAIN, json_text(miner, "kind", ""));
+	text_hashrate(json_number(miner, "hashrate", -1), text, sizeof(text));
+	table_add(t, STYLE_PLAIN, text);
+	text_difficulty(json_number(miner, "difficulty", -1), text, sizeof(text));
+	table_add(t, STYLE_PLAIN, text);
+	add_count(t, json_integer(miner, "accepted", -1));
+	add_count(t, json_integer(miner, "rejected", -1));
+	add_duration(t, json_integer(miner, "last_share_ms", -1));
+}
+
+static void show_miners(const struct options *o, struct json_object *roles)
+{
+	struct table t;
+
+	table_init(&t, "MINER|USER|KIND|>HASHRATE|>DIFFICULTY|>ACCEPTED|>REJECTED|>LAST SHARE");
+	for (size_t i = 0; i < json_count(roles); i++) {
+		struct json_object *workers = json_array_member(json_element(roles, i), "workers");
+
+		for (size_t k = 0; k < json_count(workers); k++) {
+			struct json_object *status =
+			    json_member(json_element(workers, k), "status");
+			struct json_object *miners = json_array_member(status, "miners");
+
+			for (size_t m = 0; m < json_count(miners); m++)
+				add_miner(&t, json_element(miners, m));
+		}
+	}
+	if (t.used > 0)
+		fputc('\n', stdout);
+	table_print(&t, stdout, &o->terminal);
+	table_free(&t);
+}
+
+/* Asks METHOD and shows the answer with SHOW, or raw. */
+static int ask_and_show(const struct options *o, const char *method,
+			void (*show)(const struct options *, struct json_object *))
+{
+	struct json_object *result;
+	struct control c;
+	struct error e;
+	int status = command_connect(o, &c);
+
+	if (status != EXIT_OK)
+		return status;
+	if (control_request(&c, method, NULL, ANSWER_MS, &result, &e) != ADIT_OK) {
+		status = command_failed(&c, &e);
+	} else if (o->json) {
+		json_print(stdout, result);
+	} else if (!json_object_is_type(result, json_type_object)) {
+		error_set(&e, ADIT_E_PROTOCOL, "the answer to `%s` is no object", method);
+		status = command_failed(&c, &e);
+	} else {
+		show(o, result);
+	}
+	json_object_put(result);
+	control_close(&c);
+	return status;
+}
+
+static void show_status(const struct options *o, struct json_object *status)
+{
+	struct json_object *roles = json_array_member(status, "roles");
+
+	show_host(o, status);
+	show_node(o, json_object_member(status, "node"));
+	show_roles(o, roles);
+	show_miners(o, roles);
+}
+
+int command_status(const struct options *o)
+{
+	return ask_and_show(o, "status", show_status);
+}
+
+/* --- roles --------------------------------------------------------------------------------------
+ */
+
+/* The strings of ARRAY, comma-separated. */
+static void join(struct json_object *array, char *out, size_t capacity)
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < json_count(array) && used < capacity; i++) {
+		struct json_object *item = json_element(array, i);
+		int n;
+
+		if (!json_object_is_type(item, json_type_string))
+			continue;
+		n = snprintf(out + used, capacity - used, "%s%s", used > 0 ? ", " : "",
+			     json_object_get_string(item));
+		used += n > 0 ? (size_t)n : 0;
+	}
+}
+
+static void show_installed(const struct options *o, struct json_object *result)
+{
+	struct json_object *roles = json_array_member(result, "roles");
+	char text[TABLE_CELL_MAX];
+	struct table t;
+
+	table_init(&t, "ROLE|VERSION|STATE|PROCESS|>WORKERS|LISTEN|NEEDS|DESCRIPTION");
+	for (size_t i = 0; i < json_count(roles); i++) {
+		struct json_object *role = json_element(roles, i);
+		const char *state = json_text(role, "state", "?");
+		size_t workers = json_count(json_array_member(role, "workers"));
+
+		table_add(&t, STYLE_PLAIN, json_text(role, "name", "?"));
+		table_add(&t, STYLE_PLAIN, json_text(role, "version", "?"));
+		table_add(&t, state_style(state), state);
+		table_add(&t, STYLE_PLAIN, json_text(role, "process", "-"));
+		if (workers > 0)
+			table_addf(&t, STYLE_PLAIN, "%zu", workers);
+		else
+			table_add(&t, STYLE_PLAIN, "-");
+		join(json_array_member(role, "listen"), text, sizeof(text));
+		table_add(&t, STYLE_PLAIN, text);
+		join(json_array_member(role, "dependencies"), text, sizeof(text));
+		table_add(&t, STYLE_PLAIN, text);
+		table_add(&t, STYLE_PLAIN, json_text(role, "description", ""));
+	}
+	table_print(&t, stdout, &o->terminal);
+	table_free(&t);
+}
+
+int command_roles(const struct options *o)
+{
+	return ask_and_show(o, "roles", show_installed);
+}

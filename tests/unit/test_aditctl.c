@@ -1,0 +1,988 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * aditctl: formatting, the joining of block events, and the program itself against a control socket
+ * that answers from a script: good answers, wrong ones, hostile ones.
+ */
+#include "config.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host/aditctl/blocks.h"
+#include "host/aditctl/control.h"
+#include "host/aditctl/json.h"
+#include "host/aditctl/table.h"
+#include "host/aditctl/text.h"
+#include "lib/util/clock.h"
+
+#define HASH_A "00000000000000000000000000000000000000000000000000000000000000aa"
+#define HASH_B "00000000000000000000000000000000000000000000000000000000000000bb"
+
+/* --- the program against a script ---------------------------------------------------------------
+ */
+
+#define OUTPUT_MAX (256u * 1024)
+
+struct run {
+	char directory[64];
+	char socket[96];
+	int listener;
+	pid_t pid;
+	int pty; /* -1: standard output is a file */
+	char out[OUTPUT_MAX];
+	char err[OUTPUT_MAX];
+	char requests[OUTPUT_MAX]; /* all lines that came */
+	int status;
+};
+
+static struct run run;
+
+static void setup(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	memset(&run, 0, sizeof(run));
+	snprintf(run.directory, sizeof(run.directory), "/tmp/adit-test-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(run.directory));
+	snprintf(run.socket, sizeof(run.socket), "%s/control.sock", run.directory);
+	run.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", run.socket);
+	ck_assert_int_eq(bind(run.listener, (const struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(listen(run.listener, 4), 0);
+	run.pty = -1;
+}
+
+static void remove_file(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", run.directory, name);
+	unlink(path);
+}
+
+static void teardown(void)
+{
+	if (run.pid > 0) {
+		kill(run.pid, SIGKILL);
+		waitpid(run.pid, NULL, 0);
+	}
+	if (run.listener >= 0)
+		close(run.listener);
+	remove_file("control.sock");
+	remove_file("out");
+	remove_file("err");
+	remove_file("summary");
+	rmdir(run.directory);
+}
+
+static void redirect(const char *name, int to)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", run.directory, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0 || dup2(fd, to) < 0)
+		_exit(99);
+}
+
+/* Starts aditctl with the arguments up to NULL; on a pseudo-terminal when TTY. */
+static void start(bool tty, ...)
+{
+	char *arguments[16] = {(char *)(uintptr_t)ADITCTL, (char *)(uintptr_t) "-s", run.socket};
+	size_t n = 3;
+	va_list list;
+
+	va_start(list, tty);
+	while (n < 15 && (arguments[n] = va_arg(list, char *)) != NULL)
+		n++;
+	va_end(list);
+	if (tty) {
+		struct winsize size = {.ws_row = 24, .ws_col = 100};
+
+		run.pid = forkpty(&run.pty, NULL, NULL, &size);
+	} else {
+		run.pid = fork();
+	}
+	ck_assert_int_ge(run.pid, 0);
+	if (run.pid == 0) {
+		setenv("TERM", "xterm", 1);
+		if (!tty)
+			redirect("out", STDOUT_FILENO);
+		redirect("err", STDERR_FILENO);
+		execv(ADITCTL, arguments);
+		_exit(99);
+	}
+}
+
+static bool readable(int fd, int ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, ms) == 1;
+}
+
+/* Waits for the program's connection. */
+static int accept_it(void)
+{
+	ck_assert_msg(readable(run.listener, 10000), "aditctl did not connect");
+	return accept4(run.listener, NULL, NULL, SOCK_CLOEXEC);
+}
+
+/* Reads one request line and returns its id; -1 at the end of the connection. */
+static long read_request(int fd)
+{
+	size_t before = strlen(run.requests), used = before;
+	const char *id;
+
+	do {
+		ck_assert_msg(readable(fd, 10000), "aditctl sent no request");
+		if (recv(fd, run.requests + used, 1, 0) != 1)
+			return -1;
+	} while (run.requests[used++] != '\n');
+	run.requests[used] = '\0';
+	id = strstr(run.requests + before, "\"id\":");
+	ck_assert_ptr_nonnull(id);
+	return strtol(id + 5, NULL, 10);
+}
+
+static void send_text(int fd, const char *text, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = send(fd, text, size, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return; /* the program has had enough */
+		text += n;
+		size -= (size_t)n;
+	}
+}
+
+/* Sends a line {"jsonrpc":"2.0","id":ID,REST}. */
+static void answer(int fd, long id, const char *rest)
+{
+	char head[64];
+
+	snprintf(head, sizeof(head), "{\"jsonrpc\":\"2.0\",\"id\":%ld,", id);
+	send_text(fd, head, strlen(head));
+	send_text(fd, rest, strlen(rest));
+	send_text(fd, "}\n", 2);
+}
+
+static void notify(int fd, const char *type, const char *data)
+{
+	char line[1024];
+
+	snprintf(line, sizeof(line),
+		 "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"type\":\"%s\",\"source\":"
+		 "\"pool.1\",\"sequence\":1,\"lost\":0,\"time_ms\":1700000000123,\"data\":%s}}\n",
+		 type, data);
+	send_text(fd, line, strlen(line));
+}
+
+static void slurp(const char *name, char *out)
+{
+	char path[128];
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", run.directory, name);
+	f = fopen(path, "r");
+	if (f == NULL)
+		return;
+	n = fread(out, 1, OUTPUT_MAX - 1, f);
+	out[n] = '\0';
+	fclose(f);
+}
+
+/* Reads the terminal until NEEDLE has come (or, with NULL, to its end). */
+static void read_terminal(const char *needle)
+{
+	size_t used = strlen(run.out);
+
+	while (needle == NULL || strstr(run.out, needle) == NULL) {
+		ssize_t n;
+
+		ck_assert_msg(readable(run.pty, 10000), "the terminal shows only: %s", run.out);
+		ck_assert_uint_lt(used, OUTPUT_MAX - 1);
+		n = read(run.pty, run.out + used, OUTPUT_MAX - 1 - used);
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+		run.out[used] = '\0';
+	}
+}
+
+/* Waits for the end and collects status and output. */
+static void finish(int fd)
+{
+	int status = 0;
+	uint64_t until = clock_monotonic_ms() + 20000;
+
+	if (fd >= 0)
+		close(fd);
+	if (run.pty >= 0) {
+		read_terminal(NULL);
+		close(run.pty);
+		run.pty = -1;
+	}
+	while (waitpid(run.pid, &status, WNOHANG) == 0) {
+		ck_assert_msg(clock_monotonic_ms() < until, "aditctl does not end");
+		poll(NULL, 0, 5);
+	}
+	run.pid = 0;
+	ck_assert_msg(WIFEXITED(status), "aditctl was ended by signal %d", WTERMSIG(status));
+	run.status = WEXITSTATUS(status);
+	slurp("err", run.err);
+	if (run.out[0] == '\0')
+		slurp("out", run.out);
+}
+
+/* One request, one answer. */
+static void exchange(const char *rest, const char *command)
+{
+	int fd;
+
+	start(false, command, NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), rest);
+	finish(fd);
+}
+
+static void contains(const char *text, const char *needle)
+{
+	ck_assert_msg(strstr(text, needle) != NULL, "'%s' is not in:\n%s", needle, text);
+}
+
+static void contains_not(const char *text, const char *needle)
+{
+	ck_assert_msg(strstr(text, needle) == NULL, "'%s' is in:\n%s", needle, text);
+}
+
+#define STATUS                                                                                     \
+	"\"result\":{\"version\":\"0.1.0\",\"pid\":4711,\"uptime_ms\":192000,\"config\":\"/etc/"   \
+	"adit/"                                                                                    \
+	"adit.conf\",\"network\":\"regtest\",\"node\":{\"backend\":\"embedded\",\"state\":"        \
+	"\"ready\","                                                                               \
+	"\"height\":127,\"difficulty\":4.66e-10,\"blocks_accepted\":27,\"blocks_rejected\":0,"     \
+	"\"mempool_"                                                                               \
+	"tx\":3,\"detail\":\"\"},\"roles\":[{\"name\":\"pool\",\"plugin\":\"pool\",\"process\":"   \
+	"\"mining\",\"state\":\"running\",\"text\":\"1 "                                           \
+	"miner\",\"restarts\":2,\"workers\":[{\"name\":"                                           \
+	"\"pool.1\",\"pid\":4713,\"state\":\"running\",\"uptime_ms\":7265000,\"status\":{"         \
+	"\"hashrate\":"                                                                            \
+	"1520000.0,\"shares_accepted\":1234,\"shares_rejected\":5,\"blocks_found\":27,\"miners\":" \
+	"[{"                                                                                       \
+	"\"channel\":\"pool.1/3/"                                                                  \
+	"1\",\"user\":\"demo\",\"kind\":\"extended\",\"hashrate\":1520000.0,"                      \
+	"\"accepted\":1234,\"rejected\":5,\"difficulty\":0.000123,\"last_share_ms\":1200}]}}]},{"  \
+	"\"name\":\"cpu-miner\",\"plugin\":\"cpu-miner\",\"process\":\"cpu-miner\",\"state\":"     \
+	"\"failing\","                                                                             \
+	"\"last_exit\":\"killed by signal 9\",\"restarts\":4,\"workers\":[]}]}"
+
+START_TEST(status_is_a_table)
+{
+	exchange(STATUS, "status");
+	ck_assert_int_eq(run.status, 0);
+	contains(run.requests, "\"method\":\"status\"");
+	contains(run.out, "adit 0.1.0  pid 4711  up 3m 12s  network regtest");
+	contains(run.out, "height 127");
+	contains(run.out, "blocks accepted 27, rejected 0");
+	contains(run.out,
+		 "\nROLE       STATE    PROCESS     PID      UP  RESTARTS  TEXT\n"
+		 "pool       running  mining     4713  2h 01m         2  1 miner\n"
+		 "cpu-miner  failing  cpu-miner     -       -         4  killed by signal 9\n");
+	contains(run.out, "pool.1/3/1  demo  extended  1.52 MH/s    0.000123     1,234         5");
+	contains_not(run.out, "\033");
+}
+END_TEST
+
+START_TEST(status_on_a_terminal_is_coloured_and_fits)
+{
+	int fd;
+
+	start(true, "status", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), STATUS);
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	contains(run.out, "\033[32mrunning\033[0m");
+	contains(run.out, "\033[31mfailing\033[0m");
+}
+END_TEST
+
+START_TEST(no_color_is_honoured)
+{
+	int fd;
+
+	setenv("NO_COLOR", "1", 1);
+	start(true, "status", NULL);
+	unsetenv("NO_COLOR");
+	fd = accept_it();
+	answer(fd, read_request(fd), STATUS);
+	finish(fd);
+	contains(run.out, "failing");
+	contains_not(run.out, "\033");
+}
+END_TEST
+
+START_TEST(json_is_the_raw_result)
+{
+	int fd;
+
+	start(false, "--json", "status", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), "\"result\":{\"a\":[1,2.5,null],\"b\":\"x/y\"}");
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	ck_assert_str_eq(run.out, "{\"a\":[1,2.5,null],\"b\":\"x/y\"}\n");
+}
+END_TEST
+
+START_TEST(roles_lists_what_is_installed)
+{
+	exchange(
+	    "\"result\":{\"roles\":[{\"name\":\"sv2-server\",\"plugin\":\"sv2-server\",\"version\":"
+	    "\"0.1.0\",\"process\":\"mining\",\"state\":\"running\",\"enabled\":true,\"workers\":[{"
+	    "}]"
+	    ",\"listen\":[\"127.0.0.1:3333\",\"[::1]:3333\"],\"dependencies\":[\"pool\"],"
+	    "\"description\":\"Stratum V2 server\"}]}",
+	    "roles");
+	ck_assert_int_eq(run.status, 0);
+	contains(run.out,
+		 "sv2-server  0.1.0    running  mining         1  127.0.0.1:3333, [::1]:3333"
+		 "  pool   Stratum V2 server");
+}
+END_TEST
+
+START_TEST(not_running_says_what_to_do)
+{
+	close(run.listener);
+	run.listener = -1;
+	start(false, "status", NULL);
+	finish(-1);
+	ck_assert_int_eq(run.status, 3);
+	contains(run.err, "aditd is not running: nobody listens at");
+	contains(run.err, "start it with");
+	unlink(run.socket);
+	start(false, "status", NULL);
+	finish(-1);
+	ck_assert_int_eq(run.status, 3);
+	contains(run.err, "aditd is not running: no socket at");
+	contains(run.err, "start it with");
+}
+END_TEST
+
+START_TEST(refusal_is_status_1)
+{
+	int fd;
+
+	start(false, "call", "pool", "nonsense", "{\"a\":1}", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd),
+	       "\"error\":{\"code\":-32000,\"message\":\"no method\\u001b[2J nonsense\",\"data\":{"
+	       "\"code\":\"not-found\"}}");
+	finish(fd);
+	ck_assert_int_eq(run.status, 1);
+	contains(run.requests,
+		 "\"params\":{\"target\":\"pool\",\"method\":\"nonsense\",\"params\":{"
+		 "\"a\":1}}");
+	ck_assert_str_eq(run.err, "aditctl: no method?[2J nonsense (not-found)\n");
+	ck_assert_str_eq(run.out, "");
+}
+END_TEST
+
+START_TEST(call_prints_the_result)
+{
+	int fd;
+
+	start(false, "call", "pool", "status", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), "\"result\":{\"connections\":1}");
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	ck_assert_str_eq(run.out, "{\"connections\":1}\n");
+}
+END_TEST
+
+START_TEST(call_refuses_bad_json)
+{
+	start(false, "call", "pool", "status", "{\"a\":}", NULL);
+	finish(-1);
+	ck_assert_int_eq(run.status, 2);
+	contains(run.err, "not valid JSON");
+}
+END_TEST
+
+START_TEST(usage_errors_are_status_2)
+{
+	static const char *const lines[][3] = {
+	    {"nonsense", NULL, NULL},      {"status", "more", NULL},   {"call", "pool", NULL},
+	    {"watch", "--blocks", "zero"}, {"watch", "--blocks", "0"}, {"status", "--blocks", "3"},
+	    {"--nonsense", NULL, NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		start(false, lines[i][0], lines[i][1], lines[i][2], NULL);
+		finish(-1);
+		ck_assert_int_eq(run.status, 2);
+		contains(run.err, "aditctl --help");
+	}
+}
+END_TEST
+
+START_TEST(stop_waits_for_the_end)
+{
+	int fd;
+
+	start(false, "stop", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), "\"result\":{\"stopping\":true}");
+	/* Still connected: the program has to wait. */
+	poll(NULL, 0, 50);
+	ck_assert_int_eq(waitpid(run.pid, NULL, WNOHANG), 0);
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	ck_assert_str_eq(run.out, "aditd has stopped\n");
+}
+END_TEST
+
+START_TEST(events_are_lines)
+{
+	int fd;
+
+	start(false, "events", "-n", "2", "BlockMined", "NewBlock", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), "\"result\":{\"subscribed\":true}");
+	contains(run.requests, "\"types\":[\"BlockMined\",\"NewBlock\"]");
+	notify(fd, "BlockMined", "{\"block_hash\":\"aa\",\"height\":8,\"miner_id\":null}");
+	notify(fd, "NewBlock", "{\"block_hash\":\"a\\u001b[31mb\",\"height\":8}");
+	finish(-1);
+	close(fd);
+	ck_assert_int_eq(run.status, 0);
+	contains(run.out, ".123  pool.1             BlockMined  block_hash aa  height 8\n");
+	contains(run.out, "NewBlock  block_hash a?[31mb  height 8\n");
+}
+END_TEST
+
+START_TEST(events_as_json_are_one_a_line)
+{
+	int fd;
+
+	start(false, "events", "--json", "-n", "1", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), "\"result\":{\"subscribed\":true}");
+	notify(fd, "NewBlock", "{\"height\":8}");
+	finish(-1);
+	close(fd);
+	ck_assert_int_eq(run.status, 0);
+	ck_assert_str_eq(run.out,
+			 "{\"type\":\"NewBlock\",\"source\":\"pool.1\",\"sequence\":1,\"lost\":0,"
+			 "\"time_ms\":1700000000123,\"data\":{\"height\":8}}\n");
+}
+END_TEST
+
+START_TEST(events_end_well_on_ctrl_c)
+{
+	int fd;
+
+	start(false, "events", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), "\"result\":{\"subscribed\":true}");
+	notify(fd, "NewBlock", "{\"height\":8}");
+	for (int i = 0; i < 2000 && run.out[0] == '\0'; i++) {
+		poll(NULL, 0, 5);
+		slurp("out", run.out);
+	}
+	run.out[0] = '\0';
+	kill(run.pid, SIGINT);
+	finish(-1);
+	close(fd);
+	ck_assert_int_eq(run.status, 0);
+	contains(run.out, "height 8");
+}
+END_TEST
+
+/* Answers `status` requests of a watch until it ends. */
+static void serve_status(int fd)
+{
+	for (;;) {
+		long id = read_request(fd);
+
+		if (id < 0)
+			return;
+		answer(fd, id, STATUS);
+	}
+}
+
+START_TEST(watch_joins_the_two_events)
+{
+	char summary[128], text[OUTPUT_MAX] = "";
+	int fd;
+
+	snprintf(summary, sizeof(summary), "%s/summary", run.directory);
+	start(false, "watch", "--blocks", "2", "--summary", summary, NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), "\"result\":{\"subscribed\":true}");
+	contains(run.requests, "\"types\":[\"BlockFound\",\"BlockMined\"]");
+	/* In either order, one of them twice, one that is never accepted. */
+	notify(fd, "BlockFound",
+	       "{\"block_hash\":\"" HASH_A "\",\"height\":8,\"channel\":\"pool.1/1/1\"}");
+	notify(fd, "BlockMined", "{\"block_hash\":\"" HASH_A "\",\"height\":8}");
+	notify(fd, "BlockMined", "{\"block_hash\":\"" HASH_A "\",\"height\":8}");
+	notify(fd, "BlockFound", "{\"block_hash\":\"nonsense\",\"height\":9,\"channel\":\"x\"}");
+	notify(fd, "BlockMined", "{\"block_hash\":\"" HASH_B "\",\"height\":9}");
+	notify(fd, "BlockFound",
+	       "{\"block_hash\":\"" HASH_B "\",\"height\":9,\"channel\":\"pool.1/2/1\"}");
+	serve_status(fd);
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	ck_assert_str_eq(run.out, "block 8  " HASH_A "  channel pool.1/1/1\n"
+				  "block 9  " HASH_B "  channel pool.1/2/1\n");
+	slurp("summary", text);
+	ck_assert_str_eq(text, "2 blocks found, 1234 shares accepted, 5 rejected\n");
+}
+END_TEST
+
+START_TEST(watch_on_a_terminal_has_a_live_line)
+{
+	int fd;
+
+	start(true, "watch", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), "\"result\":{\"subscribed\":true}");
+	answer(fd, read_request(fd), STATUS);
+	read_terminal("blocks 27");
+	contains(run.out, "height 127  1.52 MH/s  shares 1,234 accepted, 5 rejected  blocks 27");
+	contains(run.out, "cpu-miner is failing");
+	kill(run.pid, SIGINT);
+	serve_status(fd);
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	/* The line is wiped at the end: what follows starts on a clean one. */
+	ck_assert_str_eq(run.out + strlen(run.out) - 4, "\r\033[K");
+}
+END_TEST
+
+START_TEST(watch_says_when_the_connection_ends)
+{
+	int fd;
+
+	start(false, "watch", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), "\"result\":{\"subscribed\":true}");
+	finish(fd);
+	ck_assert_int_eq(run.status, 3);
+	contains(run.err, "aditd closed the connection");
+}
+END_TEST
+
+/* Answers of the wrong shape: shown as well as can be, or refused, but never a crash. %s: nothing.
+ */
+static const char *const wrong_results[] = {
+    "\"result\":null",
+    "\"result\":7",
+    "\"result\":[]",
+    "\"result\":\"text\"",
+    "\"result\":{}",
+    "\"result\":{\"roles\":{}}",
+    "\"result\":{\"roles\":[null,1,\"x\",[],{}]}",
+    "\"result\":{\"node\":[],\"roles\":[{\"workers\":{}},{\"workers\":[null,2,{\"status\":[]},{"
+    "\"status\":{\"miners\":{}}},{\"status\":{\"miners\":[null,3,{}]}}]}]}",
+    "\"result\":{\"version\":7,\"pid\":\"x\",\"uptime_ms\":-1,\"node\":{\"height\":1e300,"
+    "\"difficulty\":-1,\"tip_time\":99999999999999999,\"detail\":[]}}",
+    "\"result\":{\"pid\":99999999999999999999999999,\"uptime_ms\":9223372036854775807,\"roles\":[{"
+    "\"name\":null,\"plugin\":\"pool\",\"restarts\":-9223372036854775808,\"workers\":[{\"pid\":-1,"
+    "\"uptime_ms\":-9223372036854775808,\"status\":{\"hashrate\":1e308,\"shares_accepted\":"
+    "9223372036854775807,\"miners\":[{\"hashrate\":-1e308,\"difficulty\":1e308,\"accepted\":"
+    "9223372036854775807,\"last_share_ms\":9223372036854775807}]}},{\"status\":{\"hashrate\":"
+    "1e308,\"shares_accepted\":9223372036854775807}}]}]}",
+    "\"result\":{\"version\":\"\\u0000\\u001b]0;x\\u0007\\u009b31m\\u202e\",\"roles\":[{\"name\":"
+    "\"a\\nb\\tc\\u007f\",\"listen\":[1,null,\"\\u001b\"],\"dependencies\":\"x\"}]}",
+    "\"error\":null",
+    "\"error\":7",
+    "\"error\":{\"message\":[],\"data\":7}",
+    "\"nothing\":1",
+};
+
+START_TEST(wrong_shapes_are_survived)
+{
+	static const char *const methods[] = {"status", "roles", "stop"};
+	size_t m = (size_t)_i % 3, i = (size_t)_i / 3;
+
+	exchange(wrong_results[i], methods[m]);
+	ck_assert_int_le(run.status, 4);
+	contains_not(run.out, "\033");
+	contains_not(run.out, "\302\233");
+	contains_not(run.out, "\177");
+}
+END_TEST
+
+START_TEST(wrong_shapes_do_not_stop_a_watch)
+{
+	static const char odd[] = "{\"method\":[],\"params\":7}\n{}\n{\"id\":{}}\n";
+	int fd;
+
+	start(false, "watch", "--blocks", "1", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), "\"result\":{\"subscribed\":true}");
+	answer(fd, read_request(fd), wrong_results[_i]);
+	notify(fd, "BlockFound", "[]");
+	notify(fd, "BlockMined", "{\"block_hash\":[],\"height\":{}}");
+	send_text(fd, odd, strlen(odd));
+	notify(fd, "BlockMined", "{\"block_hash\":\"" HASH_A "\",\"height\":\"x\"}");
+	notify(fd, "BlockFound", "{\"block_hash\":\"" HASH_A "\",\"channel\":\"a\\u001b[2J\"}");
+	serve_status(fd);
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	ck_assert_str_eq(run.out, "block -1  " HASH_A "  channel a?[2J\n");
+}
+END_TEST
+
+START_TEST(garbage_is_status_4)
+{
+	static const char *const garbage[] = {
+	    "hello\n", "\n",         "{\"id\":1\n", "[]\n",    "7\n",     "{} {}\n",
+	    "{]\n",    "\xff\xfe\n", "nul\n",       "{1:2}\n", "\"abc\n",
+	};
+	int fd;
+
+	start(false, "status", NULL);
+	fd = accept_it();
+	read_request(fd);
+	send_text(fd, garbage[_i], strlen(garbage[_i]));
+	finish(fd);
+	ck_assert_int_eq(run.status, 4);
+	ck_assert_str_eq(run.out, "");
+	contains(run.err, "aditctl: ");
+}
+END_TEST
+
+START_TEST(deep_nesting_is_refused)
+{
+	static char text[200002];
+	int fd;
+
+	memset(text, '[', 200000);
+	text[200000] = '\n';
+	start(false, "status", NULL);
+	fd = accept_it();
+	read_request(fd);
+	send_text(fd, text, 200001);
+	finish(fd);
+	ck_assert_int_eq(run.status, 4);
+}
+END_TEST
+
+START_TEST(endless_line_is_refused)
+{
+	static char text[1024 * 1024];
+	int fd;
+
+	memset(text, 'x', sizeof(text));
+	start(false, "status", NULL);
+	fd = accept_it();
+	read_request(fd);
+	for (int i = 0; i < 20; i++)
+		send_text(fd, text, sizeof(text));
+	finish(fd);
+	ck_assert_int_eq(run.status, 4);
+	contains(run.err, "line of more than");
+}
+END_TEST
+
+START_TEST(end_of_connection_is_status_3)
+{
+	int fd;
+
+	start(false, "status", NULL);
+	fd = accept_it();
+	read_request(fd);
+	send_text(fd, "{\"jsonrpc\":", 11);
+	finish(fd);
+	ck_assert_int_eq(run.status, 3);
+	contains(run.err, "aditd closed the connection");
+}
+END_TEST
+
+/* --- parts --------------------------------------------------------------------------------------
+ */
+
+START_TEST(units)
+{
+	static const struct {
+		double value;
+		const char *text;
+	} rates[] = {
+	    {0, "0 H/s"},
+	    {7, "7.00 H/s"},
+	    {999, "999 H/s"},
+	    {999.9, "1.00 kH/s"},
+	    {1520000, "1.52 MH/s"},
+	    {15.2e6, "15.2 MH/s"},
+	    {152e6, "152 MH/s"},
+	    {1e18, "1.00 EH/s"},
+	    {9.996e6, "10.0 MH/s"},
+	    {-1, "-"},
+	    {NAN, "-"},
+	    {INFINITY, "-"},
+	    {1e308, "-"},
+	};
+	char text[TEXT_UNIT_SIZE];
+
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		text_hashrate(rates[i].value, text, sizeof(text));
+		ck_assert_str_eq(text, rates[i].text);
+	}
+	text_difficulty(4.656542e-10, text, sizeof(text));
+	ck_assert_str_eq(text, "4.66e-10");
+	text_difficulty(126.98e12, text, sizeof(text));
+	ck_assert_str_eq(text, "127 T");
+	text_difficulty(1, text, sizeof(text));
+	ck_assert_str_eq(text, "1.00");
+}
+END_TEST
+
+START_TEST(durations_and_counts)
+{
+	static const struct {
+		int64_t ms;
+		const char *text;
+	} durations[] = {
+	    {0, "0s"},           {59999, "59s"},        {60000, "1m 00s"}, {3599999, "59m 59s"},
+	    {7265000, "2h 01m"}, {360000000, "4d 04h"}, {-1, "-"},
+	};
+	static const struct {
+		int64_t count;
+		const char *text;
+	} counts[] = {
+	    {0, "0"},
+	    {999, "999"},
+	    {1000, "1,000"},
+	    {-1234, "-1,234"},
+	    {1234567, "1,234,567"},
+	    {INT64_MAX, "9,223,372,036,854,775,807"},
+	    {INT64_MIN, "-9,223,372,036,854,775,808"},
+	};
+	char text[TEXT_UNIT_SIZE];
+
+	for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
+		text_duration(durations[i].ms, text, sizeof(text));
+		ck_assert_str_eq(text, durations[i].text);
+	}
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		text_count(counts[i].count, text, sizeof(text));
+		ck_assert_str_eq(text, counts[i].text);
+	}
+}
+END_TEST
+
+START_TEST(cleaning)
+{
+	static const struct {
+		const char *in;
+		const char *out;
+	} cases[] = {
+	    {"plain", "plain"},
+	    {"\033[2Jx\r\n", "?[2Jx??"},
+	    {"m\303\274ller", "m\303\274ller"},
+	    {"\302\233x", "?x"},          /* C1 */
+	    {"a\342\200\256b", "a?b"},    /* U+202E */
+	    {"\300\200", "??"},           /* overlong NUL */
+	    {"\355\240\200", "???"},      /* surrogate */
+	    {"\364\220\200\200", "????"}, /* past U+10FFFF */
+	    {"\303", "?"},                /* cut off */
+	    {"\360\237\222", "???"},      /* cut off */
+	    {"\360\237\222\260", "\360\237\222\260"},
+	};
+	char out[64];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		text_clean(cases[i].in, out, sizeof(out));
+		ck_assert_str_eq(out, cases[i].out);
+	}
+	text_clean("aaa\303\274", out, 5); /* no room for both bytes: neither */
+	ck_assert_str_eq(out, "aaa");
+	snprintf(out, sizeof(out), "m\303\274ller");
+	ck_assert_uint_eq(text_columns(out), 6);
+	text_cut(out, 3);
+	ck_assert_str_eq(out, "m\303\274>");
+	text_cut(out, 3);
+	ck_assert_str_eq(out, "m\303\274>");
+	text_cut(out, 0);
+	ck_assert_str_eq(out, "");
+}
+END_TEST
+
+START_TEST(table_is_cut_to_the_terminal)
+{
+	struct terminal terminal = {.tty = true, .width = 16};
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+	struct table t;
+
+	table_init(&t, "A|EMPTY|>NUMBER|TEXT");
+	table_add(&t, STYLE_PLAIN, "first");
+	table_add(&t, STYLE_PLAIN, "-");
+	table_add(&t, STYLE_PLAIN, "12");
+	table_add(&t, STYLE_PLAIN, "long text");
+	table_print(&t, f, &terminal);
+	table_free(&t);
+	fclose(f);
+	ck_assert_str_eq(text, "A      NUMBER  >\n"
+			       "first      12  >\n");
+	free(text);
+}
+END_TEST
+
+START_TEST(json_is_parsed_strictly)
+{
+	static const char *const good[] = {"{}", " [1] ", "7", "null", "\"a\"", "{\"a\":{}}\r"};
+	static const char *const bad[] = {"", " ", "{", "{}{}", "{} x", "nul", "[1,]", "\"a"};
+	struct json_object *value;
+	struct error e;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		ck_assert_msg(json_parse(good[i], strlen(good[i]), &value, &e) == ADIT_OK, "%s",
+			      good[i]);
+		json_object_put(value);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		ck_assert_msg(json_parse(bad[i], strlen(bad[i]), &value, &e) == ADIT_E_PROTOCOL,
+			      "%s", bad[i]);
+		ck_assert_ptr_null(value);
+	}
+	/* A NUL in the middle hides nothing. */
+	ck_assert_int_eq(json_parse("{}\0{}", 5, &value, &e), ADIT_E_PROTOCOL);
+}
+END_TEST
+
+START_TEST(blocks_are_joined_and_bounded)
+{
+	static struct blocks b;
+	char hash[BLOCKS_HASH_SIZE];
+	struct block block;
+
+	memset(&b, 0, sizeof(b));
+	blocks_accepted(&b, HASH_A, 8, 100);
+	ck_assert(!blocks_take_accepted(&b, 200, 1000, &block)); /* waits for its channel */
+	ck_assert(blocks_take_accepted(&b, 1101, 1000, &block)); /* not for ever */
+	ck_assert_str_eq(block.channel, "");
+	blocks_found(&b, HASH_A, 8, "pool.1/1/1", 1200);
+	ck_assert_uint_eq(b.used, 0); /* that one has been told */
+	blocks_found(&b, HASH_B, 9, "pool.1/1/1", 1300);
+	ck_assert(!blocks_take_accepted(&b, 99999, 1000, &block));
+	ck_assert(blocks_take_overdue(&b, 99999, 1000, &block));
+	ck_assert_str_eq(block.channel, "pool.1/1/1");
+	for (int i = 0; i < 1000; i++) {
+		snprintf(hash, sizeof(hash), "%064x", i);
+		blocks_found(&b, hash, i, "c", 100);
+	}
+	ck_assert_uint_eq(b.used, BLOCKS_MAX);
+	ck_assert(blocks_take_overdue(&b, 99999, 1000, &block));
+	ck_assert_int_eq(block.height, 1000 - BLOCKS_MAX);
+}
+END_TEST
+
+START_TEST(socket_path)
+{
+	char config[128], path[256];
+	FILE *f;
+
+	snprintf(config, sizeof(config), "%s/summary", run.directory);
+	f = fopen(config, "w");
+	fputs("[pool]\nrun_dir = /wrong\n[host]\nrun_dir = /run/elsewhere\n", f);
+	fclose(f);
+	control_path(config, path, sizeof(path));
+	ck_assert_str_eq(path, "/run/elsewhere/control.sock");
+	f = fopen(config, "a");
+	fputs("control_socket = /run/adit.sock\n", f);
+	fclose(f);
+	control_path(config, path, sizeof(path));
+	ck_assert_str_eq(path, "/run/adit.sock");
+	control_path("/nonexistent", path, sizeof(path));
+	ck_assert_str_eq(path, ADIT_RUNDIR "/control.sock");
+	setenv("ADIT_SOCKET", "/run/env.sock", 1);
+	control_path(config, path, sizeof(path));
+	ck_assert_str_eq(path, "/run/env.sock");
+	unsetenv("ADIT_SOCKET");
+}
+END_TEST
+
+#define COUNT(array) (int)(sizeof(array) / sizeof((array)[0]))
+
+static TCase *program_case(void)
+{
+	TCase *c = tcase_create("program");
+
+	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_set_timeout(c, 60);
+	tcase_add_test(c, status_is_a_table);
+	tcase_add_test(c, status_on_a_terminal_is_coloured_and_fits);
+	tcase_add_test(c, no_color_is_honoured);
+	tcase_add_test(c, json_is_the_raw_result);
+	tcase_add_test(c, roles_lists_what_is_installed);
+	tcase_add_test(c, not_running_says_what_to_do);
+	tcase_add_test(c, refusal_is_status_1);
+	tcase_add_test(c, call_prints_the_result);
+	tcase_add_test(c, call_refuses_bad_json);
+	tcase_add_test(c, usage_errors_are_status_2);
+	tcase_add_test(c, stop_waits_for_the_end);
+	tcase_add_test(c, events_are_lines);
+	tcase_add_test(c, events_as_json_are_one_a_line);
+	tcase_add_test(c, events_end_well_on_ctrl_c);
+	tcase_add_test(c, watch_joins_the_two_events);
+	tcase_add_test(c, watch_on_a_terminal_has_a_live_line);
+	tcase_add_test(c, watch_says_when_the_connection_ends);
+	tcase_add_loop_test(c, wrong_shapes_are_survived, 0, COUNT(wrong_results) * 3);
+	tcase_add_loop_test(c, wrong_shapes_do_not_stop_a_watch, 0, COUNT(wrong_results));
+	tcase_add_loop_test(c, garbage_is_status_4, 0, 11);
+	tcase_add_test(c, deep_nesting_is_refused);
+	tcase_add_test(c, endless_line_is_refused);
+	tcase_add_test(c, end_of_connection_is_status_3);
+	tcase_add_test(c, socket_path);
+	return c;
+}
+
+static TCase *parts_case(void)
+{
+	TCase *c = tcase_create("parts");
+
+	tcase_add_test(c, units);
+	tcase_add_test(c, durations_and_counts);
+	tcase_add_test(c, cleaning);
+	tcase_add_test(c, table_is_cut_to_the_terminal);
+	tcase_add_test(c, json_is_parsed_strictly);
+	tcase_add_test(c, blocks_are_joined_and_bounded);
+	return c;
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("aditctl");
+	SRunner *runner;
+	int failed;
+
+	suite_add_tcase(suite, parts_case());
+	suite_add_tcase(suite, program_case());
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
