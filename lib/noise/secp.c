@@ -10,9 +10,19 @@
 #include <secp256k1_extrakeys.h>
 #include <secp256k1_preallocated.h>
 #include <secp256k1_schnorrsig.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/util/random.h"
+
+/* The library calls this when one of our calls breaks its rules, or when it finds itself broken: a
+ * programmer's mistake, never a peer's doing. */
+static void misused(const char *text, void *data)
+{
+	(void)data;
+	(void)fprintf(stderr, "libsecp256k1: %s\n", text);
+	abort();
+}
 
 /* The context lives in static storage, so that a plugin that is unloaded leaves nothing behind.
  * Randomising it blinds the multiplications with secrets against side channels. */
@@ -28,9 +38,13 @@ static const secp256k1_context *context(void)
 		ctx = secp256k1_context_preallocated_create(storage, SECP256K1_CONTEXT_NONE);
 	else
 		ctx = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
+	if (ctx == NULL)
+		abort(); /* no memory in the first moments of the process */
+	secp256k1_context_set_illegal_callback(ctx, misused, NULL);
+	secp256k1_context_set_error_callback(ctx, misused, NULL);
 	random_bytes(seed, sizeof(seed));
-	if (ctx == NULL || secp256k1_context_randomize(ctx, seed) != 1)
-		abort(); /* out of memory in the first call of the process */
+	if (secp256k1_context_randomize(ctx, seed) != 1)
+		abort();
 	secure_wipe(seed, sizeof(seed));
 	return ctx;
 }
