@@ -18,7 +18,7 @@ struct sv2_client;
 struct sv2_client_options {
 	const char *address;        /* "host:port", "[v6]:port" or "unix:/path"; copied */
 	bool plain;                 /* no Noise: only sensible with unix: or loopback */
-	const uint8_t *authority_x; /* 32 bytes, or NULL: not authenticated (warned at each start) */
+	const uint8_t *authority_x; /* 32 bytes; NULL: unauthenticated, warned of */
 	uint32_t certificate_skew;  /* tolerated clock difference in seconds, 0: 60 */
 	uint32_t flags;             /* SetupConnection.flags */
 	const char *vendor;         /* copied; NULL: "adit" */
@@ -38,13 +38,13 @@ struct sv2_client_options {
 /* HANDLERS kept by reference. The first attempt is made from the loop. NULL with E filled when the
  * address can't be parsed. */
 struct sv2_client *sv2_client_new_mining(struct event_base *base,
-                                         const struct sv2_client_options *options,
-                                         const struct adit_sv2_mining_client_handlers *handlers,
-                                         void *context, struct error *e);
+					 const struct sv2_client_options *options,
+					 const struct adit_sv2_mining_client_handlers *handlers,
+					 void *context, struct error *e);
 struct sv2_client *sv2_client_new_template(struct event_base *base,
-                                           const struct sv2_client_options *options,
-                                           const struct adit_sv2_template_client_handlers *handlers,
-                                           void *context, struct error *e);
+					   const struct sv2_client_options *options,
+					   const struct adit_sv2_template_client_handlers *handlers,
+					   void *context, struct error *e);
 /* Closes; `closed` is called if a connection was open. */
 void sv2_client_free(struct sv2_client *c);
 /* The connection while it is set up, else NULL. */

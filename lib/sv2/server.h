@@ -19,8 +19,8 @@ struct sv2_server;
 typedef void (*sv2_log_fn)(void *user, int32_t level, const char *text);
 
 struct sv2_server_options {
-	/* NULL: plain, for Unix sockets inside the machine; else the authority's secret, used to sign the
-	 * server's certificate once per validity period. Copied. */
+	/* NULL: plain, for Unix sockets inside the machine; else the authority's secret, used to
+	 * sign the server's certificate once per validity period. Copied. */
 	const uint8_t *authority_secret;
 	uint32_t certificate_validity; /* seconds, 0: 86400 */
 	uint32_t certificate_skew;     /* seconds valid_from is back-dated, 0: 3600 */
@@ -32,31 +32,39 @@ struct sv2_server_options {
 	uint32_t max_handshakes;       /* not yet set up, 0: 256 */
 	sv2_log_fn log;
 	void *log_user;
+	/* May be NULL: told of every connection that is set up, and of its end. */
+	void (*connected)(void *user, struct adit_sv2_conn *conn);
+	void (*disconnected)(void *user, struct adit_sv2_conn *conn, const char *reason);
+	void *observer;
 };
 
 struct sv2_server_stats {
-	uint64_t accepted;
-	uint64_t refused_limit;
-	uint64_t handshakes_failed;
+	uint64_t accepted;          /* sockets */
+	uint64_t refused_limit;     /* sockets closed because a limit was reached */
+	uint64_t refused_setup;     /* SetupConnection.Error sent */
+	uint64_t handshakes_failed; /* Noise or time-out before SetupConnection */
 	uint64_t protocol_errors;
 	uint64_t messages_in;
 	uint64_t messages_out;
 	uint64_t bytes_in;
 	uint64_t bytes_out;
-	uint32_t connections;
+	uint32_t connections; /* sockets that are open now */
+	uint32_t handshakes;  /* of these, not set up */
 };
 
-struct sv2_server *sv2_server_new(struct event_base *base, const struct sv2_server_options *options);
+struct sv2_server *sv2_server_new(struct event_base *base,
+				  const struct sv2_server_options *options);
 /* Closes everything; `closed` is called for each open connection. */
 void sv2_server_free(struct sv2_server *s);
 /* Accepts on FD, which stays the caller's. IS_UNIX only names peers. */
 int32_t sv2_server_listen(struct sv2_server *s, int fd, bool is_unix);
-/* Handler tables, one a protocol; kept by reference. NULL withdraws (its connections close, `closed` is
- * called before this returns). No table: SetupConnection of it is refused, "unsupported-protocol". */
-int32_t sv2_server_set_mining(struct sv2_server *s,
-                              const struct adit_sv2_mining_server_handlers *h, void *context);
+/* Handler tables, one a protocol; kept by reference. NULL withdraws (its connections close,
+ * `closed` is called before this returns). No table: SetupConnection of it is refused,
+ * "unsupported-protocol". */
+int32_t sv2_server_set_mining(struct sv2_server *s, const struct adit_sv2_mining_server_handlers *h,
+			      void *context);
 int32_t sv2_server_set_template(struct sv2_server *s,
-                                const struct adit_sv2_template_server_handlers *h, void *context);
+				const struct adit_sv2_template_server_handlers *h, void *context);
 /* Accepting pauses while no protocol is open; at first all are closed. */
 void sv2_server_set_open(struct sv2_server *s, uint8_t protocol, bool open);
 /* Stops accepting; connections stay (drain). */
@@ -64,6 +72,6 @@ void sv2_server_pause(struct sv2_server *s);
 void sv2_server_stats(const struct sv2_server *s, struct sv2_server_stats *out);
 /* Calls FN for each set-up connection; FN may close it. */
 void sv2_server_each(struct sv2_server *s, void (*fn)(void *user, struct adit_sv2_conn *conn),
-                     void *user);
+		     void *user);
 
 #endif

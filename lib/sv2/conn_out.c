@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conn_out.c: from messages to bytes. A message is encoded into the queue and sealed where it lies;
+ * the flush event writes the queue once per wake-up.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lib/sv2/conn.h"
+#include "lib/util/clock.h"
+
+/* An empty queue keeps its storage up to this, so that a busy connection doesn't allocate. */
+#define KEEP_SIZE 2048
+
+size_t sv2_conn_pending(const struct sv2_conn *c)
+{
+	return c->out.size - c->out_at;
+}
+
+/* Room for SIZE bytes at the queue's end. A message alone in the queue may pass the bound: the
+ * frame limits it, and a peer that reads is not to blame for its size. */
+static int32_t conn_room(struct sv2_conn *c, size_t size, uint8_t **at)
+{
+	size_t pending = sv2_conn_pending(c);
+
+	if (pending > 0 && pending + size > c->options->max_pending) {
+		sv2_conn_end(c, SV2_END_LIMIT, "the peer reads too slowly");
+		return ADIT_E_LIMIT;
+	}
+	if (c->out_at > 0 && c->out.capacity - c->out.size < size) {
+		buf_drain(&c->out, c->out_at);
+		c->out_at = 0;
+	}
+	c->out.limit = SIZE_MAX;
+	*at = buf_reserve(&c->out, size);
+	if (*at == NULL) {
+		sv2_conn_end(c, SV2_END_INTERNAL, "out of memory");
+		return ADIT_E_NO_MEMORY;
+	}
+	return ADIT_OK;
+}
+
+/* SIZE bytes have been put where conn_room() said. */
+static void conn_queued(struct sv2_conn *c, size_t size)
+{
+	if (sv2_conn_pending(c) == 0)
+		c->last_write = clock_monotonic_ms();
+	c->out.size += size;
+	if (!c->write_armed)
+		sv2_loop_schedule(c->loop, c);
+}
+
+int32_t sv2_conn_queue_raw(struct sv2_conn *c, const uint8_t *data, size_t size)
+{
+	uint8_t *at;
+	int32_t r = conn_room(c, size, &at);
+
+	if (r != ADIT_OK)
+		return r;
+	memcpy(at, data, size);
+	conn_queued(c, size);
+	return ADIT_OK;
+}
+
+/* Only what this side may send in this connection: anything else is a mistake of ours. */
+static bool conn_may_send(const struct sv2_conn *c, const struct sv2_message *m)
+{
+	uint8_t to = c->side == SV2_SERVER ? SV2_S2C : SV2_C2S;
+
+	return m != NULL && (m->direction & to) != 0 &&
+	       (m->scope == SV2_SCOPE_COMMON || (c->phase == SV2_OPEN && m->scope == c->scope));
+}
+
+/* A sealed frame, or what took its place, is in the queue's room. */
+static int32_t conn_sealed(struct sv2_conn *c, int32_t r, size_t size)
+{
+	if (r != ADIT_OK) {
+		sv2_conn_end(c, SV2_END_INTERNAL, "a frame could not be sealed");
+		return r;
+	}
+	conn_queued(c, size);
+	c->loop->messages_out++;
+	return ADIT_OK;
+}
+
+int32_t sv2_conn_send(struct sv2_conn *c, int32_t message, const void *body)
+{
+	size_t payload;
+	size_t wire;
+	size_t header = c->sealed ? SV2_SEALED_HEADER_SIZE : SV2_HEADER_SIZE;
+	uint8_t *at;
+	int32_t r;
+
+	if (c->phase >= SV2_ENDING)
+		return ADIT_E_UNAVAILABLE;
+	if (!conn_may_send(c, sv2_message(message)))
+		return ADIT_E_INVALID_ARGUMENT;
+	r = sv2_encoded_size(message, body, &payload);
+	if (r != ADIT_OK)
+		return r;
+	wire = c->sealed ? sv2_sealed_size((uint32_t)payload) : header + payload;
+	r = conn_room(c, wire, &at);
+	if (r != ADIT_OK)
+		return r;
+	sv2_header_write(message, (uint32_t)payload, at);
+	r = sv2_encode(message, body, at + header, payload, &payload);
+	if (r == ADIT_OK && c->sealed)
+		r = sv2_seal_in_place(&c->send, at, (uint32_t)payload);
+	return conn_sealed(c, r, wire);
+}
+
+int32_t sv2_conn_queue_frame(struct sv2_conn *c, const uint8_t *frame, size_t size)
+{
+	struct sv2_header h;
+	size_t wire;
+	uint8_t *at;
+	int32_t r;
+
+	if (size < SV2_HEADER_SIZE)
+		return ADIT_E_INVALID_ARGUMENT;
+	sv2_header_read(frame, &h);
+	if (size - SV2_HEADER_SIZE != h.size ||
+	    !conn_may_send(c, sv2_message(sv2_message_find(h.extension, h.type))))
+		return ADIT_E_INVALID_ARGUMENT;
+	wire = c->sealed ? sv2_sealed_size(h.size) : size;
+	r = conn_room(c, wire, &at);
+	if (r != ADIT_OK)
+		return r;
+	if (c->sealed)
+		r = sv2_seal_frame(&c->send, frame, size, at);
+	else
+		memcpy(at, frame, size);
+	return conn_sealed(c, r, wire);
+}
+
+static void conn_arm_write(struct sv2_conn *c, bool arm)
+{
+	if (arm == c->write_armed)
+		return;
+	c->write_armed = arm;
+	if (!arm)
+		(void)event_del(c->write_event);
+	else if (event_add(c->write_event, NULL) < 0)
+		sv2_conn_end(c, SV2_END_INTERNAL, "the event loop refuses the socket");
+}
+
+static void conn_write_failed(struct sv2_conn *c, int error)
+{
+	char reason[96];
+
+	(void)snprintf(reason, sizeof(reason), "connection lost: %s", strerror(error));
+	c->drop = true;
+	sv2_conn_end(c, SV2_END_PEER, reason);
+}
+
+void sv2_conn_write(struct sv2_conn *c)
+{
+	size_t pending = sv2_conn_pending(c);
+	ssize_t n;
+
+	if (pending == 0)
+		return;
+	n = send(c->fd, c->out.data + c->out_at, pending, MSG_NOSIGNAL);
+	if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+		conn_write_failed(c, errno);
+		return;
+	}
+	if (n > 0) {
+		c->out_at += (size_t)n;
+		c->loop->bytes_out += (size_t)n;
+		c->last_write = clock_monotonic_ms();
+	}
+	conn_arm_write(c, n < (ssize_t)pending);
+	if (n < (ssize_t)pending)
+		return;
+	c->out_at = 0;
+	if (c->out.capacity > KEEP_SIZE)
+		buf_free(&c->out);
+	else
+		buf_clear(&c->out);
+}
