@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/noise/keys.h"
 #include "lib/noise/secp.h"
 #include "lib/util/random.h"
 #include "lib/util/reader.h"
@@ -88,6 +89,7 @@ int32_t noise_certificate_verify(const uint8_t certificate[NOISE_CERTIFICATE_SIZ
 {
 	struct reader r;
 	uint8_t message[32];
+	char authority[NOISE_KEY_TEXT_SIZE];
 	uint16_t version;
 	uint32_t from;
 	uint32_t until;

@@ -27,4 +27,9 @@ int32_t noise_key_load(const char *path, uint8_t secret[32], struct error *e);
 int32_t noise_key_create(const char *path, uint8_t secret[32], struct error *e);
 int32_t noise_key_load_or_create(const char *path, uint8_t secret[32], struct error *e);
 
+/* The public key's text form in a file of its own, which a server leaves beside its secret for the
+ * machines that connect. Store replaces an older file (mode 0644, written beside, renamed). */
+int32_t noise_public_load(const char *path, uint8_t public_x[32], struct error *e);
+int32_t noise_public_store(const char *path, const uint8_t public_x[32], struct error *e);
+
 #endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* keyfile.c: the files that hold an authority's secret and its public key. */
+#include "config.h"
+
+#include "lib/noise/keys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/noise/secp.h"
+#include "lib/util/random.h"
+
+#define LINE_SIZE (NOISE_KEY_TEXT_SIZE + 1) /* a key, its newline and a NUL */
+
+static int32_t io_error(struct error *e, const char *path, const char *what)
+{
+	return error_set(e, errno == ENOENT ? ADIT_E_NOT_FOUND : ADIT_E_IO, "%s: %s: %s", path,
+			 what, strerror(errno));
+}
+
+/* Load ----------------------------------------------------------------------------------------- */
+
+static int32_t check_file(int fd, const char *path, bool secret, struct error *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return io_error(e, path, "fstat");
+	if (!S_ISREG(st.st_mode))
+		return error_set(e, ADIT_E_CONFIG, "%s: not a regular file", path);
+	if (secret && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		return error_set(
+		    e, ADIT_E_PERMISSION_DENIED,
+		    "%s: others than the owner of this secret key can get at it (mode %04o): "
+		    "chmod 600 %s",
+		    path, (unsigned)(st.st_mode & 07777u), path);
+	return ADIT_OK;
+}
+
+/* The first line of a small file; a longer one is cut, which the key's checksum then shows. */
+static int32_t read_line(int fd, const char *path, char text[LINE_SIZE], struct error *e)
+{
+	size_t size = 0;
+	ssize_t got;
+
+	do {
+		got = read(fd, text + size, LINE_SIZE - 1 - size);
+		if (got > 0)
+			size += (size_t)got;
+	} while (got > 0 || (got < 0 && errno == EINTR));
+	if (got < 0)
+		return io_error(e, path, "read");
+	text[size] = '\0';
+	text[strcspn(text, "\r\n")] = '\0';
+	return ADIT_OK;
+}
+
+static int32_t load(const char *path, bool secret, uint8_t key[32], struct error *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	char text[LINE_SIZE];
+	struct error why;
+	int32_t code;
+
+	if (fd < 0)
+		return io_error(e, path, "open");
+	code = check_file(fd, path, secret, e);
+	if (code == ADIT_OK)
+		code = read_line(fd, path, text, e);
+	(void)close(fd);
+	if (code == ADIT_OK &&
+	    (secret ? noise_secret_parse : noise_public_parse)(text, key, &why) != ADIT_OK)
+		code = error_set(e, ADIT_E_CONFIG, "%s: %s", path, why.text);
+	secure_wipe(text, sizeof(text));
+	return code;
+}
+
+int32_t noise_key_load(const char *path, uint8_t secret[32], struct error *e)
+{
+	return load(path, true, secret, e);
+}
+
+int32_t noise_public_load(const char *path, uint8_t public_x[32], struct error *e)
+{
+	return load(path, false, public_x, e);
+}
+
+/* Create --------------------------------------------------------------------------------------- */
+
+static bool write_all(int fd, const char *text, size_t size)
+{
+	while (size > 0) {
+		ssize_t written = write(fd, text, size);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return false;
+		text += written;
+		size -= (size_t)written;
+	}
+	return true;
+}
+
+/* The directory's entry has to survive a power cut as well. */
+static bool sync_directory_of(const char *path)
+{
+	char directory[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	int fd;
+	bool ok;
+
+	if (slash == NULL)
+		(void)snprintf(directory, sizeof(directory), ".");
+	else
+		(void)snprintf(directory, sizeof(directory), "%.*s", (int)(slash - path) + 1, path);
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ok = fsync(fd) == 0;
+	(void)close(fd);
+	return ok;
+}
+
+/* Makes a file beside PATH that holds TEXT, which is a key, and a newline. BESIDE receives its
+ * name. */
+static int32_t write_beside(const char *path, mode_t mode, const char *text, char beside[PATH_MAX],
+			    struct error *e)
+{
+	int fd;
+	bool ok;
+
+	if (snprintf(beside, PATH_MAX, "%s.XXXXXX", path) >= PATH_MAX)
+		return error_set(e, ADIT_E_INVALID_ARGUMENT, "%s: the path is too long", path);
+	fd = mkostemp(beside, O_CLOEXEC); /* mode 0600 */
+	if (fd < 0)
+		return io_error(e, path, "create");
+	ok = write_all(fd, text, strlen(text)) && write_all(fd, "\n", 1) && fchmod(fd, mode) == 0 &&
+	     fsync(fd) == 0;
+	(void)close(fd);
+	if (ok)
+		return ADIT_OK;
+	(void)unlink(beside);
+	return io_error(e, path, "write");
+}
+
+/* Gives the file its name. A link and not a rename, since link(2) refuses to replace a file. */
+static int32_t link_new(const char *beside, const char *path, struct error *e)
+{
+	int32_t code = ADIT_OK;
+
+	if (link(beside, path) != 0) {
+		if (errno == EEXIST)
+			code = error_set(e, ADIT_E_EXISTS,
+					 "%s: exists already and is not overwritten", path);
+		else
+			code = io_error(e, path, "link");
+	}
+	(void)unlink(beside);
+	return code;
+}
+
+int32_t noise_key_create(const char *path, uint8_t secret[32], struct error *e)
+{
+	char beside[PATH_MAX];
+	char text[NOISE_KEY_TEXT_SIZE];
+	int32_t code;
+
+	secp_generate(secret);
+	noise_secret_format(secret, text);
+	code = write_beside(path, S_IRUSR | S_IWUSR, text, beside, e);
+	secure_wipe(text, sizeof(text));
+	if (code == ADIT_OK)
+		code = link_new(beside, path, e);
+	if (code == ADIT_OK && !sync_directory_of(path))
+		code = io_error(e, path, "sync of its directory");
+	if (code != ADIT_OK)
+		secure_wipe(secret, 32);
+	return code;
+}
+
+int32_t noise_public_store(const char *path, const uint8_t public_x[32], struct error *e)
+{
+	char beside[PATH_MAX];
+	char text[NOISE_KEY_TEXT_SIZE];
+	int32_t code;
+
+	noise_public_format(public_x, text);
+	code = write_beside(path, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH, text, beside, e);
+	if (code != ADIT_OK)
+		return code;
+	if (rename(beside, path) == 0)
+		return ADIT_OK;
+	code = io_error(e, path, "rename");
+	(void)unlink(beside);
+	return code;
+}
+
+int32_t noise_key_load_or_create(const char *path, uint8_t secret[32], struct error *e)
+{
+	int32_t code = noise_key_load(path, secret, e);
+
+	if (code != ADIT_E_NOT_FOUND)
+		return code;
+	code = noise_key_create(path, secret, e);
+	/* Another worker of the role was faster: all of them use its key. */
+	return code == ADIT_E_EXISTS ? noise_key_load(path, secret, e) : code;
+}
