@@ -107,10 +107,14 @@ int32_t noise_certificate_verify(const uint8_t certificate[NOISE_CERTIFICATE_SIZ
 				 "the authority key is not a point of the curve");
 	digest(certificate, static_x, message);
 	/* Before the times, so that only times the authority has signed are shown. */
-	if (!secp_verify(authority_x, message, certificate + SIGNED_FIELDS_SIZE))
+	if (!secp_verify(authority_x, message, certificate + SIGNED_FIELDS_SIZE)) {
+		noise_public_format(authority_x, authority);
 		return error_set(
 		    e, ADIT_E_PROTOCOL,
-		    "the server's certificate is not signed by the configured authority key");
+		    "the server's certificate is not signed by the configured authority key "
+		    "%s: compare it with the server's",
+		    authority);
+	}
 	return check_time(from, until, now, skew, e);
 }
 
