@@ -22,7 +22,7 @@
 #define WITH_SHA_NI 0
 #endif
 
-/* What a second block of an 80-byte header and the block of a 32-byte message look like. */
+/* Sizes in bits, which end a message's last block; the first padding bit as a word. */
 #define HEADER_BITS 640
 #define HASH_BITS 256
 #define PADDING_WORD 0x80000000u
@@ -30,6 +30,9 @@
 struct implementation {
 	const char *name;
 	void (*compress)(uint32_t h[8], const uint8_t *data, size_t blocks);
+	void (*header_tail)(const struct sha256_midstate *mid, const uint8_t tail[16],
+			    uint8_t out[32]);
+	void (*pair)(const uint8_t left[32], const uint8_t right[32], uint8_t out[32]);
 	/* As sha256d_scan(), but stops at the first hash whose most significant 32 bits are at or
 	 * below TOP. */
 	bool (*scan)(const struct sha256_midstate *mid, const uint8_t tail[16], uint32_t first,
@@ -38,11 +41,6 @@ struct implementation {
 
 static const uint32_t initial[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
 				    0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-
-static uint32_t read_be32(const uint8_t *in)
-{
-	return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
-}
 
 static uint32_t read_le32(const uint8_t *in)
 {
@@ -71,7 +69,7 @@ static void write_state(const uint32_t h[8], uint8_t out[32])
 		write_be32(out + 4 * i, h[i]);
 }
 
-/* --- OpenSSL --------------------------------------------------------------------------------- */
+/* --- OpenSSL ------------------------------------------------------------------------- */
 
 static void openssl_compress(uint32_t h[8], const uint8_t *data, size_t blocks)
 {
@@ -83,25 +81,71 @@ static void openssl_compress(uint32_t h[8], const uint8_t *data, size_t blocks)
 	memcpy(h, context.h, sizeof(context.h));
 }
 
+/* A block that holds a message of SIZE bytes, to be written at its start, and what ends it. */
+static void block_init(uint8_t block[64], size_t size, uint32_t bits)
+{
+	memset(block + size, 0, 64 - size);
+	write_be32(block + size, PADDING_WORD);
+	write_be32(block + 60, bits);
+}
+
+/* Replaces the state by that of the 32 bytes it stands for; BLOCK is set up for these. */
+static void openssl_hash_again(SHA256_CTX *context, uint8_t block[64])
+{
+	write_state(context->h, block);
+	memcpy(context->h, initial, sizeof(context->h));
+	SHA256_Transform(context, block);
+}
+
+static void openssl_header_tail(const struct sha256_midstate *mid, const uint8_t tail[16],
+				uint8_t out[32])
+{
+	uint8_t header[64];
+	uint8_t hash[64];
+	SHA256_CTX context;
+
+	block_init(header, 16, HEADER_BITS);
+	block_init(hash, 32, HASH_BITS);
+	memcpy(header, tail, 16);
+	memcpy(context.h, mid->h, sizeof(context.h));
+	SHA256_Transform(&context, header);
+	openssl_hash_again(&context, hash);
+	write_state(context.h, out);
+}
+
+static void openssl_pair(const uint8_t left[32], const uint8_t right[32], uint8_t out[32])
+{
+	uint8_t both[64];
+	uint8_t end[64];
+	uint8_t hash[64];
+	SHA256_CTX context;
+
+	memcpy(both, left, 32);
+	memcpy(both + 32, right, 32);
+	block_init(end, 0, 2 * HASH_BITS);
+	block_init(hash, 32, HASH_BITS);
+	memcpy(context.h, initial, sizeof(context.h));
+	SHA256_Transform(&context, both);
+	SHA256_Transform(&context, end);
+	openssl_hash_again(&context, hash);
+	write_state(context.h, out);
+}
+
 static bool openssl_scan(const struct sha256_midstate *mid, const uint8_t tail[16], uint32_t first,
 			 uint32_t count, uint32_t top, uint32_t *nonce)
 {
-	uint8_t header[64] = {0};
-	uint8_t hash[64] = {0};
+	uint8_t header[64];
+	uint8_t hash[64];
 	SHA256_CTX context;
 
+	block_init(header, 16, HEADER_BITS);
+	block_init(hash, 32, HASH_BITS);
 	memcpy(header, tail, 12);
-	write_be32(header + 16, PADDING_WORD);
-	write_be32(header + 60, HEADER_BITS);
-	write_be32(hash + 32, PADDING_WORD);
-	write_be32(hash + 60, HASH_BITS);
 	for (uint32_t i = 0; i < count; i++) {
 		write_le32(header + 12, first + i);
 		memcpy(context.h, mid->h, sizeof(context.h));
 		SHA256_Transform(&context, header);
-		write_state(context.h, hash);
-		memcpy(context.h, initial, sizeof(context.h));
-		SHA256_Transform(&context, hash);
+		openssl_hash_again(&context, hash);
 		if (__builtin_bswap32(context.h[7]) <= top) {
 			*nonce = first + i;
 			return true;
@@ -111,9 +155,14 @@ static bool openssl_scan(const struct sha256_midstate *mid, const uint8_t tail[1
 }
 
 static const struct implementation openssl = {
-    .name = "openssl", .compress = openssl_compress, .scan = openssl_scan};
+    .name = "openssl",
+    .compress = openssl_compress,
+    .header_tail = openssl_header_tail,
+    .pair = openssl_pair,
+    .scan = openssl_scan,
+};
 
-/* --- SHA instructions of x86 ------------------------------------------------------------------ */
+/* --- SHA instructions of x86 --------------------------------------------------------- */
 
 #if WITH_SHA_NI
 #define SHA_NI __attribute__((target("sha,sse4.1")))
@@ -190,35 +239,104 @@ SHA_NI_INLINE void lane_quad(struct lane *l, int quad)
 	}
 }
 
+/* Four words of a message; the same turns working variables to bytes. */
+SHA_NI_INLINE __m128i swap_words(__m128i v)
+{
+	return _mm_shuffle_epi8(v, _mm_set_epi32(0x0c0d0e0f, 0x08090a0b, 0x04050607, 0x00010203));
+}
+
+SHA_NI_INLINE __m128i load_words(const uint8_t *in)
+{
+	return swap_words(_mm_loadu_si128((const __m128i *)(const void *)in));
+}
+
+SHA_NI_INLINE void lane_block(struct lane *l)
+{
+	__m128i abef = l->abef;
+	__m128i cdgh = l->cdgh;
+
+#pragma GCC unroll 16
+	for (int quad = 0; quad < 16; quad++)
+		lane_quad(l, quad);
+	l->abef = _mm_add_epi32(l->abef, abef);
+	l->cdgh = _mm_add_epi32(l->cdgh, cdgh);
+}
+
+/* Makes the state a message of 32 bytes, and the state the initial one. */
+SHA_NI_INLINE void lane_restart(struct lane *l)
+{
+	l->w[0] = lane_abcd(l);
+	l->w[1] = lane_efgh(l);
+	l->w[2] = vector(PADDING_WORD, 0, 0, 0);
+	l->w[3] = vector(0, 0, 0, HASH_BITS);
+	lane_load(l, initial);
+}
+
+SHA_NI_INLINE void lane_store(const struct lane *l, uint8_t out[32])
+{
+	_mm_storeu_si128((__m128i *)(void *)out, swap_words(lane_abcd(l)));
+	_mm_storeu_si128((__m128i *)(void *)(out + 16), swap_words(lane_efgh(l)));
+}
+
 SHA_NI static void sha_ni_compress(uint32_t h[8], const uint8_t *data, size_t blocks)
 {
-	const __m128i swap = _mm_set_epi32(0x0c0d0e0f, 0x08090a0b, 0x04050607, 0x00010203);
 	struct lane l;
 
 	lane_load(&l, h);
 	for (; blocks > 0; blocks--, data += 64) {
-		__m128i abef = l.abef;
-		__m128i cdgh = l.cdgh;
-
-		for (int i = 0; i < 4; i++) {
-			const __m128i *in = (const __m128i *)(const void *)(data + 16 * i);
-
-			l.w[i] = _mm_shuffle_epi8(_mm_loadu_si128(in), swap);
-		}
-#pragma GCC unroll 16
-		for (int quad = 0; quad < 16; quad++)
-			lane_quad(&l, quad);
-		l.abef = _mm_add_epi32(l.abef, abef);
-		l.cdgh = _mm_add_epi32(l.cdgh, cdgh);
+		for (int i = 0; i < 4; i++)
+			l.w[i] = load_words(data + 16 * i);
+		lane_block(&l);
 	}
 	_mm_storeu_si128((__m128i *)(void *)h, lane_abcd(&l));
 	_mm_storeu_si128((__m128i *)(void *)(h + 4), lane_efgh(&l));
 }
 
+/* The second block of a header, of which WORDS are the first 16 bytes. */
+SHA_NI_INLINE void lane_header(struct lane *l, const struct sha256_midstate *mid, __m128i words)
+{
+	lane_load(l, mid->h);
+	l->w[0] = words;
+	l->w[1] = vector(PADDING_WORD, 0, 0, 0);
+	l->w[2] = _mm_setzero_si128();
+	l->w[3] = vector(0, 0, 0, HEADER_BITS);
+}
+
+SHA_NI static void sha_ni_header_tail(const struct sha256_midstate *mid, const uint8_t tail[16],
+				      uint8_t out[32])
+{
+	struct lane l;
+
+	lane_header(&l, mid, load_words(tail));
+	lane_block(&l);
+	lane_restart(&l);
+	lane_block(&l);
+	lane_store(&l, out);
+}
+
+SHA_NI static void sha_ni_pair(const uint8_t left[32], const uint8_t right[32], uint8_t out[32])
+{
+	struct lane l;
+
+	lane_load(&l, initial);
+	l.w[0] = load_words(left);
+	l.w[1] = load_words(left + 16);
+	l.w[2] = load_words(right);
+	l.w[3] = load_words(right + 16);
+	lane_block(&l);
+	l.w[0] = vector(PADDING_WORD, 0, 0, 0);
+	l.w[1] = l.w[2] = _mm_setzero_si128();
+	l.w[3] = vector(0, 0, 0, 2 * HASH_BITS);
+	lane_block(&l);
+	lane_restart(&l);
+	lane_block(&l);
+	lane_store(&l, out);
+}
+
 /* The last word (h) of the double hashes of two headers that differ in their first words only. Two
  * lanes hide the latency of the round instruction. */
-SHA_NI_INLINE void sha_ni_pair(const struct lane *start, __m128i words_a, __m128i words_b,
-			       uint32_t *last_a, uint32_t *last_b)
+SHA_NI_INLINE void sha_ni_two_headers(const struct lane *start, __m128i words_a, __m128i words_b,
+				      uint32_t *last_a, uint32_t *last_b)
 {
 	struct lane a = *start;
 	struct lane b = *start;
@@ -235,14 +353,8 @@ SHA_NI_INLINE void sha_ni_pair(const struct lane *start, __m128i words_a, __m128
 	b.abef = _mm_add_epi32(b.abef, start->abef);
 	b.cdgh = _mm_add_epi32(b.cdgh, start->cdgh);
 
-	a.w[0] = lane_abcd(&a);
-	a.w[1] = lane_efgh(&a);
-	b.w[0] = lane_abcd(&b);
-	b.w[1] = lane_efgh(&b);
-	a.w[2] = b.w[2] = vector(PADDING_WORD, 0, 0, 0);
-	a.w[3] = b.w[3] = vector(0, 0, 0, HASH_BITS);
-	lane_load(&a, initial);
-	lane_load(&b, initial);
+	lane_restart(&a);
+	lane_restart(&b);
 #pragma GCC unroll 15
 	for (int quad = 0; quad < 15; quad++) {
 		lane_quad(&a, quad);
@@ -258,21 +370,18 @@ SHA_NI_INLINE void sha_ni_pair(const struct lane *start, __m128i words_a, __m128
 SHA_NI static bool sha_ni_scan(const struct sha256_midstate *mid, const uint8_t tail[16],
 			       uint32_t first, uint32_t count, uint32_t top, uint32_t *nonce)
 {
-	__m128i words = vector(read_be32(tail), read_be32(tail + 4), read_be32(tail + 8), 0);
+	__m128i words = load_words(tail);
 	struct lane start;
 
-	lane_load(&start, mid->h);
-	start.w[0] = words;
-	start.w[1] = vector(PADDING_WORD, 0, 0, 0);
-	start.w[2] = _mm_setzero_si128();
-	start.w[3] = vector(0, 0, 0, HEADER_BITS);
+	lane_header(&start, mid, words);
 	for (uint32_t i = 0; i < count; i += 2) {
 		uint32_t at = first + i;
 		uint32_t a;
 		uint32_t b;
 
-		sha_ni_pair(&start, _mm_insert_epi32(words, (int)__builtin_bswap32(at), 3),
-			    _mm_insert_epi32(words, (int)__builtin_bswap32(at + 1), 3), &a, &b);
+		sha_ni_two_headers(&start, _mm_insert_epi32(words, (int)__builtin_bswap32(at), 3),
+				   _mm_insert_epi32(words, (int)__builtin_bswap32(at + 1), 3), &a,
+				   &b);
 		if (__builtin_bswap32(a) <= top) {
 			*nonce = at;
 			return true;
@@ -288,7 +397,12 @@ SHA_NI static bool sha_ni_scan(const struct sha256_midstate *mid, const uint8_t 
 }
 
 static const struct implementation sha_ni = {
-    .name = "sha-ni", .compress = sha_ni_compress, .scan = sha_ni_scan};
+    .name = "sha-ni",
+    .compress = sha_ni_compress,
+    .header_tail = sha_ni_header_tail,
+    .pair = sha_ni_pair,
+    .scan = sha_ni_scan,
+};
 
 /* Intel SDM volume 2, CPUID: leaf 1 ECX bits 9 (SSSE3) and 19 (SSE4.1), leaf 7 EBX bit 29 (SHA). */
 static bool sha_ni_present(void)
@@ -304,8 +418,7 @@ static bool sha_ni_present(void)
 }
 #endif
 
-/* --- choice ------------------------------------------------------------------------------------
- */
+/* --- choice -------------------------------------------------------------------------- */
 
 static _Atomic(const struct implementation *) chosen;
 
@@ -348,8 +461,7 @@ bool sha256_select(const char *name)
 	return true;
 }
 
-/* --- messages ----------------------------------------------------------------------------------
- */
+/* --- messages ------------------------------------------------------------------------ */
 
 void sha256_start(struct sha256_stream *s)
 {
@@ -400,20 +512,6 @@ static void stream_close(struct sha256_stream *s)
 	with->compress(s->h, s->block, 1);
 }
 
-/* SHA-256 of the 32 bytes that H stands for. */
-static void hash_state(const struct implementation *with, const uint32_t h[8], uint8_t out[32])
-{
-	uint8_t block[64] = {0};
-	uint32_t second[8];
-
-	write_state(h, block);
-	write_be32(block + 32, PADDING_WORD);
-	write_be32(block + 60, HASH_BITS);
-	memcpy(second, initial, sizeof(second));
-	with->compress(second, block, 1);
-	write_state(second, out);
-}
-
 void sha256_finish(struct sha256_stream *s, uint8_t out[32])
 {
 	stream_close(s);
@@ -422,8 +520,8 @@ void sha256_finish(struct sha256_stream *s, uint8_t out[32])
 
 void sha256d_finish(struct sha256_stream *s, uint8_t out[32])
 {
-	stream_close(s);
-	hash_state(choose(), s->h, out);
+	sha256_finish(s, out);
+	sha256(out, 32, out);
 }
 
 void sha256(const void *data, size_t size, uint8_t out[32])
@@ -446,21 +544,10 @@ void sha256d(const void *data, size_t size, uint8_t out[32])
 
 void sha256d_pair(const uint8_t left[32], const uint8_t right[32], uint8_t out[32])
 {
-	const struct implementation *with = choose();
-	uint8_t blocks[128] = {0};
-	uint32_t h[8];
-
-	memcpy(blocks, left, 32);
-	memcpy(blocks + 32, right, 32);
-	write_be32(blocks + 64, PADDING_WORD);
-	write_be32(blocks + 124, 2 * HASH_BITS);
-	memcpy(h, initial, sizeof(h));
-	with->compress(h, blocks, 2);
-	hash_state(with, h, out);
+	choose()->pair(left, right, out);
 }
 
-/* --- headers -----------------------------------------------------------------------------------
- */
+/* --- headers ------------------------------------------------------------------------- */
 
 void sha256_midstate(const uint8_t block[64], struct sha256_midstate *out)
 {
@@ -470,16 +557,7 @@ void sha256_midstate(const uint8_t block[64], struct sha256_midstate *out)
 
 void sha256d_header_tail(const struct sha256_midstate *mid, const uint8_t tail[16], uint8_t out[32])
 {
-	const struct implementation *with = choose();
-	uint8_t block[64] = {0};
-	uint32_t h[8];
-
-	memcpy(block, tail, 16);
-	write_be32(block + 16, PADDING_WORD);
-	write_be32(block + 60, HEADER_BITS);
-	memcpy(h, mid->h, sizeof(h));
-	with->compress(h, block, 1);
-	hash_state(with, h, out);
+	choose()->header_tail(mid, tail, out);
 }
 
 void sha256d_header(const uint8_t header[80], uint8_t out[32])

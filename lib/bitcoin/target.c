@@ -7,8 +7,6 @@
 #include <stddef.h>
 #include <string.h>
 
-__extension__ typedef unsigned __int128 uint128;
-
 /* As four words, least significant first. */
 struct number {
 	uint64_t w[4];
@@ -38,6 +36,20 @@ static double number_to_double(const struct number *n)
 	return value;
 }
 
+/* VALUE, which is in 0..2^255, rounded down. Each step is exact: it takes off the highest bits. */
+static struct number number_from_double(double value)
+{
+	struct number n;
+
+	for (size_t i = 4; i > 0; i--) {
+		double unit = ldexp(1, 64 * (int)(i - 1));
+
+		n.w[i - 1] = (uint64_t)(value / unit);
+		value -= (double)n.w[i - 1] * unit;
+	}
+	return n;
+}
+
 /* Twice N plus BIT; false when that passes 256 bits. */
 static bool number_push_bit(struct number *n, unsigned bit)
 {
@@ -49,20 +61,49 @@ static bool number_push_bit(struct number *n, unsigned bit)
 	return fits;
 }
 
-/* NUMERATOR * 2^SHIFT / DIVISOR, rounded down; false when that passes 256 bits. DIVISOR is in
- * 1..2^127, so that twice a remainder fits. */
-static bool number_divide(uint64_t numerator, unsigned shift, uint128 divisor, struct number *out)
+static bool number_below(const struct number *a, const struct number *b)
 {
-	uint128 remainder = numerator % divisor;
+	for (size_t i = 4; i > 0; i--) {
+		if (a->w[i - 1] != b->w[i - 1])
+			return a->w[i - 1] < b->w[i - 1];
+	}
+	return false;
+}
 
-	*out = (struct number){{(uint64_t)(numerator / divisor)}};
+static void number_increment(struct number *n)
+{
+	for (size_t i = 0; i < 4 && ++n->w[i] == 0; i++)
+		;
+}
+
+/* A - B; B is not above A. */
+static void number_subtract(struct number *a, const struct number *b)
+{
+	uint64_t borrow = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		uint64_t before = a->w[i];
+
+		a->w[i] = before - b->w[i] - borrow;
+		borrow = before < b->w[i] || (before == b->w[i] && borrow != 0);
+	}
+}
+
+/* NUMERATOR * 2^SHIFT / DIVISOR, rounded down; false when that passes 256 bits. NUMERATOR is below
+ * DIVISOR, and DIVISOR at most 2^255, so that twice a remainder fits. */
+static bool number_divide(uint64_t numerator, unsigned shift, const struct number *divisor,
+			  struct number *out)
+{
+	struct number remainder = {{numerator}};
+
+	*out = (struct number){{0}};
 	for (; shift > 0; shift--) {
-		unsigned bit;
+		bool bit;
 
-		remainder <<= 1;
-		bit = remainder >= divisor;
-		if (bit != 0)
-			remainder -= divisor;
+		(void)number_push_bit(&remainder, 0);
+		bit = !number_below(&remainder, divisor);
+		if (bit)
+			number_subtract(&remainder, divisor);
 		if (!number_push_bit(out, bit))
 			return false;
 	}
@@ -131,34 +172,39 @@ double target_work(const uint8_t target[32])
 
 void target_from_hashrate(double hashrate, double shares_per_minute, uint8_t out[32])
 {
+	static const struct number one = {{1}};
 	double work = hashrate * 60 / shares_per_minute;
+	struct number divisor;
 	struct number n;
 
 	if (!(work >= 1)) { /* also when not a number */
 		memset(out, 0xff, 32);
 		return;
 	}
-	/* (2^256 - 1 - W) / (W + 1) = 2^256 / (W + 1) - 1; with W > 0 neither step overflows. */
-	(void)number_divide(1, 256, (uint128)fmin(work, 0x1p126) + 1, &n);
-	for (size_t i = 0; i < 4 && n.w[i]-- == 0; i++)
-		;
+	/* (2^256 - 1 - W) / (W + 1) = 2^256 / (W + 1) - 1, and W is at least 1. */
+	divisor = number_from_double(fmin(work, 0x1p254));
+	number_increment(&divisor);
+	(void)number_divide(1, 256, &divisor, &n);
+	number_subtract(&n, &one);
 	number_write(&n, out);
 }
 
 void target_from_difficulty(double difficulty, uint8_t out[32])
 {
+	struct number divisor;
 	struct number n = {{0}};
+	double mantissa;
 	int exponent;
-	double mantissa = frexp(difficulty, &exponent);
 
 	if (!(difficulty > 0)) { /* also when not a number */
 		memset(out, 0xff, 32);
 		return;
 	}
 	/* difficulty = (mantissa * 2^53) * 2^(exponent - 53), and diff1 is smaller than 2^224. */
-	if (!isinf(difficulty) && exponent <= 224 &&
-	    !number_divide(0xffff, (unsigned)(208 + 53 - exponent), (uint128)(mantissa * 0x1p53),
-			   &n))
+	mantissa = frexp(fmin(difficulty, 0x1p300), &exponent);
+	divisor = number_from_double(mantissa * 0x1p53);
+	if (exponent <= 224 &&
+	    !number_divide(0xffff, (unsigned)(208 + 53 - exponent), &divisor, &n))
 		memset(&n, 0xff, sizeof(n));
 	number_write(&n, out);
 }

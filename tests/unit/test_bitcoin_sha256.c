@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "lib/bitcoin/sha256.h"
-#include "lib/util/hex.h"
 
 static const char *const implementations[] = {"sha-ni", "openssl"};
 #define IMPLEMENTATIONS 2
@@ -52,19 +51,16 @@ START_TEST(messages_of_fips_180)
 	};
 	static uint8_t million[1000000];
 	uint8_t digest[32];
-	char text[65];
 
 	if (!select_implementation(_i))
 		return;
-	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+	for (size_t i = 0; i < COUNT(vectors); i++) {
 		sha256(vectors[i].message, strlen(vectors[i].message), digest);
-		hex_encode(digest, 32, text);
-		ck_assert_str_eq(text, vectors[i].digest);
+		assert_hex(digest, 32, vectors[i].digest);
 	}
 	memset(million, 'a', sizeof(million));
 	sha256(million, sizeof(million), digest);
-	hex_encode(digest, 32, text);
-	ck_assert_str_eq(text, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+	assert_hex(digest, 32, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 END_TEST
 
@@ -140,21 +136,17 @@ START_TEST(genesis_header_hashes)
 	struct sha256_midstate mid;
 	uint8_t header[80];
 	uint8_t hash[32];
-	char text[65];
 
 	if (!select_implementation(_i))
 		return;
 	header_midstate(header, &mid);
 	sha256d_header(header, hash);
-	hex_encode_reversed(hash, 32, text);
-	ck_assert_str_eq(text, genesis_hash);
+	assert_hash(hash, genesis_hash);
 	memset(hash, 0, 32);
 	sha256d_header_tail(&mid, header + 64, hash);
-	hex_encode_reversed(hash, 32, text);
-	ck_assert_str_eq(text, genesis_hash);
+	assert_hash(hash, genesis_hash);
 	sha256d(header, 80, hash);
-	hex_encode_reversed(hash, 32, text);
-	ck_assert_str_eq(text, genesis_hash);
+	assert_hash(hash, genesis_hash);
 }
 END_TEST
 
@@ -167,7 +159,6 @@ START_TEST(scan_finds_the_genesis_nonce)
 	uint8_t target[32] = {0};
 	uint8_t hash[32];
 	uint32_t nonce = 0;
-	char text[65];
 
 	if (!select_implementation(_i))
 		return;
@@ -181,8 +172,7 @@ START_TEST(scan_finds_the_genesis_nonce)
 		ck_assert_int_eq(
 		    sha256d_scan(&mid, header + 64, first, before + 1, target, &nonce, hash), 1);
 		ck_assert_uint_eq(nonce, GENESIS_NONCE);
-		hex_encode_reversed(hash, 32, text);
-		ck_assert_str_eq(text, genesis_hash);
+		assert_hash(hash, genesis_hash);
 		ck_assert_int_eq(
 		    sha256d_scan(&mid, header + 64, first, before, target, &nonce, hash), 0);
 	}
