@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * harness.h: a real aditd for a test: a directory of its own, a configuration, free loopback ports,
+ * the plugins of the build tree, and the control socket to look at it.
+ *
+ * One daemon a test, in the global `harness`; harness_setup and harness_teardown are check
+ * fixtures. Everything that can go wrong ends the test and shows the end of the daemon's log.
+ * Waiting is polling with a bound, never a fixed sleep. Time limits are generous: they say when to
+ * give up, and are multiplied by $ADIT_TEST_SLOW (a whole number) on machines that need it.
+ */
+#ifndef FUNCTIONAL_HARNESS_H
+#define FUNCTIONAL_HARNESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <check.h>
+#include <json-c/json.h>
+
+#include "host/aditctl/control.h"
+#include "host/aditctl/json.h"
+
+/* An address of the regtest network: the P2WPKH example of BIP173, under the prefix bcrt. */
+#define HARNESS_ADDRESS "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+
+struct harness {
+	char directory[64];
+	char config[96]; /* DIRECTORY/adit.conf */
+	char log[96];    /* what aditd wrote to standard error */
+	char socket[96]; /* its control socket */
+	uint16_t port;   /* on which sv2-server listens */
+	pid_t pid;       /* of aditd, 0: not running */
+	struct control control;
+	bool connected;
+};
+
+extern struct harness harness;
+
+void harness_setup(void);
+/* Stops a daemon that still runs, asserting as harness_stop() does, and removes the directory. */
+void harness_teardown(void);
+
+/* Fails the test with a text unless CONDITION holds. */
+#define must(condition, ...)                                                                       \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			harness_report();                                                          \
+			ck_abort_msg(__VA_ARGS__);                                                 \
+		}                                                                                  \
+	} while (0)
+/* Writes the end of the daemon's log and the last status to standard error. */
+void harness_report(void);
+
+/* --- configuration --- */
+/* Appends to adit.conf. */
+void harness_configure(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A whole pool: [host], [node] on the embedded chain with difficulty NBITS, sv2-server and pool in
+ * process `mining`, template-provider in process `templates`. POOL_KEYS are more lines for [pool].
+ * No miner. */
+void harness_configure_pool(const char *nbits, const char *pool_keys);
+/* A section [cpu-miner@NAME]; HASHRATE in hashes a second, 0: as fast as it can. */
+void harness_configure_miner(const char *name, const char *channel, unsigned hashrate);
+/* A TCP port on 127.0.0.1 that was free a moment ago. */
+uint16_t harness_free_port(void);
+
+/* --- life --- */
+/* Runs `aditd -c CONFIG EXTRA...` to its end and returns its exit status; *OUTPUT (freed by the
+ * caller) is what it wrote on both streams. */
+int harness_run(const char *extra, char **output);
+/* Starts aditd and waits until its control socket answers. */
+void harness_start(void);
+/* Waits until the node is ready and all enabled roles run. */
+void harness_wait_running(void);
+/* SIGTERM; asserts that aditd ends with status 0 and leaves no process behind. */
+void harness_stop(void);
+/* The same when somebody else (aditctl stop) has told it to. */
+void harness_await_end(void);
+
+/* --- looking --- */
+/* The result of a control request; the caller's. */
+struct json_object *harness_request(const char *method, struct json_object *params);
+struct json_object *harness_status(void);
+/* The entry of a role instance ("pool") in a status; borrowed, NULL when there is none. */
+struct json_object *harness_role(struct json_object *status, const char *name);
+/* What the first worker of ROLE said of itself; borrowed, may be NULL while it starts. */
+struct json_object *harness_said(struct json_object *status, const char *role);
+/* One number out of a fresh status: of a role's own answer, or of "node"; -1 when it isn't there.
+ */
+int64_t harness_number(const char *role, const char *key);
+/* Pid of the first worker of ROLE; 0 while there is none. */
+pid_t harness_pid(const char *role);
+bool harness_log_has(const char *text);
+
+/* --- waiting --- */
+uint64_t harness_limit(uint64_t ms); /* MS times $ADIT_TEST_SLOW */
+/* Polls CONDITION until it is true. WHAT completes "gave up waiting until ...". */
+void harness_wait(uint64_t ms, bool (*condition)(void *user), void *user, const char *what);
+/* Waits until harness_number(ROLE, KEY) >= LEAST and returns it. */
+int64_t harness_wait_number(const char *role, const char *key, int64_t least, uint64_t ms);
+/* A short pause between two looks. */
+void harness_pause(void);
+
+/* kill -9 of the process of ROLE; returns when the host has another one running, with its pid. */
+pid_t harness_kill(const char *role);
+
+#endif
