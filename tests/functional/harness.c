@@ -112,14 +112,12 @@ void harness_configure_pool(const char *nbits, const char *pool_keys)
 			  "\n[sv2-server]\n"
 			  "process = mining\n"
 			  "listen = 127.0.0.1:%u\n"
-
 			  "\n[pool]\n"
 			  "process = mining\n"
 			  "payout = " HARNESS_ADDRESS "\n"
 			  "template_provider = unix:%s/tdp.sock\n"
 			  "%s",
-			  harness.directory, harness.port, harness.directory, harness.directory,
-			  pool_keys);
+			  harness.directory, harness.port, harness.directory, pool_keys);
 }
 
 void harness_configure_miner(const char *name, const char *channel, unsigned hashrate)
@@ -131,7 +129,7 @@ void harness_configure_miner(const char *name, const char *channel, unsigned has
 			  "threads = 1\n"
 			  "channel = %s\n"
 			  "hashrate_limit = %u\n",
-			  name, harness.port, harness.directory, name, channel, hashrate);
+			  name, harness.port, name, channel, hashrate);
 }
 
 uint16_t harness_free_port(void)
