@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* instance.h: one instance of the role sv2-server. */
+#ifndef SV2_SERVER_INSTANCE_H
+#define SV2_SERVER_INSTANCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <adit/plugin.h>
+
+#include "lib/noise/keys.h"
+#include "lib/sv2/server.h"
+#include "plugins/sv2-server/settings.h"
+
+struct instance {
+	const struct adit_host_api *api;
+	struct adit_host *host;
+	struct settings settings;
+	struct sv2_server *server; /* from start to fini */
+	struct adit_sv2_server_service service;
+	char public_text[NOISE_KEY_TEXT_SIZE];
+	uint64_t drain_timer;
+	uint32_t drain_turns; /* that are left */
+};
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* plugin.c: the life cycle of the role sv2-server, and the service it offers. */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/util/random.h"
+#include "plugins/sv2-server/instance.h"
+#include "plugins/sv2-server/report.h"
+
+#define DRAIN_TURN_MS 50
+#define DRAIN_TURNS 80 /* 4 s: the host allows 5 */
+
+static void instance_log(const struct instance *in, int32_t level, const char *text)
+{
+	in->api->log(in->host, level, text, strlen(text));
+}
+
+static void server_log(void *user, int32_t level, const char *text)
+{
+	const struct instance *in = user;
+
+	if (in->api->log_enabled(in->host, level))
+		instance_log(in, level, text);
+}
+
+/* --- the service -------------------------------------------------------------------------------
+ */
+
+static int32_t serve_mining(void *server, const struct adit_sv2_mining_server_handlers *handlers,
+			    void *context)
+{
+	struct instance *in = server;
+
+	if (in->server == NULL)
+		return ADIT_E_UNAVAILABLE;
+	return sv2_server_set_mining(in->server, handlers, context);
+}
+
+static void withdraw_mining(void *server)
+{
+	struct instance *in = server;
+
+	if (in->server != NULL)
+		(void)sv2_server_set_mining(in->server, NULL, NULL);
+}
+
+static void set_open(void *server, uint8_t protocol, bool open)
+{
+	struct instance *in = server;
+
+	if (in->server != NULL)
+		sv2_server_set_open(in->server, protocol, open);
+}
+
+/* --- life cycle --------------------------------------------------------------------------------
+ */
+
+static int32_t fail(const struct instance *in, const struct error *e)
+{
+	in->api->set_error(in->host, e->text);
+	return e->code;
+}
+
+static int32_t plugin_init(const struct adit_host_api *api, struct adit_host *host, void **instance)
+{
+	struct instance *in = calloc(1, sizeof(*in));
+	struct error e = {0};
+	int32_t r;
+
+	if (in == NULL)
+		return ADIT_E_NO_MEMORY;
+	in->api = api;
+	in->host = host;
+	in->service = (struct adit_sv2_server_service){.size = sizeof(in->service),
+						       .version = 1,
+						       .server = in,
+						       .serve_mining = serve_mining,
+						       .withdraw_mining = withdraw_mining,
+						       .set_open = set_open};
+	r = settings_read(&in->settings, api, host, &e);
+	if (r != ADIT_OK)
+		r = fail(in, &e);
+	else
+		r = api->service_offer(host, ADIT_SV2_SERVER_SERVICE, &in->service);
+	if (r != ADIT_OK) {
+		free(in);
+		return r;
+	}
+	*instance = in;
+	return ADIT_OK;
+}
+
+static int32_t make_server(struct instance *in, struct error *e)
+{
+	struct event_base *base = in->api->loop(in->host, "libevent-2");
+	struct sv2_server_options options = in->settings.options;
+	uint8_t secret[32];
+	int32_t r;
+
+	if (base == NULL)
+		return error_set(e, ADIT_E_UNSUPPORTED, "this host has no libevent loop");
+	r = settings_authority(&in->settings, secret, in->public_text, e);
+	if (r != ADIT_OK)
+		return r;
+	options.authority_secret = secret;
+	options.log = server_log;
+	options.log_user = in;
+	options.connected = report_connected;
+	options.disconnected = report_disconnected;
+	options.observer = in;
+	in->server = sv2_server_new(base, &options);
+	secure_wipe(secret, sizeof(secret));
+	if (in->server == NULL)
+		return error_set(e, ADIT_E_NO_MEMORY, "out of memory");
+	return ADIT_OK;
+}
+
+static int32_t take_listeners(struct instance *in, struct error *e)
+{
+	struct adit_listener l = {.size = sizeof(l)};
+	char line[256];
+	uint32_t i;
+	int32_t r;
+
+	for (i = 0; in->api->listener(in->host, "listen", i, &l) == ADIT_OK; i++) {
+		r = sv2_server_listen(in->server, l.fd, l.is_unix != 0);
+		if (r != ADIT_OK)
+			return error_set(e, r, "%s: can't be watched", l.address);
+		(void)snprintf(line, sizeof(line), "miners connect to stratum2+tcp://%s/%s",
+			       l.address, in->public_text);
+		instance_log(in, ADIT_LOG_INFO, line);
+	}
+	if (i == 0)
+		return error_set(e, ADIT_E_CONFIG, "listen: no address; nobody could connect");
+	return ADIT_OK;
+}
+
+static int32_t plugin_start(void *instance)
+{
+	struct instance *in = instance;
+	struct error e = {0};
+	int32_t r = make_server(in, &e);
+
+	if (r == ADIT_OK)
+		r = take_listeners(in, &e);
+	if (r == ADIT_OK)
+		r = in->api->register_method(in->host, "status", ADIT_METHOD_ALL, report_status, in,
+					     NULL);
+	else
+		(void)fail(in, &e);
+	if (r != ADIT_OK) {
+		sv2_server_free(in->server);
+		in->server = NULL;
+		return r;
+	}
+	in->api->status(in->host, "listening");
+	return ADIT_OK;
+}
+
+static bool drained(const struct instance *in)
+{
+	struct sv2_server_stats stats;
+
+	sv2_server_stats(in->server, &stats);
+	return stats.connections == 0;
+}
+
+static void on_drain_turn(void *user)
+{
+	struct instance *in = user;
+
+	if (!drained(in) && --in->drain_turns > 0)
+		return;
+	in->api->timer_cancel(in->host, in->drain_timer);
+	in->api->stopped(in->host);
+}
+
+static void close_one(void *user, struct adit_sv2_conn *conn)
+{
+	(void)user;
+	adit_sv2_close(conn, "the server stops");
+}
+
+/* The roles that were served have stopped before and told their miners to reconnect; what is left
+ * is on its way out. */
+static int32_t plugin_stop(void *instance)
+{
+	struct instance *in = instance;
+
+	sv2_server_pause(in->server);
+	sv2_server_each(in->server, close_one, NULL);
+	if (drained(in))
+		return ADIT_OK;
+	in->drain_turns = DRAIN_TURNS;
+	if (in->api->timer_add(in->host, DRAIN_TURN_MS, DRAIN_TURN_MS, on_drain_turn, in, NULL,
+			       &in->drain_timer) != ADIT_OK)
+		return ADIT_OK;
+	return ADIT_E_UNAVAILABLE;
+}
+
+static void plugin_fini(void *instance)
+{
+	struct instance *in = instance;
+
+	sv2_server_free(in->server);
+	free(in);
+}
+
+ADIT_EXPORT extern const struct adit_plugin_descriptor adit_plugin;
+const struct adit_plugin_descriptor adit_plugin = {
+    .magic = ADIT_PLUGIN_MAGIC,
+    .abi_major = ADIT_ABI_MAJOR,
+    .abi_minor = ADIT_ABI_MINOR,
+    .size = sizeof(struct adit_plugin_descriptor),
+    .name = "sv2-server",
+    .version = PACKAGE_VERSION,
+    .init = plugin_init,
+    .start = plugin_start,
+    .stop = plugin_stop,
+    .fini = plugin_fini,
+};

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "plugins/sv2-server/settings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/util/random.h"
+
+/* The file of the public key stands beside the secret's: x.key has x.pub, any other name gets .pub.
+ */
+static int32_t public_path(struct settings *s, struct error *e)
+{
+	size_t size = strlen(s->key_path);
+	int n;
+
+	if (size > 4 && strcmp(s->key_path + size - 4, ".key") == 0)
+		size -= 4;
+	n = snprintf(s->public_path, sizeof(s->public_path), "%.*s.pub", (int)size, s->key_path);
+	if (n < 0 || (size_t)n >= sizeof(s->public_path))
+		return error_set(e, ADIT_E_CONFIG, "authority_key: the path is too long");
+	return ADIT_OK;
+}
+
+static int32_t key_path(struct settings *s, const struct adit_host_api *api, struct adit_host *host,
+			struct error *e)
+{
+	struct adit_instance_info info = {.size = sizeof(info)};
+	const char *path = api->config(host, "authority_key");
+	int n;
+
+	if (path != NULL && path[0] != '\0') {
+		n = snprintf(s->key_path, sizeof(s->key_path), "%s", path);
+	} else {
+		int32_t r = api->info(host, &info);
+
+		if (r != ADIT_OK)
+			return error_set(e, r,
+					 "the host does not say where the state directory is");
+		n = snprintf(s->key_path, sizeof(s->key_path), "%s/authority.key", info.state_dir);
+	}
+	if (n < 0 || (size_t)n >= sizeof(s->key_path))
+		return error_set(e, ADIT_E_CONFIG, "authority_key: the path is too long");
+	return public_path(s, e);
+}
+
+/* A non-negative number that the schema has checked; durations come as milliseconds. */
+static int32_t number(const struct adit_host_api *api, struct adit_host *host, const char *key,
+		      uint32_t divisor, uint32_t *out, struct error *e)
+{
+	int64_t value;
+	int32_t r = api->config_int(host, key, &value);
+
+	if (r != ADIT_OK || value < 0 || value / divisor > UINT32_MAX)
+		return error_set(e, ADIT_E_CONFIG, "%s: no usable value", key);
+	*out = (uint32_t)(value / divisor);
+	return ADIT_OK;
+}
+
+int32_t settings_read(struct settings *s, const struct adit_host_api *api, struct adit_host *host,
+		      struct error *e)
+{
+	struct sv2_server_options *o = &s->options;
+	uint32_t pending = 0;
+	const struct {
+		const char *key;
+		uint32_t divisor;
+		uint32_t *out;
+	} numbers[] = {
+	    {"certificate_validity", 1000, &o->certificate_validity},
+	    {"certificate_skew", 1000, &o->certificate_skew},
+	    {"handshake_timeout", 1, &o->handshake_timeout_ms},
+	    {"idle_timeout", 1, &o->idle_timeout_ms},
+	    {"write_timeout", 1, &o->write_timeout_ms},
+	    {"max_connections", 1, &o->max_connections},
+	    {"max_handshakes", 1, &o->max_handshakes},
+	    {"max_pending", 1, &pending},
+	};
+	int32_t r = key_path(s, api, host, e);
+
+	for (size_t i = 0; r == ADIT_OK && i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		r = number(api, host, numbers[i].key, numbers[i].divisor, numbers[i].out, e);
+	o->max_pending = pending;
+	return r;
+}
+
+int32_t settings_authority(const struct settings *s, uint8_t secret[32],
+			   char public_text[NOISE_KEY_TEXT_SIZE], struct error *e)
+{
+	uint8_t x[32];
+	uint8_t stored[32];
+	int32_t r = noise_key_load_or_create(s->key_path, secret, e);
+
+	if (r != ADIT_OK)
+		return r;
+	r = noise_key_public(secret, x);
+	if (r != ADIT_OK)
+		return error_set(e, r, "%s: not a key", s->key_path);
+	noise_public_format(x, public_text);
+	if (noise_public_load(s->public_path, stored, NULL) == ADIT_OK &&
+	    memcmp(stored, x, sizeof(x)) == 0)
+		return ADIT_OK;
+	return noise_public_store(s->public_path, x, e);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* settings.h: the configuration of the role sv2-server and its authority key. */
+#ifndef SV2_SERVER_SETTINGS_H
+#define SV2_SERVER_SETTINGS_H
+
+#include <limits.h>
+#include <stdint.h>
+
+#include <adit/plugin.h>
+
+#include "lib/noise/keys.h"
+#include "lib/sv2/server.h"
+
+struct settings {
+	char key_path[PATH_MAX];
+	char public_path[PATH_MAX];
+	struct sv2_server_options options; /* without key and callbacks */
+};
+
+/* Reads the configuration; E says what can't be used. */
+int32_t settings_read(struct settings *s, const struct adit_host_api *api, struct adit_host *host,
+		      struct error *e);
+
+/* Loads the authority's secret, making it at the first start, and leaves the public key beside it.
+ */
+int32_t settings_authority(const struct settings *s, uint8_t secret[32],
+			   char public_text[NOISE_KEY_TEXT_SIZE], struct error *e);
+
+#endif
