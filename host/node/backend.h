@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * backend.h: where the chain comes from. A backend reports facts to the service (service.h:
+ * state, tip, templates) and works on what the service asks of it; JSON and events are the
+ * service's.
+ *
+ * Everything runs on the loop's thread. A request is finished exactly once, by service_submitted()
+ * or service_block_found() and its kin, also when the backend is stopped.
+ */
+#ifndef NODE_BACKEND_H
+#define NODE_BACKEND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/util/error.h"
+
+struct service;
+struct service_request;
+
+struct backend {
+	const char *name;
+	/* Reads configuration and prepares everything but I/O. *SELF is the backend's own. */
+	int32_t (*open)(struct service *service, void **self, struct error *e);
+	/* Goes to work. May report facts at once. */
+	int32_t (*start)(void *self, struct error *e);
+	/* Ends all work, finishes open requests with ADIT_E_CANCELLED, frees SELF. */
+	void (*close)(void *self);
+	/* BLOCK is borrowed for the call and at most SERVICE_MAX_BLOCK bytes; its header is
+	 * complete. */
+	void (*submit)(void *self, const uint8_t *block, size_t size,
+		       struct service_request *request);
+	void (*get_block)(void *self, const uint8_t hash[32], struct service_request *request);
+	void (*get_block_by_height)(void *self, uint32_t height, struct service_request *request);
+};
+
+extern const struct backend backend_embedded;
+extern const struct backend backend_rpc;
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/* The methods of adit/node.h: JSON in, JSON out. */
+#include "config.h"
+
+#include "host/node/service.h"
+
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/node/json.h"
+#include "lib/bitcoin/sha256.h"
+#include "lib/bitcoin/target.h"
+#include "lib/bitcoin/tx.h"
+#include "lib/util/hex.h"
+
+static void refuse(struct service *s, struct adit_request *request, int32_t error,
+		   const char *message)
+{
+	s->api->reply(s->host, request, error, message, NULL, 0, NULL, 0);
+}
+
+/* Takes over OBJECT. */
+static void reply_object(struct service *s, struct adit_request *request,
+			 struct json_object *object)
+{
+	size_t size = 0;
+	const char *text =
+	    object != NULL
+		? json_object_to_json_string_length(object, JSON_C_TO_STRING_PLAIN, &size)
+		: NULL;
+
+	if (text == NULL)
+		refuse(s, request, ADIT_E_NO_MEMORY, "out of memory");
+	else
+		s->api->reply(s->host, request, ADIT_OK, NULL, text, size, NULL, 0);
+	json_object_put(object);
+}
+
+/* Answers with ADIT_E_UNAVAILABLE and returns false unless the node is usable. */
+static bool ready(struct service *s, struct adit_request *request)
+{
+	char message[400];
+
+	if (s->state == SERVICE_READY && s->tip_known)
+		return true;
+	snprintf(message, sizeof(message), "the node is not ready (%s)%s%s",
+		 service_state_name(s->state), s->detail[0] != '\0' ? ": " : "", s->detail);
+	refuse(s, request, ADIT_E_UNAVAILABLE, message);
+	return false;
+}
+
+static double nbits_difficulty(uint32_t nbits)
+{
+	uint8_t target[32];
+
+	return target_from_nbits(nbits, target) ? target_difficulty(target) : 0;
+}
+
+static void add_hash(struct json_object *object, const char *key, const uint8_t hash[32])
+{
+	char text[65];
+
+	hex_encode_reversed(hash, 32, text);
+	json_object_object_add(object, key, json_object_new_string(text));
+}
+
+static void add_bits(struct json_object *object, uint32_t nbits)
+{
+	char text[9];
+
+	snprintf(text, sizeof(text), "%08x", nbits);
+	json_object_object_add(object, "bits", json_object_new_string(text));
+	json_object_object_add(object, "difficulty",
+			       json_object_new_double(nbits_difficulty(nbits)));
+}
+
+static void add_text(struct json_object *object, const char *key, const char *text)
+{
+	json_object_object_add(object, key, json_object_new_string(text));
+}
+
+static void add_number(struct json_object *object, const char *key, uint64_t value)
+{
+	json_object_object_add(object, key, json_object_new_uint64(value));
+}
+
+static void get_status(void *user, struct adit_request *request,
+		       const struct adit_request_info *info)
+{
+	struct service *s = user;
+	struct json_object *o = json_object_new_object();
+
+	(void)info;
+	if (o == NULL) {
+		refuse(s, request, ADIT_E_NO_MEMORY, "out of memory");
+		return;
+	}
+	add_text(o, "backend", s->backend->name);
+	add_text(o, "network", s->network);
+	add_text(o, "state", service_state_name(s->state));
+	add_text(o, "detail", s->detail);
+	add_number(o, "height", s->tip.height);
+	if (s->tip_known)
+		add_hash(o, "hash", s->tip.hash);
+	else
+		add_text(o, "hash", "");
+	/* What the next block has to meet, which is what a miner wants to know. */
+	add_bits(o, s->template != NULL ? s->template->nbits : s->tip.nbits);
+	add_number(o, "tip_time", s->tip.time);
+	add_number(o, "mempool_tx", s->mempool_tx);
+	add_number(o, "blocks_accepted", s->accepted);
+	add_number(o, "blocks_rejected", s->rejected);
+	add_text(o, "version", s->version);
+	reply_object(s, request, o);
+}
+
+static void get_chain_tip(void *user, struct adit_request *request,
+			  const struct adit_request_info *info)
+{
+	struct service *s = user;
+	struct json_object *o;
+
+	(void)info;
+	if (!ready(s, request))
+		return;
+	o = json_object_new_object();
+	if (o != NULL) {
+		add_hash(o, "hash", s->tip.hash);
+		add_number(o, "height", s->tip.height);
+	}
+	reply_object(s, request, o);
+}
+
+static void get_chain_info(void *user, struct adit_request *request,
+			   const struct adit_request_info *info)
+{
+	struct service *s = user;
+	struct json_object *o;
+
+	(void)info;
+	if (!ready(s, request))
+		return;
+	o = json_object_new_object();
+	if (o != NULL) {
+		add_hash(o, "hash", s->tip.hash);
+		add_number(o, "height", s->tip.height);
+		add_bits(o, s->tip.nbits);
+		add_number(o, "median_time", s->tip.median_time);
+		add_text(o, "network", s->network);
+		json_object_object_add(o, "initial_block_download",
+				       json_object_new_boolean(s->initial_download));
+	}
+	reply_object(s, request, o);
+}
+
+static void get_block_template(void *user, struct adit_request *request,
+			       const struct adit_request_info *info)
+{
+	struct service *s = user;
+	struct buf json = {0};
+
+	(void)info;
+	if (!ready(s, request))
+		return;
+	if (s->template == NULL)
+		refuse(s, request, ADIT_E_UNAVAILABLE, "the node has not made a template yet");
+	else if (!template_json(s->template, &json))
+		refuse(s, request, ADIT_E_NO_MEMORY, "out of memory");
+	else
+		s->api->reply(s->host, request, ADIT_OK, NULL, (const char *)json.data, json.size,
+			      s->template->data.data, s->template->data.size);
+	buf_free(&json);
+}
+
+/* A request for the backend; NULL after an answer when there are too many. */
+static struct service_request *request_new(struct service *s, struct adit_request *request)
+{
+	struct service_request *r;
+
+	if (!s->opened) {
+		refuse(s, request, ADIT_E_UNAVAILABLE, "the node service is stopping");
+		return NULL;
+	}
+	if (s->request_count >= SERVICE_MAX_REQUESTS) {
+		refuse(s, request, ADIT_E_LIMIT, "too many requests to the node are under way");
+		return NULL;
+	}
+	r = calloc(1, sizeof(*r));
+	if (r == NULL) {
+		refuse(s, request, ADIT_E_NO_MEMORY, "out of memory");
+		return NULL;
+	}
+	r->service = s;
+	r->request = request;
+	r->next = s->requests;
+	s->requests = r;
+	s->request_count++;
+	return r;
+}
+
+/* The height that the coinbase claims (BIP34), 0 when BLOCK has none that can be read. */
+static uint32_t block_height(const uint8_t *block, size_t size)
+{
+	struct reader r;
+	struct tx coinbase;
+	struct tx_input input;
+	uint32_t height = 0;
+
+	reader_init(&r, block, size);
+	(void)reader_bytes(&r, 80);
+	(void)reader_compact_size(&r);
+	if (r.failed || !tx_parse(&r, &coinbase) || coinbase.inputs != 1)
+		return 0;
+	tx_inputs(&coinbase, &r);
+	if (!tx_next_input(&r, &input) || !bip34_height(input.script, input.script_size, &height))
+		return 0;
+	return height;
+}
+
+static void submit_block(void *user, struct adit_request *request,
+			 const struct adit_request_info *info)
+{
+	struct service *s = user;
+	struct service_request *r;
+
+	if (info->attachment_size < 81 || info->attachment_size > SERVICE_MAX_BLOCK) {
+		refuse(s, request, ADIT_E_INVALID_ARGUMENT,
+		       "the attachment must be a block of 81 to 4000000 bytes");
+		return;
+	}
+	r = request_new(s, request);
+	if (r == NULL)
+		return;
+	sha256d_header(info->attachment, r->hash);
+	r->height = block_height(info->attachment, info->attachment_size);
+	s->backend->submit(s->backend_self, info->attachment, info->attachment_size, r);
+}
+
+static void get_block(void *user, struct adit_request *request,
+		      const struct adit_request_info *info)
+{
+	struct service *s = user;
+	struct json_object *o = json_parse(info->json, info->json_size);
+	struct service_request *r;
+	uint8_t hash[32];
+	bool found = json_get_hash(o, "hash", hash);
+
+	json_object_put(o);
+	if (!found) {
+		refuse(s, request, ADIT_E_INVALID_ARGUMENT, "hash: 64 hexadecimal digits expected");
+		return;
+	}
+	if (!ready(s, request))
+		return;
+	r = request_new(s, request);
+	if (r != NULL)
+		s->backend->get_block(s->backend_self, hash, r);
+}
+
+static void get_block_by_height(void *user, struct adit_request *request,
+				const struct adit_request_info *info)
+{
+	struct service *s = user;
+	struct json_object *o = json_parse(info->json, info->json_size);
+	struct service_request *r;
+	uint64_t height;
+	bool found = json_get_u64(o, "height", INT32_MAX, &height);
+
+	json_object_put(o);
+	if (!found) {
+		refuse(s, request, ADIT_E_INVALID_ARGUMENT, "height: a block height expected");
+		return;
+	}
+	if (!ready(s, request))
+		return;
+	r = request_new(s, request);
+	if (r != NULL)
+		s->backend->get_block_by_height(s->backend_self, (uint32_t)height, r);
+}
+
+int32_t service_register_methods(struct service *s)
+{
+	static const struct {
+		const char *name;
+		int32_t mode;
+		adit_method_fn fn;
+	} methods[] = {
+	    {"status", ADIT_METHOD_ALL, get_status},
+	    {"get_status", ADIT_METHOD_ANY, get_status},
+	    {"get_chain_tip", ADIT_METHOD_ANY, get_chain_tip},
+	    {"get_chain_info", ADIT_METHOD_ANY, get_chain_info},
+	    {"get_block_template", ADIT_METHOD_ANY, get_block_template},
+	    {"submit_block", ADIT_METHOD_ANY, submit_block},
+	    {"get_block", ADIT_METHOD_ANY, get_block},
+	    {"get_block_by_height", ADIT_METHOD_ANY, get_block_by_height},
+	};
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		int32_t result = s->api->register_method(s->host, methods[i].name, methods[i].mode,
+							 methods[i].fn, s, NULL);
+
+		if (result != ADIT_OK)
+			return result;
+	}
+	return ADIT_OK;
+}

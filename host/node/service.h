@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* service.h: the role `node`: what it knows of the chain, the answers of NodeAPI and its events.
+ * The functions here are what backends report to and ask of it. */
+#ifndef NODE_SERVICE_H
+#define NODE_SERVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <adit/plugin.h>
+
+#include "host/node/backend.h"
+#include "host/node/template.h"
+#include "lib/bitcoin/address.h"
+#include "lib/util/error.h"
+
+#define SERVICE_MAX_BLOCK 4000000 /* consensus: no block's serialization exceeds its weight limit  \
+				   */
+#define SERVICE_MAX_REQUESTS 64   /* submissions and block fetches under way */
+#define SERVICE_OWN_BLOCKS 64     /* accepted submissions that are remembered, to count each once */
+
+enum service_state {
+	SERVICE_CONNECTING,
+	SERVICE_STARTING,
+	SERVICE_INITIAL_DOWNLOAD,
+	SERVICE_READY,
+	SERVICE_FAILING
+};
+
+/* The block that the chain ends with. */
+struct service_tip {
+	uint8_t hash[32];
+	uint32_t height;
+	uint32_t nbits;
+	uint32_t time;
+	uint32_t median_time;
+};
+
+struct service {
+	const struct adit_host_api *api;
+	struct adit_host *host;
+	const struct backend *backend;
+	void *backend_self;
+	bool opened;
+	char network[16];
+	char state_dir[256];
+	enum service_state state;
+	char detail[256];
+	char version[64]; /* of the node, as it calls itself */
+	bool initial_download;
+	uint64_t mempool_tx;
+	struct service_tip tip;
+	bool tip_known;
+	struct node_template *template;
+	uint64_t template_id;
+	uint64_t accepted;
+	uint64_t rejected;
+	uint8_t own_blocks[SERVICE_OWN_BLOCKS][32];
+	size_t own_blocks_count; /* ever; the newest SERVICE_OWN_BLOCKS are kept */
+	struct service_request *requests;
+	size_t request_count;
+};
+
+/* A NodeAPI call that a backend works on. */
+struct service_request {
+	struct service_request *next;
+	struct service *service;
+	struct adit_request *request;
+	uint8_t hash[32];
+	uint32_t height; /* of a submission, from its coinbase; 0 when that has none */
+};
+
+/* --- facts --------------------------------------------------------------------------------------
+ */
+
+/* DETAIL is for people, "" when there is nothing to say. Repeats are free. */
+void service_set_state(struct service *s, enum service_state state, const char *detail);
+const char *service_state_name(enum service_state state);
+/* The tip as it is now, without an event: at start, and when only its times became known. */
+void service_set_tip(struct service *s, const struct service_tip *tip);
+/* The chain grew by TIP: NewBlock. */
+void service_block_connected(struct service *s, const struct service_tip *tip);
+/* The block left the best chain: BlockDisconnected. Newest first, before the new ones connect. */
+void service_block_disconnected(struct service *s, const uint8_t hash[32], uint32_t height);
+/* After a reorganisation's blocks: ChainReorg. */
+void service_reorganised(struct service *s, const uint8_t old_tip[32], const uint8_t new_tip[32]);
+/* A template; owned by the service from now on. One that makes the same work as the current one is
+ * dropped. */
+void service_set_template(struct service *s, struct node_template *t);
+
+/* --- requests -----------------------------------------------------------------------------------
+ */
+
+/* The verdict about a submission. REASON: NULL when it was accepted, else as bitcoind would say it.
+ * DUPLICATE: it is on the chain already. */
+void service_submitted(struct service_request *r, const char *reason, bool duplicate,
+		       uint32_t height);
+/* The block that was asked for. */
+void service_block_found(struct service_request *r, const uint8_t hash[32], uint32_t height,
+			 uint64_t confirmations, const uint8_t *block, size_t size);
+/* No verdict, no block: ERROR is an adit_error. */
+void service_failed(struct service_request *r, int32_t error, const char *message);
+
+/* --- for all ------------------------------------------------------------------------------------
+ */
+
+void service_log(struct service *s, int32_t level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* A configuration value, NULL when it is absent or empty. */
+const char *service_config(struct service *s, const char *key);
+/* An integer or duration (in milliseconds). */
+int64_t service_config_int(struct service *s, const char *key, int64_t absent);
+/* Registers the methods of adit/node.h. */
+int32_t service_register_methods(struct service *s);
+
+#endif

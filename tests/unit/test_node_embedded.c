@@ -1,0 +1,861 @@
+/* SPDX-License-Identifier: MIT */
+/* The embedded chain through NodeAPI: blocks that are right, each way to be wrong, persistence. */
+#include "config.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/node/chain.h"
+#include "host/node/node_plugin.h"
+#include "host/node/traffic.h"
+#include "lib/bitcoin/sha256.h"
+#include "lib/util/hex.h"
+#include "tests/unit/block_builder.h"
+#include "tests/unit/fake_host.h"
+
+static char state_dir[] = "/tmp/adit-embedded-XXXXXX";
+
+static struct adit_host *node_with(const char *key, const char *value, const char *dir)
+{
+	struct adit_host *h = fake_host_new("node", adit_node_manifest, NULL, NULL);
+
+	fake_host_set_config(h, "backend", "embedded");
+	fake_host_set_config(h, "embedded_nbits", "207fffff");
+	fake_host_set_config(h, "embedded_tx_interval", "3600000");
+	if (key != NULL)
+		fake_host_set_config(h, key, value);
+	if (dir != NULL)
+		fake_host_set_state_dir(h, dir);
+	return h;
+}
+
+static bool is_ready(void *user)
+{
+	return strstr(fake_host_status(user), "height") != NULL;
+}
+
+static struct adit_host *node_start(const char *dir)
+{
+	struct adit_host *h = node_with(NULL, NULL, dir);
+
+	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_OK);
+	ck_assert(fake_host_wait(h, is_ready, h, 5000));
+	return h;
+}
+
+static struct json_object *ask(struct adit_host *h, const char *method)
+{
+	struct fake_reply *reply = fake_host_call(h, method, "{}", NULL, 0);
+	struct json_object *o;
+
+	ck_assert_msg(reply->error == ADIT_OK, "%s: %s", method, reply->message);
+	o = json_tokener_parse(reply->json);
+	ck_assert_ptr_nonnull(o);
+	fake_reply_free(reply);
+	return o;
+}
+
+static int64_t number_of(struct adit_host *h, const char *method, const char *key)
+{
+	struct json_object *o = ask(h, method);
+	struct json_object *value;
+	int64_t n;
+
+	ck_assert(json_object_object_get_ex(o, key, &value));
+	n = json_object_get_int64(value);
+	json_object_put(o);
+	return n;
+}
+
+static void builder(struct adit_host *h, struct block_builder *b)
+{
+	struct fake_reply *reply = fake_host_call(h, "get_block_template", "{}", NULL, 0);
+
+	ck_assert_msg(reply->error == ADIT_OK, "%s", reply->message);
+	block_builder_init(b, reply->json, reply->attachment, reply->attachment_size);
+	fake_reply_free(reply);
+}
+
+/* The answer to a submission as text, "accepted", "duplicate" or the reason, in static storage. */
+static const char *submit(struct adit_host *h, const struct buf *block)
+{
+	static char text[256];
+	struct fake_reply *reply =
+	    fake_host_call(h, "submit_block", "{}", block->data, block->size);
+	struct json_object *o = json_tokener_parse(reply->json);
+	struct json_object *value;
+
+	if (reply->error != ADIT_OK) {
+		snprintf(text, sizeof(text), "error: %s", adit_error_name(reply->error));
+	} else if (json_object_object_get_ex(o, "accepted", &value) &&
+		   json_object_get_boolean(value)) {
+		snprintf(text, sizeof(text), "%s",
+			 json_object_object_get_ex(o, "duplicate", NULL) ? "duplicate"
+									 : "accepted");
+	} else {
+		ck_assert(json_object_object_get_ex(o, "reason", &value));
+		snprintf(text, sizeof(text), "%s", json_object_get_string(value));
+	}
+	json_object_put(o);
+	fake_reply_free(reply);
+	return text;
+}
+
+/* Makes the block, submits it and releases the builder. */
+static const char *submit_builder(struct adit_host *h, struct block_builder *b)
+{
+	struct buf block = {0};
+	uint8_t hash[32];
+	const char *text;
+
+	block_builder_make(b, &block, hash);
+	text = submit(h, &block);
+	buf_free(&block);
+	block_builder_free(b);
+	return text;
+}
+
+static void mine_one(struct adit_host *h)
+{
+	struct block_builder b;
+
+	builder(h, &b);
+	ck_assert_str_eq(submit_builder(h, &b), "accepted");
+}
+
+START_TEST(genesis_is_bitcoins_regtest)
+{
+	uint8_t hash[32];
+	char text[65];
+
+	/* Block 0 of Bitcoin Core's regtest, as `bitcoin-cli -regtest getblockhash 0` says. */
+	sha256d_header(chain_genesis, hash);
+	hex_encode_reversed(hash, 32, text);
+	ck_assert_str_eq(text, "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206");
+	ck_assert_uint_eq(chain_genesis_size, 285);
+}
+END_TEST
+
+START_TEST(subsidy_halves)
+{
+	ck_assert_uint_eq(chain_subsidy(1), 5000000000);
+	ck_assert_uint_eq(chain_subsidy(209999), 5000000000);
+	ck_assert_uint_eq(chain_subsidy(210000), 2500000000);
+	ck_assert_uint_eq(chain_subsidy(64 * 210000), 0);
+}
+END_TEST
+
+START_TEST(traffic_is_what_it_says)
+{
+	bool seen_witness = false;
+	bool seen_legacy = false;
+	bool seen_parents = false;
+
+	for (uint64_t i = 0; i < 64; i++) {
+		struct traffic_tx made;
+		struct traffic_tx found;
+		struct reader r;
+		struct tx tx;
+
+		traffic_make(i, &made);
+		reader_init(&r, made.data, made.size);
+		ck_assert(tx_parse(&r, &tx));
+		ck_assert_uint_eq(reader_left(&r), 0);
+		ck_assert(traffic_identify(&tx, &found));
+		ck_assert_uint_eq(found.number, i);
+		ck_assert_uint_gt(made.fee, 0);
+		seen_witness |= tx.has_witness;
+		seen_legacy |= !tx.has_witness;
+		seen_parents |= made.parents_count > 0;
+		for (uint32_t p = 0; p < made.parents_count; p++)
+			ck_assert_uint_lt(made.parents[p], i);
+		made.data[60] ^= 1;
+		ck_assert(!traffic_identify(&tx, &found));
+	}
+	ck_assert(seen_witness && seen_legacy && seen_parents);
+}
+END_TEST
+
+START_TEST(traffic_set_counts)
+{
+	struct traffic_set set = {0};
+
+	ck_assert(!traffic_set_has(&set, 0));
+	ck_assert(traffic_set_add(&set, 1));
+	ck_assert_uint_eq(set.floor, 0);
+	ck_assert_uint_eq(set.next, 2);
+	ck_assert(traffic_set_add(&set, 0));
+	ck_assert_uint_eq(set.floor, 2);
+	ck_assert(traffic_set_add(&set, 100000));
+	ck_assert(traffic_set_has(&set, 100000) && !traffic_set_has(&set, 99999));
+	ck_assert_uint_eq(set.floor, 2);
+	traffic_set_free(&set);
+}
+END_TEST
+
+START_TEST(a_block_is_accepted)
+{
+	struct adit_host *h = node_start(NULL);
+	struct block_builder b;
+	struct buf block = {0};
+	struct fake_reply *reply;
+	uint8_t hash[32];
+	char text[65];
+	char request[128];
+
+	ck_assert(fake_host_logged(h, "coins are worthless"));
+	builder(h, &b);
+	ck_assert_uint_eq(b.height, 1);
+	ck_assert_uint_gt(b.tx_count, 4);
+	ck_assert_uint_gt(b.fees, 0);
+	ck_assert_uint_eq(b.value, 5000000000 + b.fees);
+	block_builder_make(&b, &block, hash);
+	fake_host_forget_events(h);
+	ck_assert_str_eq(submit(h, &block), "accepted");
+	hex_encode_reversed(hash, 32, text);
+	ck_assert_ptr_nonnull(strstr(fake_host_event(h, "NewBlock", 0), text));
+	ck_assert_ptr_nonnull(strstr(fake_host_event(h, "BlockMined", 0), text));
+	ck_assert_ptr_nonnull(
+	    strstr(fake_host_event(h, "BlockTemplateUpdated", 0), "\"new_tip\":true"));
+	ck_assert_int_eq(number_of(h, "get_chain_tip", "height"), 1);
+	ck_assert_int_eq(number_of(h, "get_status", "blocks_accepted"), 1);
+	ck_assert_str_eq(submit(h, &block), "duplicate");
+	ck_assert_int_eq(number_of(h, "status", "blocks_accepted"), 1);
+	ck_assert_uint_eq(fake_host_published(h, "BlockMined"), 1);
+
+	reply = fake_host_call(h, "get_block_by_height", "{\"height\":1}", NULL, 0);
+	ck_assert_int_eq(reply->error, ADIT_OK);
+	ck_assert_uint_eq(reply->attachment_size, block.size);
+	ck_assert_mem_eq(reply->attachment, block.data, block.size);
+	fake_reply_free(reply);
+	snprintf(request, sizeof(request), "{\"hash\":\"%s\"}", text);
+	reply = fake_host_call(h, "get_block", request, NULL, 0);
+	ck_assert_int_eq(reply->error, ADIT_OK);
+	ck_assert_ptr_nonnull(strstr(reply->json, "\"confirmations\":1"));
+	fake_reply_free(reply);
+	buf_free(&block);
+	block_builder_free(&b);
+	fake_host_free(h);
+}
+END_TEST
+
+START_TEST(the_genesis_block_can_be_fetched)
+{
+	struct adit_host *h = node_start(NULL);
+	struct fake_reply *reply =
+	    fake_host_call(h, "get_block_by_height", "{\"height\":0}", NULL, 0);
+
+	ck_assert_int_eq(reply->error, ADIT_OK);
+	ck_assert_uint_eq(reply->attachment_size, 285);
+	fake_reply_free(reply);
+	reply = fake_host_call(h, "get_block_by_height", "{\"height\":1}", NULL, 0);
+	ck_assert_int_eq(reply->error, ADIT_E_NOT_FOUND);
+	fake_reply_free(reply);
+	fake_host_free(h);
+}
+END_TEST
+
+START_TEST(bad_requests_are_refused)
+{
+	static const char *const requests[][2] = {
+	    {"get_block", "{}"},
+	    {"get_block", "{\"hash\":7}"},
+	    {"get_block", "{\"hash\":\"00\"}"},
+	    {"get_block", "nonsense"},
+	    {"get_block", ""},
+	    {"get_block", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["},
+	    {"get_block_by_height", "{\"height\":-1}"},
+	    {"get_block_by_height", "{\"height\":1.5}"},
+	    {"get_block_by_height", "{\"height\":99999999999999999999}"},
+	    {"submit_block", "{}"},
+	};
+	struct adit_host *h = node_start(NULL);
+
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		struct fake_reply *reply =
+		    fake_host_call(h, requests[i][0], requests[i][1], NULL, 0);
+
+		ck_assert_msg(reply->error == ADIT_E_INVALID_ARGUMENT, "%s %s: %d", requests[i][0],
+			      requests[i][1], reply->error);
+		fake_reply_free(reply);
+	}
+	fake_host_free(h);
+}
+END_TEST
+
+/* --- refusals -----------------------------------------------------------------------------------
+ */
+
+static void no_work(struct block_builder *b)
+{
+	b->too_little_work = true;
+}
+
+static void wrong_root(struct block_builder *b)
+{
+	b->damage_root = true;
+}
+
+/* Coinbase, first and second transaction, and the second once more: the same merkle root as
+ * without. */
+static void repeated_tx(struct block_builder *b)
+{
+	while (b->tx_count > 2)
+		block_builder_drop_tx(b, 2);
+	block_builder_add_tx(b, block_builder_tx(b, 1), b->tx_sizes[1]);
+}
+
+static void payout_script(struct block_builder *b, size_t size, uint8_t opcode)
+{
+	buf_clear(&b->payout);
+	for (size_t i = 0; i < size; i++)
+		buf_append_u8(&b->payout, opcode);
+}
+
+static void too_long(struct block_builder *b)
+{
+	payout_script(b, 1000100, 0x51);
+}
+
+/* Less than a quarter of the weight without witnesses, more than all of it with them. */
+static void too_heavy(struct block_builder *b)
+{
+	size_t stripped = 80 + 1;
+	struct reader r;
+
+	reader_init(&r, b->txs.data, b->txs.size);
+	for (size_t i = 0; i < b->tx_count; i++) {
+		struct tx tx;
+
+		ck_assert(tx_parse(&r, &tx));
+		stripped += tx.stripped_size;
+	}
+	payout_script(b, 1000000 - stripped - 150, 0x51);
+}
+
+static void no_coinbase(struct block_builder *b)
+{
+	b->leave_out_coinbase = true;
+}
+
+static void two_coinbases(struct block_builder *b)
+{
+	b->second_coinbase = true;
+	b->no_commitment = true;
+}
+
+static void long_script(struct block_builder *b)
+{
+	b->script_padding = 100;
+}
+
+static void no_outputs(struct block_builder *b)
+{
+	b->no_outputs = true;
+}
+
+static void more_than_all_money(struct block_builder *b)
+{
+	b->value = UINT64_C(2100000000000001);
+}
+
+static void all_money_twice(struct block_builder *b)
+{
+	b->value = UINT64_C(2100000000000000);
+	b->reserved_size = 32;
+}
+
+static void signature_operations(struct block_builder *b)
+{
+	payout_script(b, 20001, 0xac);
+}
+
+/* Legal when counted alone, too many together with the other transactions' (P2PKH outputs). */
+static void some_signature_operations(struct block_builder *b)
+{
+	payout_script(b, 19995, 0xac);
+}
+
+static void unknown_parent(struct block_builder *b)
+{
+	b->prev_hash[0] ^= 1;
+}
+
+static void genesis_as_parent(struct block_builder *b)
+{
+	sha256d_header(chain_genesis, b->prev_hash);
+}
+
+static void other_bits(struct block_builder *b)
+{
+	b->nbits = 0x207ffffe;
+}
+
+static void too_early(struct block_builder *b)
+{
+	b->time = b->mintime - 1;
+}
+
+static void too_late(struct block_builder *b)
+{
+	b->time = (uint32_t)time(NULL) + 7200 + 60;
+}
+
+static void old_version(struct block_builder *b)
+{
+	b->version = 3;
+}
+
+static void locked(struct block_builder *b)
+{
+	b->lock_time = b->height + 1;
+	b->sequence = 0;
+}
+
+static void wrong_height(struct block_builder *b)
+{
+	b->height++;
+}
+
+static void short_reserved_value(struct block_builder *b)
+{
+	b->reserved_size = 31;
+}
+
+static void no_reserved_value(struct block_builder *b)
+{
+	b->no_coinbase_witness = true;
+}
+
+static void wrong_commitment(struct block_builder *b)
+{
+	b->damage_commitment = true;
+}
+
+static void witness_without_commitment(struct block_builder *b)
+{
+	b->no_commitment = true;
+}
+
+/* A byte of a signature. */
+static void unknown_tx(struct block_builder *b)
+{
+	block_builder_tx(b, 0)[60] ^= 1;
+}
+
+/* The first templates hold the first family; its fourth member spends the third's output. */
+static void missing_parent(struct block_builder *b)
+{
+	block_builder_drop_tx(b, 2);
+}
+
+static void tx_far_ahead(struct block_builder *b)
+{
+	struct traffic_tx tx;
+
+	traffic_make(80000, &tx);
+	block_builder_add_tx(b, tx.data, tx.size);
+}
+
+static void confirmed_tx(struct block_builder *b)
+{
+	struct traffic_tx tx;
+
+	traffic_make(0, &tx);
+	block_builder_add_tx(b, tx.data, tx.size);
+}
+
+static void too_much_money(struct block_builder *b)
+{
+	b->value++;
+}
+
+/* FIRST: whether it applies to the first block or, where a block before is needed, to the second.
+ */
+static const struct refusal {
+	const char *reason;
+	void (*damage)(struct block_builder *b);
+	bool first;
+} refusals[] = {
+    {"high-hash", no_work, true},
+    {"bad-txnmrklroot", wrong_root, true},
+    {"bad-txns-duplicate", repeated_tx, true},
+    {"bad-blk-length", too_long, true},
+    {"bad-blk-weight", too_heavy, true},
+    {"bad-cb-missing", no_coinbase, true},
+    {"bad-cb-multiple", two_coinbases, true},
+    {"bad-cb-length", long_script, true},
+    {"bad-txns-vout-empty", no_outputs, true},
+    {"bad-txns-vout-toolarge", more_than_all_money, true},
+    {"bad-cb-amount", all_money_twice, true},
+    {"bad-blk-sigops", signature_operations, true},
+    {"bad-blk-sigops", some_signature_operations, true},
+    {"prev-blk-not-found", unknown_parent, true},
+    {"inconclusive-not-best-prevblk", genesis_as_parent, false},
+    {"bad-diffbits", other_bits, true},
+    {"time-too-old", too_early, true},
+    {"time-too-new", too_late, true},
+    {"bad-version(0x00000003)", old_version, true},
+    {"bad-txns-nonfinal", locked, true},
+    {"bad-cb-height", wrong_height, true},
+    {"bad-witness-nonce-size", short_reserved_value, true},
+    {"bad-witness-nonce-size", no_reserved_value, true},
+    {"bad-witness-merkle-match", wrong_commitment, true},
+    {"unexpected-witness", witness_without_commitment, true},
+    {"bad-txns-inputs-missingorspent", unknown_tx, true},
+    {"bad-txns-inputs-missingorspent", missing_parent, true},
+    {"bad-txns-inputs-missingorspent", tx_far_ahead, true},
+    {"bad-txns-inputs-missingorspent", confirmed_tx, false},
+    {"bad-cb-amount", too_much_money, true},
+};
+
+START_TEST(a_wrong_block_is_refused)
+{
+	const struct refusal *refusal = &refusals[_i];
+	struct adit_host *h = node_start(NULL);
+	struct block_builder b;
+	int64_t height = refusal->first ? 0 : 1;
+
+	if (!refusal->first)
+		mine_one(h);
+	builder(h, &b);
+	refusal->damage(&b);
+	fake_host_forget_events(h);
+	ck_assert_str_eq(submit_builder(h, &b), refusal->reason);
+	ck_assert_uint_eq(fake_host_published(h, NULL), 0);
+	ck_assert_int_eq(number_of(h, "get_status", "height"), height);
+	ck_assert_int_eq(number_of(h, "get_status", "blocks_rejected"), 1);
+	/* And the template is as good as before. */
+	mine_one(h);
+	fake_host_free(h);
+}
+END_TEST
+
+START_TEST(bytes_that_are_no_block)
+{
+	struct adit_host *h = node_start(NULL);
+	struct block_builder b;
+	struct buf block = {0};
+	uint8_t hash[32];
+
+	builder(h, &b);
+	block_builder_make(&b, &block, hash);
+	buf_append_u8(&block, 0);
+	ck_assert_str_eq(submit(h, &block), "block-decode-failed");
+	block.size--;
+	for (size_t size = block.size - 1; size > 80; size -= 7) {
+		struct buf cut = {.data = block.data, .size = size};
+
+		ck_assert_str_eq(submit(h, &cut), "block-decode-failed");
+	}
+	block.data[80] = 0;
+	block.size = 81;
+	ck_assert_str_eq(submit(h, &block), "bad-blk-length");
+	block.size = 80;
+	ck_assert_str_eq(submit(h, &block), "error: invalid-argument");
+	buf_free(&block);
+	block_builder_free(&b);
+	fake_host_free(h);
+}
+END_TEST
+
+/* A miner need not take everything, and what it leaves out is in the next template. */
+START_TEST(transactions_left_out_come_again)
+{
+	struct adit_host *h = node_start(NULL);
+	struct block_builder b;
+	size_t before;
+
+	builder(h, &b);
+	before = b.tx_count;
+	while (b.tx_count > 1)
+		block_builder_drop_tx(&b, b.tx_count - 1);
+	b.value = 5000000000;
+	ck_assert_str_eq(submit_builder(h, &b), "accepted");
+	builder(h, &b);
+	ck_assert_uint_eq(b.tx_count, before - 1);
+	ck_assert_str_eq(submit_builder(h, &b), "accepted");
+	fake_host_free(h);
+}
+END_TEST
+
+START_TEST(templates_grow)
+{
+	struct adit_host *h = node_with("embedded_tx_interval", "5", NULL);
+	struct block_builder before;
+	struct block_builder same;
+	struct block_builder after;
+
+	fake_host_set_config(h, "template_interval", "200");
+	fake_host_set_config(h, "embedded_mempool", "40");
+	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_OK);
+	ck_assert(fake_host_wait(h, is_ready, h, 5000));
+	builder(h, &before);
+	builder(h, &same);
+	ck_assert_uint_eq(before.template_id, same.template_id);
+	fake_host_forget_events(h);
+	fake_host_run(h, 600);
+	builder(h, &after);
+	ck_assert_uint_gt(after.template_id, before.template_id);
+	ck_assert_uint_gt(after.fees, before.fees);
+	ck_assert_uint_eq(after.tx_count, 40);
+	ck_assert_ptr_nonnull(
+	    strstr(fake_host_event(h, "BlockTemplateUpdated", 0), "\"new_tip\":false"));
+	ck_assert_str_eq(submit_builder(h, &after), "accepted");
+	block_builder_free(&before);
+	block_builder_free(&same);
+	fake_host_free(h);
+}
+END_TEST
+
+START_TEST(nothing_is_built_for_no_one)
+{
+	struct adit_host *h = node_with(NULL, NULL, NULL);
+
+	fake_host_want_events(h, false);
+	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_OK);
+	ck_assert(fake_host_wait(h, is_ready, h, 5000));
+	mine_one(h);
+	ck_assert_uint_eq(fake_host_published(h, NULL), 0);
+	fake_host_free(h);
+}
+END_TEST
+
+/* --- persistence --------------------------------------------------------------------------------
+ */
+
+static void chain_file(char *out, size_t capacity)
+{
+	snprintf(out, capacity, "%s/blocks.dat", state_dir);
+}
+
+static off_t file_size(const char *path)
+{
+	struct stat st;
+
+	ck_assert_int_eq(stat(path, &st), 0);
+	return st.st_size;
+}
+
+static void make_dir(void)
+{
+	strcpy(state_dir + strlen(state_dir) - 6, "XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(state_dir));
+}
+
+static void remove_dir(void)
+{
+	char path[64];
+
+	chain_file(path, sizeof(path));
+	unlink(path);
+	rmdir(state_dir);
+}
+
+static void mine_and_end(int blocks)
+{
+	struct adit_host *h = node_start(state_dir);
+
+	for (int i = 0; i < blocks; i++)
+		mine_one(h);
+	fake_host_free(h);
+}
+
+START_TEST(the_chain_survives_a_restart)
+{
+	struct adit_host *h;
+	struct block_builder old;
+
+	make_dir();
+	mine_and_end(3);
+	h = node_start(state_dir);
+	ck_assert_int_eq(number_of(h, "get_chain_tip", "height"), 3);
+	builder(h, &old);
+	fake_host_free(h);
+	/* Work on a template from before the restart is not lost. */
+	h = node_start(state_dir);
+	ck_assert_int_eq(number_of(h, "get_chain_tip", "height"), 3);
+	ck_assert_str_eq(submit_builder(h, &old), "accepted");
+	mine_one(h);
+	fake_host_free(h);
+	h = node_start(state_dir);
+	ck_assert_int_eq(number_of(h, "get_chain_tip", "height"), 5);
+	fake_host_free(h);
+	remove_dir();
+}
+END_TEST
+
+START_TEST(another_difficulty_keeps_the_chain)
+{
+	struct adit_host *h;
+
+	make_dir();
+	mine_and_end(2);
+	h = node_with("embedded_nbits", "201fffff", state_dir);
+	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_OK);
+	ck_assert(fake_host_wait(h, is_ready, h, 5000));
+	mine_one(h);
+	fake_host_free(h);
+	h = node_start(state_dir);
+	ck_assert_int_eq(number_of(h, "get_chain_tip", "height"), 3);
+	fake_host_free(h);
+	remove_dir();
+}
+END_TEST
+
+/* Cut anywhere within the last record, or followed by a piece of the next. */
+START_TEST(a_torn_end_is_cut_off)
+{
+	static const off_t missing[] = {1, 50, -3, -30};
+	struct adit_host *h;
+	char path[64];
+	off_t size;
+
+	make_dir();
+	chain_file(path, sizeof(path));
+	mine_and_end(3);
+	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
+		int64_t expected = missing[i] > 0 ? 2 : 3;
+
+		size = file_size(path);
+		ck_assert_int_eq(truncate(path, size - missing[i]), 0);
+		h = node_start(state_dir);
+		ck_assert(fake_host_logged(h, "cut off"));
+		ck_assert_int_eq(number_of(h, "get_chain_tip", "height"), expected);
+		if (expected == 2)
+			mine_one(h);
+		fake_host_free(h);
+	}
+	h = node_start(state_dir);
+	ck_assert(!fake_host_logged(h, "cut off"));
+	fake_host_free(h);
+	remove_dir();
+}
+END_TEST
+
+static void flip_byte(const char *path, off_t at)
+{
+	int fd = open(path, O_RDWR);
+	uint8_t byte;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(pread(fd, &byte, 1, at), 1);
+	byte ^= 1;
+	ck_assert_int_eq(pwrite(fd, &byte, 1, at), 1);
+	close(fd);
+}
+
+/* A flipped bit in the last block is cut, one before it is not: that would throw good blocks away.
+ */
+START_TEST(damage_is_not_hidden)
+{
+	struct adit_host *h;
+	char path[64];
+	off_t before;
+
+	make_dir();
+	chain_file(path, sizeof(path));
+	mine_and_end(1);
+	before = file_size(path);
+	mine_and_end(1);
+	flip_byte(path, file_size(path) - 20);
+	h = node_start(state_dir);
+	ck_assert_int_eq(number_of(h, "get_chain_tip", "height"), 1);
+	mine_one(h);
+	fake_host_free(h);
+	flip_byte(path, before - 20);
+	h = node_with(NULL, NULL, state_dir);
+	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_OK);
+	fake_host_run(h, 100);
+	ck_assert_ptr_nonnull(strstr(fake_host_status(h), "failing"));
+	ck_assert_ptr_nonnull(strstr(fake_host_status(h), "damaged at byte 8"));
+	fake_host_free(h);
+	ck_assert_int_eq(truncate(path, 4), 0);
+	mine_and_end(1);
+	flip_byte(path, 0);
+	h = node_with(NULL, NULL, state_dir);
+	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_E_IO);
+	ck_assert_ptr_nonnull(strstr(fake_host_error(h), "move it away"));
+	fake_host_free(h);
+	remove_dir();
+}
+END_TEST
+
+START_TEST(two_instances_do_not_share_a_chain)
+{
+	struct adit_host *a;
+	struct adit_host *b;
+
+	make_dir();
+	a = node_start(state_dir);
+	b = node_with(NULL, NULL, state_dir);
+	ck_assert_int_eq(fake_host_start(b, &adit_node_plugin), ADIT_E_IO);
+	ck_assert_ptr_nonnull(strstr(fake_host_error(b), "another process"));
+	fake_host_free(b);
+	fake_host_free(a);
+	remove_dir();
+}
+END_TEST
+
+START_TEST(wrong_configuration_is_explained)
+{
+	struct adit_host *h = node_with("embedded_nbits", "ff", NULL);
+
+	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_E_CONFIG);
+	ck_assert_ptr_nonnull(strstr(fake_host_error(h), "embedded_nbits: expected"));
+	fake_host_free(h);
+	h = node_with(NULL, NULL, NULL);
+	fake_host_set_network(h, "main");
+	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_E_CONFIG);
+	ck_assert_ptr_nonnull(strstr(fake_host_error(h), "network"));
+	fake_host_free(h);
+	h = node_with("backend", "other", NULL);
+	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_E_CONFIG);
+	fake_host_free(h);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("node, embedded");
+	TCase *rules = tcase_create("rules");
+	TCase *disk = tcase_create("disk");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(rules, 60);
+	tcase_set_timeout(disk, 60);
+	tcase_add_test(rules, genesis_is_bitcoins_regtest);
+	tcase_add_test(rules, subsidy_halves);
+	tcase_add_test(rules, traffic_is_what_it_says);
+	tcase_add_test(rules, traffic_set_counts);
+	tcase_add_test(rules, a_block_is_accepted);
+	tcase_add_test(rules, the_genesis_block_can_be_fetched);
+	tcase_add_test(rules, bad_requests_are_refused);
+	tcase_add_loop_test(rules, a_wrong_block_is_refused, 0,
+			    (int)(sizeof(refusals) / sizeof(refusals[0])));
+	tcase_add_test(rules, bytes_that_are_no_block);
+	tcase_add_test(rules, transactions_left_out_come_again);
+	tcase_add_test(rules, templates_grow);
+	tcase_add_test(rules, nothing_is_built_for_no_one);
+	tcase_add_test(disk, the_chain_survives_a_restart);
+	tcase_add_test(disk, another_difficulty_keeps_the_chain);
+	tcase_add_test(disk, a_torn_end_is_cut_off);
+	tcase_add_test(disk, damage_is_not_hidden);
+	tcase_add_test(disk, two_instances_do_not_share_a_chain);
+	tcase_add_test(disk, wrong_configuration_is_explained);
+	suite_add_tcase(suite, rules);
+	suite_add_tcase(suite, disk);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
