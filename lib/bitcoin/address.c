@@ -94,11 +94,11 @@ static int32_t segwit_to_script(const char *text, const struct segwit_address *a
 	const char *owner = networks_of_hrp(a->hrp);
 
 	if (owner == NULL)
-		return error_set(e, ADIT_E_INVALID_ARGUMENT, "%s: %s is not a prefix of Bitcoin",
+		return error_set(e, ADIT_E_INVALID_ARGUMENT, "%.90s: %s is not a prefix of Bitcoin",
 				 text, a->hrp);
 	if (strcmp(a->hrp, network->hrp) != 0)
 		return error_set(e, ADIT_E_INVALID_ARGUMENT,
-				 "%s: an address of %s; the network is %s", text, owner,
+				 "%.90s: an address of %s; the network is %s", text, owner,
 				 network->name);
 	out->size = 0;
 	script_append_op(out, a->version == 0 ? OP_0 : OP_1 + a->version - 1u);
@@ -134,15 +134,16 @@ static int32_t hash_to_script(const char *text, const uint8_t payload[21],
 	}
 	if (version == main_net->key_version || version == main_net->script_version)
 		return error_set(e, ADIT_E_INVALID_ARGUMENT,
-				 "%s: an address of main; the network is %s", text, network->name);
+				 "%.90s: an address of main; the network is %s", text,
+				 network->name);
 	if (version == test_net->key_version || version == test_net->script_version)
 		return error_set(
 		    e, ADIT_E_INVALID_ARGUMENT,
-		    "%s: an address of a test network (testnet4, signet or regtest); the "
+		    "%.90s: an address of a test network (testnet4, signet or regtest); the "
 		    "network is %s",
 		    text, network->name);
 	return error_set(e, ADIT_E_INVALID_ARGUMENT,
-			 "%s: base58 with version %u, which is no address of Bitcoin", text,
+			 "%.90s: base58 with version %u, which is no address of Bitcoin", text,
 			 version);
 }
 
@@ -159,14 +160,17 @@ int32_t address_to_script(const char *address, enum bitcoin_network network, str
 	if (wrong == NULL)
 		return segwit_to_script(address, &segwit, net, out, e);
 	if (has_known_prefix(address))
-		return error_set(e, ADIT_E_INVALID_ARGUMENT, "%s: %s", address, wrong);
+		return error_set(e, ADIT_E_INVALID_ARGUMENT, "%.90s: %s", address, wrong);
+	/* What is no address may be a key that was pasted here, so the text stays out of the
+	 * message. */
 	size = base58check_decode(address, payload, sizeof(payload));
 	if (size < 0)
 		return error_set(e, ADIT_E_INVALID_ARGUMENT,
-				 "%s: not an address (wrong checksum or characters)", address);
+				 "not an address: wrong checksum or characters");
 	if (size != 21)
 		return error_set(e, ADIT_E_INVALID_ARGUMENT,
-				 "%s: base58 of %d bytes, where an address has 21", address, size);
+				 "not an address: base58 of %d bytes, where an address has 21",
+				 size);
 	return hash_to_script(address, payload, net, out, e);
 }
 

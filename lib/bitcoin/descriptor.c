@@ -3,14 +3,13 @@
 
 #include "lib/bitcoin/address.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/bitcoin/bech32.h"
 #include "lib/util/hex.h"
 
 #define CHECKSUM_SIZE 8
-#define TEXT_MAX (2 * SCRIPT_MAX)
+#define TEXT_MAX ((size_t)2 * SCRIPT_MAX)
 
 /* BIP380: one step of its BCH code. */
 static uint64_t polymod_step(uint64_t sum, unsigned value)
@@ -109,12 +108,13 @@ static bool arguments_of(const char *text, size_t size, const char *name, char *
 int32_t descriptor_to_script(const char *text, enum bitcoin_network network, struct script *out,
 			     struct error *e)
 {
+	size_t name_size = strcspn(text, "(");
 	char inner[TEXT_MAX + 1];
 	size_t size;
 	int32_t rc;
 
 	out->size = 0;
-	if (strchr(text, '(') == NULL)
+	if (text[name_size] == '\0')
 		return address_to_script(text, network, out, e);
 	rc = check_checksum(text, &size, e);
 	if (rc != ADIT_OK)
@@ -123,6 +123,8 @@ int32_t descriptor_to_script(const char *text, enum bitcoin_network network, str
 		return address_to_script(inner, network, out, e);
 	if (arguments_of(text, size, "raw", inner))
 		return raw_to_script(inner, out, e);
+	/* The name alone: what is in the parentheses may be a private key. */
 	return error_set(e, ADIT_E_INVALID_ARGUMENT,
-			 "expected an address, addr(ADDRESS) or raw(HEX), got %.60s", text);
+			 "expected an address, addr(ADDRESS) or raw(HEX), got %.*s(...",
+			 (int)(name_size < 20 ? name_size : 20), text);
 }

@@ -284,7 +284,7 @@ SHA_NI static void sha_ni_compress(uint32_t h[8], const uint8_t *data, size_t bl
 
 	lane_load(&l, h);
 	for (; blocks > 0; blocks--, data += 64) {
-		for (int i = 0; i < 4; i++)
+		for (size_t i = 0; i < 4; i++)
 			l.w[i] = load_words(data + 16 * i);
 		lane_block(&l);
 	}

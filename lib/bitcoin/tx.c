@@ -97,7 +97,8 @@ static void witness_parse(struct reader *r, struct tx *tx)
 		r->failed = true;
 }
 
-/* BIP144: a marker of 0, where the count of inputs would be, and a flag of 1 announce a witness. */
+/* BIP144: a marker of 0, where the count of inputs would be, and a flag of 1 announce a witness. So
+ * there is no transaction without inputs, as such a one cannot have a witness either. */
 bool tx_parse(struct reader *r, struct tx *tx)
 {
 	size_t witness_size = 0;
@@ -112,8 +113,6 @@ bool tx_parse(struct reader *r, struct tx *tx)
 		tx->has_witness = true;
 	}
 	inputs_parse(r, tx);
-	if (tx->inputs == 0)
-		r->failed = true;
 	outputs_parse(r, tx);
 	if (tx->has_witness) {
 		witness_parse(r, tx);

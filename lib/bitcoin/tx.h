@@ -38,7 +38,8 @@ struct tx_output {
 	size_t script_size;
 };
 
-/* Parses one transaction from R; on failure returns false and R is failed. */
+/* Parses one transaction, which has an input at least, from R; on failure returns false and R is
+ * failed. */
 bool tx_parse(struct reader *r, struct tx *tx);
 /* Reads the next input / output; R starts at inputs_at / outputs_at (tx_inputs(), tx_outputs()). */
 void tx_inputs(const struct tx *tx, struct reader *r);

@@ -228,6 +228,8 @@ START_TEST(scripts_without_address)
 	(void)unhex("a914373b819a068f32b7a6b38b6b38729647cfde01c287", script, sizeof(script));
 	ck_assert(!script_to_address(script, 23, BITCOIN_MAIN, out, 34));
 	ck_assert(script_to_address(script, 23, BITCOIN_MAIN, out, 35));
+	(void)unhex("0014751e76e8199196d454941c45d1b3a323f1433bd6", script, sizeof(script));
+	ck_assert(!script_to_address(script, 22, BITCOIN_MAIN, out, 42));
 }
 END_TEST
 
@@ -360,6 +362,45 @@ START_TEST(descriptors)
 }
 END_TEST
 
+/* A key that was put where an address belongs must not show up in a log. */
+START_TEST(keys_are_not_repeated)
+{
+	static const char *const texts[] = {
+	    "5JuW2AMDYu4xVwRG9DZW18VbzQrGcd5RCgb99sS6ehJsNQXu5b9",
+	    "5JuW2AMDYu4xVwRG9DZW18VbzQrGcd5RCgb99sS6ehJsNQXu5b8",
+	    "addr(5JuW2AMDYu4xVwRG9DZW18VbzQrGcd5RCgb99sS6ehJsNQXu5b9)",
+	    "wpkh(5JuW2AMDYu4xVwRG9DZW18VbzQrGcd5RCgb99sS6ehJsNQXu5b9)",
+	    "5JuW2AMDYu4xVwRG9DZW18VbzQrGcd5RCgb99sS6ehJsNQXu5b9()",
+	};
+
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		struct script script;
+		struct error e = {0};
+
+		ck_assert_int_eq(descriptor_to_script(texts[i], BITCOIN_MAIN, &script, &e),
+				 ADIT_E_INVALID_ARGUMENT);
+		ck_assert_ptr_null(strstr(e.text, "bzQrGcd5RCgb"));
+		ck_assert(e.text[0] != '\0');
+	}
+}
+END_TEST
+
+/* The reason is there however long the text is. */
+START_TEST(long_addresses)
+{
+	char text[600];
+	struct script script;
+	struct error e = {0};
+
+	memset(text, 'q', sizeof(text));
+	memcpy(text, "bc1", 3);
+	text[sizeof(text) - 1] = '\0';
+	ck_assert_int_eq(address_to_script(text, BITCOIN_MAIN, &script, &e),
+			 ADIT_E_INVALID_ARGUMENT);
+	ck_assert_ptr_nonnull(strstr(e.text, "longer than 90"));
+}
+END_TEST
+
 START_TEST(descriptor_sizes)
 {
 	static char text[4 * SCRIPT_MAX];
@@ -394,6 +435,8 @@ Suite *address_suite(void)
 	tcase_add_test(tcase, base58check_limits);
 	tcase_add_test(tcase, descriptor_checksums);
 	tcase_add_test(tcase, descriptors);
+	tcase_add_test(tcase, keys_are_not_repeated);
+	tcase_add_test(tcase, long_addresses);
 	tcase_add_test(tcase, descriptor_sizes);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/bitcoin/sha256.h"
+#include "lib/bitcoin/target.h"
 
 static const char *const implementations[] = {"sha-ni", "openssl"};
 #define IMPLEMENTATIONS 2
@@ -34,6 +35,12 @@ static void header_midstate(uint8_t header[80], struct sha256_midstate *mid)
 {
 	ck_assert_uint_eq(unhex(genesis_header, header, 80), 80);
 	sha256_midstate(header, mid);
+}
+
+static void header_nonce(uint8_t header[80], uint32_t nonce)
+{
+	for (size_t b = 0; b < 4; b++)
+		header[76 + b] = (uint8_t)(nonce >> (8 * b));
 }
 
 /* FIPS 180-2 appendix B.1 to B.3, and the empty message of NIST's CAVP (SHA256ShortMsg, Len = 0).
@@ -206,8 +213,7 @@ START_TEST(scan_agrees_with_the_header_hash)
 		uint8_t hash[32];
 		uint32_t nonce;
 
-		for (size_t b = 0; b < 4; b++)
-			header[76 + b] = (uint8_t)(at >> (8 * b));
+		header_nonce(header, at);
 		sha256d_header(header, expected);
 		if (expected[31] > 7 || (expected[31] == 7 && expected[30] == 0xff &&
 					 expected[29] == 0xff && expected[28] > 0x80))
@@ -221,6 +227,41 @@ START_TEST(scan_agrees_with_the_header_hash)
 		hits++;
 	}
 	ck_assert_int_ge(hits, 10);
+}
+END_TEST
+
+/* A hash that only the target's low bytes rule out, at the start of a range: the range still ends
+ * where it should. */
+START_TEST(scan_goes_on_after_a_near_miss)
+{
+	struct sha256_midstate mid;
+	uint8_t header[80];
+
+	if (!select_implementation(_i))
+		return;
+	header_midstate(header, &mid);
+	for (uint32_t first = 0; first < 100; first++) {
+		uint8_t target[32];
+		uint8_t hash[32];
+		uint32_t hit = first;
+		uint32_t nonce;
+
+		header_nonce(header, first);
+		sha256d_header(header, target);
+		if (target[0] == 0 || target[31] < 16)
+			continue;
+		target[0]--;
+		do {
+			header_nonce(header, ++hit);
+			sha256d_header(header, hash);
+		} while (!target_met(hash, target));
+		ck_assert_int_eq(
+		    sha256d_scan(&mid, header + 64, first, hit - first, target, &nonce, hash), 0);
+		ck_assert_int_eq(
+		    sha256d_scan(&mid, header + 64, first, hit - first + 1, target, &nonce, hash),
+		    1);
+		ck_assert_uint_eq(nonce, hit);
+	}
 }
 END_TEST
 
@@ -244,6 +285,7 @@ Suite *sha256_suite(void)
 	tcase_add_loop_test(tcase, genesis_header_hashes, 0, IMPLEMENTATIONS);
 	tcase_add_loop_test(tcase, scan_finds_the_genesis_nonce, 0, IMPLEMENTATIONS);
 	tcase_add_loop_test(tcase, scan_agrees_with_the_header_hash, 0, IMPLEMENTATIONS);
+	tcase_add_loop_test(tcase, scan_goes_on_after_a_near_miss, 0, IMPLEMENTATIONS);
 	tcase_add_test(tcase, unknown_implementation_is_refused);
 	suite_add_tcase(suite, tcase);
 	return suite;
