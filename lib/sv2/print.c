@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "lib/sv2/print.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "lib/util/hex.h"
+#include "lib/util/reader.h"
+
+static void print_text(struct buf *out, const char *text)
+{
+	(void)buf_append(out, text, strlen(text));
+}
+
+static void print_hex(struct buf *out, const uint8_t *data, size_t size)
+{
+	uint8_t *at = buf_reserve(out, 2 * size + 1);
+
+	if (at == NULL)
+		return;
+	hex_encode(data, size, (char *)at);
+	out->size += 2 * size;
+}
+
+/* A hash or target in display order. */
+static void print_u256(struct buf *out, const uint8_t *data)
+{
+	uint8_t *at = buf_reserve(out, 65);
+
+	if (at == NULL)
+		return;
+	hex_encode_reversed(data, 32, (char *)at);
+	out->size += 64;
+}
+
+/* The escapes are JSON's; in text they serve as well. */
+static void print_string(struct buf *out, const struct adit_bytes *in)
+{
+	print_text(out, "\"");
+	for (uint32_t i = 0; i < in->size; i++) {
+		uint8_t c = in->data[i];
+
+		if (c == '"' || c == '\\')
+			(void)buf_printf(out, "\\%c", c);
+		else if (c >= 0x20 && c < 0x7f)
+			(void)buf_append_u8(out, c);
+		else
+			(void)buf_printf(out, "\\u%04x", c);
+	}
+	print_text(out, "\"");
+}
+
+static void print_f32(struct buf *out, float value)
+{
+	(void)buf_printf(out, "%.9g", (double)value);
+}
+
+static void print_option(struct buf *out, const struct adit_sv2_option_u32 *in,
+			 enum sv2_print_style style)
+{
+	if (in->present)
+		(void)buf_printf(out, "%" PRIu32, in->value);
+	else
+		print_text(out, style == SV2_PRINT_JSON ? "null" : "-");
+}
+
+static void print_u256_seq(struct buf *out, const struct adit_sv2_seq *in, const char *quote)
+{
+	print_text(out, "[");
+	for (uint32_t i = 0; i < in->count; i++) {
+		(void)buf_printf(out, "%s%s", i > 0 ? "," : "", quote);
+		print_u256(out, in->data + (size_t)i * 32);
+		print_text(out, quote);
+	}
+	print_text(out, "]");
+}
+
+static void print_u32_seq(struct buf *out, const struct adit_sv2_seq *in)
+{
+	struct reader r;
+
+	reader_init(&r, in->data, in->size);
+	print_text(out, "[");
+	for (uint32_t i = 0; i < in->count; i++)
+		(void)buf_printf(out, "%s%" PRIu32, i > 0 ? "," : "", reader_u32(&r));
+	print_text(out, "]");
+}
+
+static void print_transactions(struct buf *out, const struct adit_sv2_seq *in,
+			       enum sv2_print_style style)
+{
+	struct reader r;
+
+	if (style == SV2_PRINT_TEXT) {
+		(void)buf_printf(out, "[%" PRIu32 " of %" PRIu32 " bytes]", in->count, in->size);
+		return;
+	}
+	reader_init(&r, in->data, in->size);
+	print_text(out, "[");
+	for (uint32_t i = 0; i < in->count; i++) {
+		uint32_t size = reader_u24(&r);
+		const uint8_t *data = reader_bytes(&r, size);
+
+		print_text(out, i > 0 ? ",\"" : "\"");
+		if (data != NULL)
+			print_hex(out, data, size);
+		print_text(out, "\"");
+	}
+	print_text(out, "]");
+}
+
+static void print_field(struct buf *out, uint8_t type, const void *in, enum sv2_print_style style)
+{
+	const char *quote = style == SV2_PRINT_JSON ? "\"" : "";
+
+	switch ((enum sv2_type)type) {
+	case SV2_TYPE_BOOL:
+		print_text(out, *(const bool *)in ? "true" : "false");
+		break;
+	case SV2_TYPE_U8:
+		(void)buf_printf(out, "%u", *(const uint8_t *)in);
+		break;
+	case SV2_TYPE_U16:
+		(void)buf_printf(out, "%u", *(const uint16_t *)in);
+		break;
+	case SV2_TYPE_U32:
+		(void)buf_printf(out, "%" PRIu32, *(const uint32_t *)in);
+		break;
+	case SV2_TYPE_U64:
+		(void)buf_printf(out, "%" PRIu64, *(const uint64_t *)in);
+		break;
+	case SV2_TYPE_F32:
+		print_f32(out, *(const float *)in);
+		break;
+	case SV2_TYPE_U256:
+		print_text(out, quote);
+		print_u256(out, ((const struct adit_u256 *)in)->b);
+		print_text(out, quote);
+		break;
+	case SV2_TYPE_STR0_255:
+		print_string(out, in);
+		break;
+	case SV2_TYPE_B0_32:
+	case SV2_TYPE_B0_255:
+	case SV2_TYPE_B0_64K:
+		print_text(out, quote);
+		print_hex(out, ((const struct adit_bytes *)in)->data,
+			  ((const struct adit_bytes *)in)->size);
+		print_text(out, quote);
+		break;
+	case SV2_TYPE_SEQ0_255_U256:
+		print_u256_seq(out, in, quote);
+		break;
+	case SV2_TYPE_SEQ0_64K_U32:
+		print_u32_seq(out, in);
+		break;
+	case SV2_TYPE_SEQ0_64K_B0_16M:
+		print_transactions(out, in, style);
+		break;
+	case SV2_TYPE_OPTION_U32:
+	case SV2_TYPE_OPTIONAL_U32:
+		print_option(out, in, style);
+		break;
+	}
+}
+
+bool sv2_print(struct buf *out, int32_t message, const void *body, enum sv2_print_style style)
+{
+	const struct sv2_message *m = sv2_message(message);
+	bool json = style == SV2_PRINT_JSON;
+
+	if (m == NULL)
+		return false;
+	(void)buf_printf(out, json ? "{\"message\":\"%s\"" : "%s", m->title);
+	for (uint8_t i = 0; i < m->field_count; i++) {
+		(void)buf_printf(out, json ? ",\"%s\":" : " %s=", m->fields[i].name);
+		print_field(out, m->fields[i].type, (const char *)body + m->fields[i].offset,
+			    style);
+	}
+	if (json)
+		print_text(out, "}");
+	return !out->failed;
+}
