@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "plugins/pool/blocks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/bitcoin/coinbase.h"
+#include "lib/bitcoin/tx.h"
+#include "lib/util/hex.h"
+#include "plugins/pool/events.h"
+#include "plugins/pool/pool.h"
+
+void pending_block_free(struct pending_block *block)
+{
+	free(block->provider);
+	free(block->coinbase);
+	*block = (struct pending_block){0};
+}
+
+static void remove_block(struct blocks *blocks, uint32_t at)
+{
+	pending_block_free(&blocks->items[at]);
+	blocks->count--;
+	memmove(&blocks->items[at], &blocks->items[at + 1],
+		(blocks->count - at) * sizeof blocks->items[0]);
+}
+
+void blocks_fini(struct blocks *blocks)
+{
+	while (blocks->count > 0)
+		remove_block(blocks, blocks->count - 1);
+}
+
+void blocks_keep(struct pool *pool, struct pending_block *block)
+{
+	struct blocks *blocks = &pool->blocks;
+
+	if (blocks->count == BLOCKS_PENDING_MAX)
+		remove_block(blocks, 0);
+	blocks->items[blocks->count++] = *block;
+	*block = (struct pending_block){0};
+}
+
+static void submit(struct adit_sv2_conn *conn, const struct pending_block *block)
+{
+	struct block_header header;
+
+	block_header_read(block->header, &header);
+	struct adit_sv2_submit_solution m = {
+	    .template_id = block->template_id,
+	    .version = header.version,
+	    .header_timestamp = header.time,
+	    .header_nonce = header.nonce,
+	    .coinbase_tx = {.data = block->coinbase, .size = (uint32_t)block->coinbase_size},
+	};
+
+	adit_sv2_send(conn, ADIT_SV2_SUBMIT_SOLUTION, &m);
+}
+
+static bool make_block(struct pending_block *block, const struct job *job,
+		       const uint8_t *extranonce, uint32_t extranonce_size)
+{
+	const struct template *t = job->template;
+	uint8_t full[EXTRANONCE_MAX];
+	struct buf coinbase = {0};
+
+	memcpy(full, job->prefix, job->prefix_size);
+	if (extranonce_size)
+		memcpy(full + job->prefix_size, extranonce, extranonce_size);
+	if (coinbase_join_witness(t->prefix.data, t->prefix.size, full,
+				  job->prefix_size + extranonce_size, t->suffix.data,
+				  t->suffix.size, &coinbase) != ADIT_OK) {
+		buf_free(&coinbase);
+		return false;
+	}
+	block->provider = strdup(t->provider->address);
+	block->template_id = t->id;
+	block->height = t->height;
+	block->coinbase = coinbase.data;
+	block->coinbase_size = coinbase.size;
+	return block->provider != NULL;
+}
+
+static void log_block(struct channel *channel, const struct pending_block *block, bool sent)
+{
+	char name[128];
+	char hash[65];
+
+	channel_name(channel, name, sizeof name);
+	hex_encode_reversed(block->hash, 32, hash);
+	pool_log(channel->conn->pool, ADIT_LOG_INFO, "block found: height %u, %s, by %s \"%s\"%s",
+		 block->height, hash, name, channel->user,
+		 sent ? "" : "; the template provider is away, kept until it is back");
+}
+
+void blocks_found(struct channel *channel, struct job *job, const uint8_t header[80],
+		  const uint8_t hash[32], const uint8_t *extranonce, uint32_t extranonce_size)
+{
+	struct pool *pool = channel->conn->pool;
+	struct adit_sv2_conn *conn = job->template->provider->conn;
+	struct pending_block block = {0};
+
+	memcpy(block.header, header, 80);
+	memcpy(block.hash, hash, 32);
+	pool->stats.blocks_found++;
+	if (!make_block(&block, job, extranonce, extranonce_size)) {
+		pool_log(pool, ADIT_LOG_ERROR, "a block is lost: out of memory");
+		pending_block_free(&block);
+		return;
+	}
+	/* First of all to the provider; the journal comes after it, and is synced later still. */
+	if (conn)
+		submit(conn, &block);
+	journal_write(pool, &block);
+	log_block(channel, &block, conn != NULL);
+	events_block(channel, job, hash);
+	blocks_keep(pool, &block);
+}
+
+/* The tip tells what became of BLOCK; true when it is settled. */
+static bool settle(struct pool *pool, const struct pending_block *block, const struct tip *tip)
+{
+	char hash[65];
+
+	if (memcmp(block->header + 4, tip->prev_hash, 32) == 0)
+		return false; /* still open: the tip is the one it was mined on */
+	hex_encode_reversed(block->hash, 32, hash);
+	if (memcmp(block->hash, tip->prev_hash, 32) == 0)
+		pool_log(pool, ADIT_LOG_INFO, "block %u %s is the tip", block->height, hash);
+	else
+		pool_log(pool, ADIT_LOG_INFO, "block %u %s: the chain has gone past its height",
+			 block->height, hash);
+	return true;
+}
+
+void blocks_tip(struct pool *pool, struct provider *p)
+{
+	struct blocks *blocks = &pool->blocks;
+
+	for (uint32_t i = 0; i < blocks->count;) {
+		struct pending_block *block = &blocks->items[i];
+
+		if (strcmp(block->provider, p->address) != 0) {
+			i++;
+			continue;
+		}
+		if (settle(pool, block, &p->tip)) {
+			remove_block(blocks, i);
+			continue;
+		}
+		/* A tip again that was there when the block was found: the provider lost it, or we
+		 * lost the provider. Once more does no harm. */
+		submit(p->conn, block);
+		i++;
+	}
+}

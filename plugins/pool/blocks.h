@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * blocks.h: found blocks. The template provider gets each at once; then it goes into the journal.
+ * Until a new tip shows what became of it, it is kept and sent again to a provider that connects
+ * anew on the same tip, also by the process that comes after a crash.
+ */
+#ifndef POOL_BLOCKS_H
+#define POOL_BLOCKS_H
+
+#include <stdint.h>
+
+#include "plugins/pool/channels.h"
+
+#define BLOCKS_PENDING_MAX 16
+
+struct provider;
+
+struct pending_block {
+	char *provider; /* address of the template provider it belongs to, owned */
+	uint64_t template_id;
+	uint32_t height;
+	uint8_t header[80];
+	uint8_t hash[32];
+	uint8_t *coinbase; /* with witness, owned */
+	size_t coinbase_size;
+};
+
+struct blocks {
+	struct pending_block items[BLOCKS_PENDING_MAX]; /* oldest first */
+	uint32_t count;
+};
+
+void blocks_fini(struct blocks *blocks);
+/* CHANNEL's share on JOB is a block. EXTRANONCE is its rolled part. */
+void blocks_found(struct channel *channel, struct job *job, const uint8_t header[80],
+		  const uint8_t hash[32], const uint8_t *extranonce, uint32_t extranonce_size);
+/* Keeps BLOCK (taking what it owns), e.g. one from the journal. */
+void blocks_keep(struct pool *pool, struct pending_block *block);
+void pending_block_free(struct pending_block *block);
+/* Provider P has announced a tip: settles what it decides, sends again what it does not know. */
+void blocks_tip(struct pool *pool, struct provider *p);
+
+#endif

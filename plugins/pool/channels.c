@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "plugins/pool/channels.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/bitcoin/target.h"
+#include "lib/util/clock.h"
+#include "plugins/pool/pool.h"
+#include "plugins/pool/text.h"
+
+struct pool_conn *conn_new(struct pool *pool, struct adit_sv2_conn *sv2)
+{
+	struct pool_conn *conn = calloc(1, sizeof *conn);
+
+	if (!conn)
+		return NULL;
+	conn->pool = pool;
+	conn->sv2 = sv2;
+	conn->standard_jobs = adit_sv2_conn_flags(sv2) & ADIT_SV2_REQUIRES_STANDARD_JOBS;
+	conn->opened_ms = clock_monotonic_ms();
+	conn->next_id = CHANNEL_GROUP + 1;
+	TAILQ_INSERT_TAIL(&pool->conns, conn, link);
+	pool->conn_count++;
+	return conn;
+}
+
+void conn_free(struct pool_conn *conn)
+{
+	while (conn->count > 0)
+		channel_free(conn->channels[conn->count - 1]);
+	free(conn->channels);
+	TAILQ_REMOVE(&conn->pool->conns, conn, link);
+	conn->pool->conn_count--;
+	free(conn);
+}
+
+/* Index of the first channel whose id is not below ID. */
+static uint32_t channel_position(const struct pool_conn *conn, uint32_t id)
+{
+	uint32_t low = 0;
+	uint32_t high = conn->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (conn->channels[middle]->id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct channel *channel_find(struct pool_conn *conn, uint32_t id)
+{
+	uint32_t at = channel_position(conn, id);
+
+	return at < conn->count && conn->channels[at]->id == id ? conn->channels[at] : NULL;
+}
+
+static bool conn_make_room(struct pool_conn *conn)
+{
+	uint32_t capacity = conn->capacity ? conn->capacity * 2 : 1;
+	struct channel **channels;
+
+	if (conn->count < conn->capacity)
+		return true;
+	channels = realloc(conn->channels, capacity * sizeof(struct channel *));
+	if (!channels)
+		return false;
+	conn->channels = channels;
+	conn->capacity = capacity;
+	return true;
+}
+
+static void channel_start(struct channel *channel, const struct channel_request *request)
+{
+	struct pool *pool = channel->conn->pool;
+	uint64_t now = clock_monotonic_ms();
+
+	channel->standard = request->standard;
+	channel->prefix_size = (uint8_t)extranonce_prefix(&pool->extranonce, channel->number,
+							  request->standard, channel->prefix);
+	memcpy(channel->max_target, request->max_target, 32);
+	channel_set_hashrate(channel, request->hashrate);
+	channel->tip_number = pool->tip_number;
+	vardiff_restart(&channel->vardiff, now);
+	rate_start(&channel->stats.rate, now);
+}
+
+struct channel *channel_new(struct pool_conn *conn, const struct channel_request *request,
+			    const char **code)
+{
+	struct pool *pool = conn->pool;
+	struct channel *channel;
+	uint32_t number;
+
+	*code = "channel-capacity-exhausted";
+	if (conn->count >= pool->config.max_channels || conn->next_id == UINT32_MAX ||
+	    !conn_make_room(conn))
+		return NULL;
+	channel = calloc(1, sizeof *channel + request->user.size + 1);
+	if (!channel || !extranonce_take(&pool->extranonce, &number)) {
+		free(channel);
+		return NULL;
+	}
+	channel->conn = conn;
+	channel->id = conn->next_id++;
+	channel->number = number;
+	text_printable(request->user.data, request->user.size, channel->user);
+	channel_start(channel, request);
+	conn->channels[conn->count++] = channel; /* ids only grow: the order holds */
+	pool->channel_count++;
+	return channel;
+}
+
+static void unqueue_acknowledgement(struct channel *channel)
+{
+	struct channel **at = &channel->conn->unacknowledged;
+
+	while (*at && *at != channel)
+		at = &(*at)->ack.next;
+	if (*at)
+		*at = channel->ack.next;
+}
+
+void channel_free(struct channel *channel)
+{
+	struct pool_conn *conn = channel->conn;
+	uint32_t at = channel_position(conn, channel->id);
+
+	if (channel->ack.queued)
+		unqueue_acknowledgement(channel);
+	conn->count--;
+	memmove(&conn->channels[at], &conn->channels[at + 1],
+		(conn->count - at) * sizeof(struct channel *));
+	conn->pool->channel_count--;
+	extranonce_give(&conn->pool->extranonce, channel->number);
+	jobs_fini(&channel->jobs);
+	free(channel);
+}
+
+void channel_name(const struct channel *channel, char *out, size_t capacity)
+{
+	const struct pool_conn *conn = channel->conn;
+
+	snprintf(out, capacity, "%s/%u/%u", conn->pool->info.worker_name,
+		 adit_sv2_conn_id(conn->sv2), channel->id);
+}
+
+bool channel_set_hashrate(struct channel *channel, double hashrate)
+{
+	const struct pool_config *config = &channel->conn->pool->config;
+	uint8_t target[32];
+
+	target_from_hashrate(hashrate, config->shares_per_minute, target);
+	if (target_compare(target, config->easiest_target) > 0)
+		memcpy(target, config->easiest_target, 32);
+	if (target_compare(target, config->hardest_target) < 0)
+		memcpy(target, config->hardest_target, 32);
+	/* The device's bound wins: a target above it would be useless to the client. */
+	if (target_compare(target, channel->max_target) > 0)
+		memcpy(target, channel->max_target, 32);
+	if (memcmp(target, channel->target, 32) == 0)
+		return false;
+	memcpy(channel->target, target, 32);
+	channel->hashes = target_work(target);
+	return true;
+}

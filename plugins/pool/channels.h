@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * channels.h: connections and their channels. Ids are counted per connection: the group has
+ * CHANNEL_GROUP, channels follow. They are never used again on that connection.
+ */
+#ifndef POOL_CHANNELS_H
+#define POOL_CHANNELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <adit/sv2.h>
+
+#include "plugins/pool/jobs.h"
+#include "plugins/pool/stats.h"
+#include "plugins/pool/vardiff.h"
+
+struct pool;
+
+/* The group of every connection: the first id that its counter yields, so that a message to the
+ * group is the same bytes on all connections. */
+#define CHANNEL_GROUP 1u
+
+/* Accepted shares that were not yet acknowledged. */
+struct acknowledgement {
+	uint32_t count;
+	uint32_t last_sequence;
+	double difficulty; /* their sum, and the fraction that earlier messages could not say */
+	double hashes;
+	bool queued; /* on the connection's list */
+	struct channel *next;
+};
+
+struct channel {
+	struct pool_conn *conn;
+	uint32_t id;
+	uint32_t number; /* of the extranonce prefix */
+	bool standard;
+	bool needs_job; /* its target changed but the job for that was not yet sent */
+	uint8_t prefix_size;
+	uint8_t prefix[EXTRANONCE_MAX];
+	uint8_t target[32];     /* for jobs to come */
+	uint8_t max_target[32]; /* easiest that the client can work with */
+	double hashes;          /* expected per share at `target` */
+	uint64_t job_sent_ms;   /* last job that only this channel got, monotonic */
+	uint32_t tip_shares;    /* entries in the table of duplicates ... */
+	uint32_t tip_number;    /* ... since this tip */
+	uint32_t table_refused; /* shares refused because that table was full */
+	struct jobs jobs;
+	struct acknowledgement ack;
+	struct vardiff vardiff;
+	struct channel_stats stats;
+	char user[]; /* printable UTF-8, from user_identity */
+};
+
+struct pool_conn {
+	TAILQ_ENTRY(pool_conn) link;
+	struct pool *pool;
+	struct adit_sv2_conn *sv2;
+	bool standard_jobs; /* REQUIRES_STANDARD_JOBS: no group messages */
+	uint64_t opened_ms;
+	uint32_t next_id;
+	uint32_t refused_in_row;   /* refused shares since the last accepted one */
+	struct channel **channels; /* by id, ascending */
+	uint32_t count;
+	uint32_t capacity;
+	struct channel *unacknowledged;
+};
+
+TAILQ_HEAD(pool_conn_list, pool_conn);
+
+struct pool_conn *conn_new(struct pool *pool, struct adit_sv2_conn *sv2);
+/* Frees the connection's state with all channels; sends nothing. */
+void conn_free(struct pool_conn *conn);
+
+/* What a client asks for; checked. */
+struct channel_request {
+	bool standard;
+	struct adit_bytes user;
+	double hashrate;
+	const uint8_t *max_target;
+};
+
+/* Opens a channel: id, extranonce, target. NULL with *CODE (error_code of OpenMiningChannel.Error).
+ */
+struct channel *channel_new(struct pool_conn *conn, const struct channel_request *request,
+			    const char **code);
+/* Ends CHANNEL and forgets it; sends nothing. */
+void channel_free(struct channel *channel);
+struct channel *channel_find(struct pool_conn *conn, uint32_t id);
+/* "pool.1/CONNECTION/CHANNEL" for logs and events. */
+void channel_name(const struct channel *channel, char *out, size_t capacity);
+/* Picks the target for HASHRATE within all bounds; true when it differs from the present one. */
+bool channel_set_hashrate(struct channel *channel, double hashrate);
+/* True while CHANNEL hears what goes to the group. */
+static inline bool channel_in_group(const struct channel *channel)
+{
+	return !channel->conn->standard_jobs;
+}
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* events.h: what the pool publishes; nothing is built when nobody listens. adit-events(7). */
+#ifndef POOL_EVENTS_H
+#define POOL_EVENTS_H
+
+#include "plugins/pool/blocks.h"
+#include "plugins/pool/channels.h"
+#include "plugins/pool/templates.h"
+
+/* MiningJobCreated: T went out to the channels. */
+void events_job(struct pool *pool, const struct template *t);
+/* ShareSubmitted: an accepted share; called for one share a second at most. */
+void events_share(const struct channel *channel, const struct job *job, const uint8_t hash[32]);
+/* BlockFound. */
+void events_block(const struct channel *channel, const struct job *job, const uint8_t hash[32]);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool.h: one instance of the role `pool`.
+ *
+ *   providers.c  template providers (TDP clients): templates and tips come in
+ *   work.c       templates to all channels: jobs and tips go out
+ *   server.c     messages of miners come in
+ *   channels.c   connections and channels;  jobs.c  the jobs of one channel
+ *   shares.c     examination and acknowledgement;  duplicates.c
+ *   blocks.c     found blocks to the template provider;  journal.c  and to disk
+ *   status.c     what administrators see
+ */
+#ifndef POOL_POOL_H
+#define POOL_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <adit/plugin.h>
+#include <adit/sv2.h>
+
+#include "plugins/pool/blocks.h"
+#include "plugins/pool/channels.h"
+#include "plugins/pool/duplicates.h"
+#include "plugins/pool/extranonce.h"
+#include "plugins/pool/journal.h"
+#include "plugins/pool/providers.h"
+#include "plugins/pool/settings.h"
+#include "plugins/pool/stats.h"
+#include "plugins/pool/templates.h"
+
+struct pool {
+	const struct adit_host_api *api;
+	struct adit_host *host;
+	struct adit_instance_info info;
+	struct pool_config config;
+	const struct adit_sv2_server_service *server; /* NULL: not serving */
+	bool open;                                    /* set_open(.., true) was called */
+
+	struct providers providers;
+	struct template *current; /* what is mined; NULL at first */
+	bool has_tip;
+	struct tip tip;
+	uint32_t tip_number;  /* grows when prev_hash changes */
+	uint32_t last_job_id; /* one counter for all connections */
+	struct buf frame;     /* scratch for broadcasts */
+
+	struct extranonce extranonce;
+	struct duplicates duplicates;
+	struct pool_conn_list conns;
+	uint32_t conn_count;
+	uint32_t channel_count;
+	struct pool_stats stats;
+	struct blocks blocks;
+	struct journal journal;
+	bool sample_due; /* the next accepted share becomes an event */
+	uint32_t ticks;  /* seconds since the start */
+};
+
+/* One line for the log. */
+void pool_log(struct pool *pool, int32_t level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

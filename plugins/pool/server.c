@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "plugins/pool/server.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "lib/util/clock.h"
+#include "plugins/pool/pool.h"
+#include "plugins/pool/shares.h"
+#include "plugins/pool/work.h"
+
+static struct adit_bytes text_bytes(const char *text)
+{
+	return (struct adit_bytes){.data = (const uint8_t *)text, .size = (uint32_t)strlen(text)};
+}
+
+/* --- connections -------------------------------------------------------------------------------
+ */
+
+static void on_setup(void *context, struct adit_sv2_conn *sv2,
+		     const struct adit_sv2_setup_connection *request,
+		     struct adit_sv2_setup_result *result)
+{
+	const struct pool *pool = context;
+
+	(void)sv2;
+	if (pool->config.version_rolling)
+		return;
+	/* Bits of the answer mean other things than those of the request. */
+	result->flags = ADIT_SV2_REQUIRES_FIXED_VERSION;
+	if (request->flags & ADIT_SV2_REQUIRES_VERSION_ROLLING) {
+		result->error_flags = ADIT_SV2_REQUIRES_VERSION_ROLLING;
+		result->error_code = "unsupported-feature-flags";
+	}
+}
+
+static void on_opened(void *context, struct adit_sv2_conn *sv2)
+{
+	struct pool_conn *conn = conn_new(context, sv2);
+
+	if (conn)
+		adit_sv2_set_user(sv2, conn);
+	else
+		adit_sv2_close(sv2, "out of memory");
+}
+
+static void on_closed(void *context, struct adit_sv2_conn *sv2, const char *reason)
+{
+	struct pool_conn *conn = adit_sv2_user(sv2);
+
+	(void)context;
+	(void)reason;
+	if (conn)
+		conn_free(conn);
+	adit_sv2_set_user(sv2, NULL);
+}
+
+static void on_batch_end(void *context, struct adit_sv2_conn *sv2)
+{
+	struct pool_conn *conn = adit_sv2_user(sv2);
+
+	(void)context;
+	if (conn)
+		shares_flush(conn);
+}
+
+/* --- opening -----------------------------------------------------------------------------------
+ */
+
+static int32_t refuse_open(struct adit_sv2_conn *sv2, uint32_t request_id, const char *code)
+{
+	struct adit_sv2_open_mining_channel_error m = {.request_id = request_id,
+						       .error_code = text_bytes(code)};
+
+	adit_sv2_send(sv2, ADIT_SV2_OPEN_MINING_CHANNEL_ERROR, &m);
+	return ADIT_OK;
+}
+
+static bool hashrate_valid(float hashrate)
+{
+	return isfinite(hashrate) && hashrate >= 0;
+}
+
+/* No hash is at or below zero in practice: such a bound can't be worked with. */
+static bool target_valid(const struct adit_u256 *target)
+{
+	static const uint8_t zero[32];
+
+	return memcmp(target->b, zero, 32) != 0;
+}
+
+/* What both kinds of channels have in common; NULL after the client was told. */
+static struct channel *open_channel(struct pool_conn *conn, uint32_t request_id, bool standard,
+				    const struct adit_bytes *user, float hashrate,
+				    const struct adit_u256 *max_target)
+{
+	struct channel_request request = {.standard = standard,
+					  .user = *user,
+					  .hashrate = (double)hashrate,
+					  .max_target = max_target->b};
+	const char *code = NULL;
+	struct channel *channel = NULL;
+
+	if (!hashrate_valid(hashrate))
+		code = "invalid-nominal-hashrate";
+	else if (!target_valid(max_target))
+		code = "max-target-out-of-range";
+	else
+		channel = channel_new(conn, &request, &code);
+	if (!channel)
+		refuse_open(conn->sv2, request_id, code);
+	return channel;
+}
+
+static int32_t on_open_standard(void *context, struct adit_sv2_conn *sv2,
+				const struct adit_sv2_open_standard_mining_channel *m)
+{
+	struct pool_conn *conn = adit_sv2_user(sv2);
+	struct adit_sv2_open_standard_mining_channel_success answer;
+	struct channel *channel;
+
+	(void)context;
+	if (!conn)
+		return ADIT_E_UNAVAILABLE;
+	channel = open_channel(conn, m->request_id, true, &m->user_identity, m->nominal_hash_rate,
+			       &m->max_target);
+	if (!channel)
+		return ADIT_OK;
+	answer = (struct adit_sv2_open_standard_mining_channel_success){
+	    .request_id = m->request_id,
+	    .channel_id = channel->id,
+	    .extranonce_prefix = {.data = channel->prefix, .size = channel->prefix_size},
+	    .group_channel_id = CHANNEL_GROUP,
+	};
+	memcpy(answer.target.b, channel->target, 32);
+	adit_sv2_send(sv2, ADIT_SV2_OPEN_STANDARD_MINING_CHANNEL_SUCCESS, &answer);
+	return work_channel_start(channel);
+}
+
+static int32_t on_open_extended(void *context, struct adit_sv2_conn *sv2,
+				const struct adit_sv2_open_extended_mining_channel *m)
+{
+	const struct pool *pool = context;
+	struct pool_conn *conn = adit_sv2_user(sv2);
+	struct adit_sv2_open_extended_mining_channel_success answer;
+	struct channel *channel;
+
+	if (!conn)
+		return ADIT_E_UNAVAILABLE;
+	if (conn->standard_jobs)
+		return refuse_open(sv2, m->request_id,
+				   "extended-channels-not-supported-for-standard-jobs");
+	if (m->min_extranonce_size > pool->extranonce.rollable)
+		return refuse_open(sv2, m->request_id, "min-extranonce-size-too-large");
+	channel = open_channel(conn, m->request_id, false, &m->user_identity, m->nominal_hash_rate,
+			       &m->max_target);
+	if (!channel)
+		return ADIT_OK;
+	answer = (struct adit_sv2_open_extended_mining_channel_success){
+	    .request_id = m->request_id,
+	    .channel_id = channel->id,
+	    .extranonce_size = pool->extranonce.rollable,
+	    .extranonce_prefix = {.data = channel->prefix, .size = channel->prefix_size},
+	    .group_channel_id = {.present = true, .value = CHANNEL_GROUP},
+	};
+	memcpy(answer.target.b, channel->target, 32);
+	adit_sv2_send(sv2, ADIT_SV2_OPEN_EXTENDED_MINING_CHANNEL_SUCCESS, &answer);
+	return work_channel_start(channel);
+}
+
+/* --- changing and closing ----------------------------------------------------------------------
+ */
+
+static int32_t refuse_update(struct adit_sv2_conn *sv2, uint32_t channel_id, const char *code)
+{
+	struct adit_sv2_update_channel_error m = {.channel_id = channel_id,
+						  .error_code = text_bytes(code)};
+
+	adit_sv2_send(sv2, ADIT_SV2_UPDATE_CHANNEL_ERROR, &m);
+	return ADIT_OK;
+}
+
+static int32_t on_update(void *context, struct adit_sv2_conn *sv2,
+			 const struct adit_sv2_update_channel *m)
+{
+	struct pool_conn *conn = adit_sv2_user(sv2);
+	struct channel *channel = conn ? channel_find(conn, m->channel_id) : NULL;
+
+	(void)context;
+	if (!channel)
+		return refuse_update(sv2, m->channel_id, "invalid-channel-id");
+	if (!hashrate_valid(m->nominal_hash_rate))
+		return refuse_update(sv2, m->channel_id, "invalid-nominal-hashrate");
+	if (!target_valid(&m->maximum_target))
+		return refuse_update(sv2, m->channel_id, "max-target-out-of-range");
+	memcpy(channel->max_target, m->maximum_target.b, 32);
+	channel_set_hashrate(channel, (double)m->nominal_hash_rate);
+	vardiff_restart(&channel->vardiff, clock_monotonic_ms());
+	work_retarget(channel);
+	return ADIT_OK;
+}
+
+static int32_t on_close(void *context, struct adit_sv2_conn *sv2,
+			const struct adit_sv2_close_channel *m)
+{
+	struct pool_conn *conn = adit_sv2_user(sv2);
+	struct channel *channel;
+
+	(void)context;
+	if (!conn)
+		return ADIT_OK;
+	shares_flush(conn);
+	if (m->channel_id == CHANNEL_GROUP && !conn->standard_jobs) {
+		while (conn->count > 0)
+			channel_free(conn->channels[conn->count - 1]);
+		return ADIT_OK;
+	}
+	channel = channel_find(conn, m->channel_id);
+	if (channel)
+		channel_free(channel);
+	return ADIT_OK;
+}
+
+void server_close_channel(struct channel *channel, const char *code)
+{
+	struct adit_sv2_close_channel m = {.channel_id = channel->id,
+					   .reason_code = text_bytes(code)};
+	struct adit_sv2_conn *sv2 = channel->conn->sv2;
+	char name[128];
+
+	channel_name(channel, name, sizeof name);
+	pool_log(channel->conn->pool, ADIT_LOG_WARNING, "channel %s \"%s\" closed: %s", name,
+		 channel->user, code);
+	shares_flush_channel(channel);
+	channel_free(channel);
+	adit_sv2_send(sv2, ADIT_SV2_CLOSE_CHANNEL, &m);
+}
+
+void server_reconnect_all(struct pool *pool)
+{
+	struct adit_sv2_reconnect m = {.new_host = text_bytes("")};
+	struct pool_conn *conn;
+
+	TAILQ_FOREACH(conn, &pool->conns, link)
+	{
+		shares_flush(conn);
+		adit_sv2_send(conn->sv2, ADIT_SV2_RECONNECT, &m);
+	}
+}
+
+/* --- shares and jobs ---------------------------------------------------------------------------
+ */
+
+static int32_t on_share_standard(void *context, struct adit_sv2_conn *sv2,
+				 const struct adit_sv2_submit_shares_standard *m)
+{
+	struct pool_conn *conn = adit_sv2_user(sv2);
+	struct share share = {.sequence = m->sequence_number,
+			      .job_id = m->job_id,
+			      .nonce = m->nonce,
+			      .ntime = m->ntime,
+			      .version = m->version};
+
+	(void)context;
+	return conn ? shares_submitted(conn, m->channel_id, true, &share) : ADIT_E_UNAVAILABLE;
+}
+
+static int32_t on_share_extended(void *context, struct adit_sv2_conn *sv2,
+				 const struct adit_sv2_submit_shares_extended *m)
+{
+	struct pool_conn *conn = adit_sv2_user(sv2);
+	struct share share = {.sequence = m->sequence_number,
+			      .job_id = m->job_id,
+			      .nonce = m->nonce,
+			      .ntime = m->ntime,
+			      .version = m->version,
+			      .extranonce = m->extranonce.data,
+			      .extranonce_size = m->extranonce.size};
+
+	(void)context;
+	return conn ? shares_submitted(conn, m->channel_id, false, &share) : ADIT_E_UNAVAILABLE;
+}
+
+/* Jobs are the pool's own here: who wants to compose them connects with REQUIRES_WORK_SELECTION,
+ * which is refused at setup. */
+static int32_t on_custom_job(void *context, struct adit_sv2_conn *sv2,
+			     const struct adit_sv2_set_custom_mining_job *m)
+{
+	struct adit_sv2_set_custom_mining_job_error answer = {
+	    .channel_id = m->channel_id,
+	    .request_id = m->request_id,
+	    .error_code = text_bytes("jd-not-supported"),
+	};
+
+	(void)context;
+	adit_sv2_send(sv2, ADIT_SV2_SET_CUSTOM_MINING_JOB_ERROR, &answer);
+	return ADIT_OK;
+}
+
+const struct adit_sv2_mining_server_handlers server_handlers = {
+    .size = sizeof(struct adit_sv2_mining_server_handlers),
+    .supported_flags = ADIT_SV2_REQUIRES_STANDARD_JOBS | ADIT_SV2_REQUIRES_VERSION_ROLLING,
+    .setup = on_setup,
+    .opened = on_opened,
+    .closed = on_closed,
+    .batch_end = on_batch_end,
+    .open_standard_mining_channel = on_open_standard,
+    .open_extended_mining_channel = on_open_extended,
+    .update_channel = on_update,
+    .close_channel = on_close,
+    .submit_shares_standard = on_share_standard,
+    .submit_shares_extended = on_share_extended,
+    .set_custom_mining_job = on_custom_job,
+};

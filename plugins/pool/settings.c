@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "plugins/pool/settings.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/bitcoin/coinbase.h"
+#include "lib/bitcoin/target.h"
+#include "plugins/pool/extranonce.h"
+
+/* What a template provider may put at the front of the scriptSig (specification 07 section 7.2). */
+#define TEMPLATE_PREFIX_MAX 8
+
+struct source {
+	const struct adit_host_api *api;
+	struct adit_host *host;
+};
+
+static const char *text_of(const struct source *s, const char *key)
+{
+	const char *value = s->api->config(s->host, key);
+
+	return value ? value : "";
+}
+
+static int32_t read_double(const struct source *s, const char *key, double *out, struct error *e)
+{
+	const char *text = text_of(s, key);
+	char *end;
+
+	*out = strtod(text, &end);
+	if (end == text || *end != '\0' || !isfinite(*out) || *out <= 0)
+		return error_set(e, ADIT_E_CONFIG, "%s: expected a number above 0, not \"%s\"", key,
+				 text);
+	return ADIT_OK;
+}
+
+static int32_t read_int(const struct source *s, const char *key, int64_t low, int64_t high,
+			int64_t *out, struct error *e)
+{
+	if (s->api->config_int(s->host, key, out) != ADIT_OK || *out < low || *out > high)
+		return error_set(e, ADIT_E_CONFIG, "%s: expected %lld..%lld, not \"%s\"", key,
+				 (long long)low, (long long)high, text_of(s, key));
+	return ADIT_OK;
+}
+
+static int32_t read_payout(struct pool_config *c, const struct source *s, const char *network,
+			   struct error *e)
+{
+	struct error why = {0};
+	const char *text = text_of(s, "payout");
+
+	if (payout_parse(&c->payout, text, network, &why) != ADIT_OK)
+		return error_set(e, ADIT_E_CONFIG, "payout: \"%.120s\": %s", text, why.text);
+	return ADIT_OK;
+}
+
+static int32_t read_tag(struct pool_config *c, const struct source *s, struct error *e)
+{
+	const char *text = text_of(s, "tag");
+	size_t size = strlen(text);
+	size_t full = EXTRANONCE_PREFIX + (size_t)c->extranonce_rollable;
+	size_t script = TEMPLATE_PREFIX_MAX + (size ? 1 + size : 0) + 1 + full;
+
+	if (size > POOL_TAG_MAX || script > COINBASE_SCRIPT_MAX)
+		return error_set(
+		    e, ADIT_E_CONFIG,
+		    "tag: %zu bytes are too long: with an extranonce of %zu bytes at most "
+		    "%zu fit into the coinbase's scriptSig",
+		    size, full, COINBASE_SCRIPT_MAX - TEMPLATE_PREFIX_MAX - 2 - full);
+	memcpy(c->tag, text, size + 1);
+	return ADIT_OK;
+}
+
+static int32_t read_providers(struct pool_config *c, const struct source *s, struct error *e)
+{
+	const char *at = text_of(s, "template_provider");
+
+	while (*at != '\0') {
+		size_t size = strcspn(at, ",");
+
+		if (c->provider_count == POOL_PROVIDERS_MAX)
+			return error_set(e, ADIT_E_CONFIG,
+					 "template_provider: more than %d addresses",
+					 POOL_PROVIDERS_MAX);
+		while (size > 0 && (*at == ' ' || *at == '\t')) {
+			at++;
+			size--;
+		}
+		c->providers[c->provider_count] = strndup(at, size);
+		if (!c->providers[c->provider_count++])
+			return error_set(e, ADIT_E_NO_MEMORY, "out of memory");
+		at += size + (at[size] == ',');
+	}
+	if (c->provider_count == 0)
+		return error_set(e, ADIT_E_CONFIG,
+				 "template_provider: expected an address such as unix:tdp.sock");
+	return ADIT_OK;
+}
+
+static int32_t read_difficulties(struct pool_config *c, const struct source *s, struct error *e)
+{
+	double low;
+	double high;
+
+	if (read_double(s, "shares_per_minute", &c->shares_per_minute, e) != ADIT_OK ||
+	    read_double(s, "min_difficulty", &low, e) != ADIT_OK ||
+	    read_double(s, "max_difficulty", &high, e) != ADIT_OK)
+		return ADIT_E_CONFIG;
+	if (low > high)
+		return error_set(e, ADIT_E_CONFIG, "min_difficulty: %g is above max_difficulty, %g",
+				 low, high);
+	target_from_difficulty(low, c->easiest_target);
+	target_from_difficulty(high, c->hardest_target);
+	return ADIT_OK;
+}
+
+static int32_t read_limits(struct pool_config *c, const struct source *s, struct error *e)
+{
+	int64_t extranonce;
+	int64_t channels;
+	int64_t mebibytes;
+
+	if (read_int(s, "extranonce_size", 8, EXTRANONCE_MAX - EXTRANONCE_PREFIX, &extranonce, e) !=
+		ADIT_OK ||
+	    read_int(s, "max_channels", 1, 1000000, &channels, e) != ADIT_OK ||
+	    read_int(s, "share_memory", 1, 4096, &mebibytes, e) != ADIT_OK)
+		return ADIT_E_CONFIG;
+	c->extranonce_rollable = (uint8_t)extranonce;
+	c->max_channels = (uint32_t)channels;
+	c->duplicates_bytes = (size_t)mebibytes << 20;
+	if (s->api->config_bool(s->host, "version_rolling", &c->version_rolling) != ADIT_OK)
+		return error_set(e, ADIT_E_CONFIG, "version_rolling: expected true or false");
+	return ADIT_OK;
+}
+
+int32_t settings_read(struct pool_config *c, const struct adit_host_api *api,
+		      struct adit_host *host, const char *network, struct error *e)
+{
+	struct source s = {api, host};
+	int32_t result;
+
+	*c = (struct pool_config){0};
+	if ((result = read_limits(c, &s, e)) != ADIT_OK ||
+	    (result = read_payout(c, &s, network, e)) != ADIT_OK ||
+	    (result = read_tag(c, &s, e)) != ADIT_OK ||
+	    (result = read_difficulties(c, &s, e)) != ADIT_OK)
+		return result;
+	return read_providers(c, &s, e);
+}
+
+void settings_fini(struct pool_config *c)
+{
+	for (uint32_t i = 0; i < c->provider_count; i++)
+		free(c->providers[i]);
+	c->provider_count = 0;
+}

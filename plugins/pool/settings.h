@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* settings.h: the configuration of the role, read once at init. Keys: pool.manifest. */
+#ifndef POOL_SETTINGS_H
+#define POOL_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <adit/plugin.h>
+
+#include "lib/util/error.h"
+#include "plugins/pool/payout.h"
+
+#define POOL_PROVIDERS_MAX 8
+#define POOL_TAG_MAX 75 /* one push */
+
+struct pool_config {
+	struct payout payout;
+	char tag[POOL_TAG_MAX + 1];
+	char *providers[POOL_PROVIDERS_MAX]; /* addresses in order of preference, owned */
+	uint32_t provider_count;
+	double shares_per_minute;
+	uint8_t easiest_target[32]; /* min_difficulty */
+	uint8_t hardest_target[32]; /* max_difficulty */
+	uint8_t extranonce_rollable;
+	uint32_t max_channels; /* a connection */
+	size_t duplicates_bytes;
+	bool version_rolling;
+};
+
+/* ADIT_E_CONFIG with E filled: which key, what is wrong with it. */
+int32_t settings_read(struct pool_config *config, const struct adit_host_api *api,
+		      struct adit_host *host, const char *network, struct error *e);
+void settings_fini(struct pool_config *config);
+
+#endif

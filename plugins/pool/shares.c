@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "plugins/pool/shares.h"
+
+#include <string.h>
+
+#include "lib/bitcoin/sha256.h"
+#include "lib/bitcoin/target.h"
+#include "lib/bitcoin/tx.h"
+#include "lib/util/clock.h"
+#include "plugins/pool/events.h"
+#include "plugins/pool/pool.h"
+#include "plugins/pool/server.h"
+#include "plugins/pool/work.h"
+
+#define NTIME_AHEAD_MAX 7200 /* seconds; consensus: MAX_FUTURE_BLOCK_TIME */
+/* A connection that only sends rubbish is closed. */
+#define REFUSED_IN_ROW_MAX 1000
+/* One channel's part of the table of duplicates: from a 16th on it is slowed down, at a quarter
+ * closed, so that no channel fills the table for the others. */
+#define TABLE_SLOW_PART 16
+#define TABLE_CLOSE_PART 4
+#define TABLE_REFUSED_MAX 100
+#define SLOW_DOWN_FACTOR 4.0
+
+/* A share that was examined. */
+struct examined {
+	struct job *job; /* valid when the share's job was found */
+	uint8_t header[80];
+	uint8_t hash[32];
+};
+
+/* Version bits may change inside of BIP323's mask only, if at all. */
+static enum share_result examine_version(const struct pool *pool, const struct template *t,
+					 uint32_t version)
+{
+	uint32_t changed = version ^ t->version;
+
+	if (changed == 0)
+		return SHARE_ACCEPTED;
+	if (!pool->config.version_rolling)
+		return SHARE_ROLLING_NOT_ALLOWED;
+	if (changed & ~ADIT_SV2_VERSION_ROLLING_MASK)
+		return SHARE_ROLLED_TOO_MUCH;
+	return SHARE_ACCEPTED;
+}
+
+static void hash_share(struct examined *x, const struct share *s)
+{
+	const struct template *t = x->job->template;
+	struct block_header header = {
+	    .version = s->version,
+	    .time = s->ntime,
+	    .nbits = t->tip.nbits,
+	    .nonce = s->nonce,
+	};
+
+	memcpy(header.prev_hash, t->tip.prev_hash, 32);
+	job_merkle_root(x->job, s->extranonce, s->extranonce_size, header.merkle_root);
+	block_header_write(&header, x->header);
+	sha256d_header(x->header, x->hash);
+}
+
+/* What the hash is good for. */
+static enum share_result examine_hash(struct pool *pool, struct channel *channel,
+				      const struct examined *x)
+{
+	bool block = target_met(x->hash, x->job->template->tip.target);
+
+	if (!block && !target_met(x->hash, x->job->target))
+		return SHARE_TOO_EASY;
+	switch (duplicates_add(&pool->duplicates, x->hash)) {
+	case DUPLICATES_SEEN:
+		return SHARE_DUPLICATE;
+	case DUPLICATES_FULL:
+		/* A block is never given away: the node tells whether it knows it. */
+		return block ? SHARE_BLOCK : SHARE_TABLE_FULL;
+	case DUPLICATES_NEW:
+		break;
+	}
+	if (channel->tip_number != pool->tip_number) {
+		channel->tip_number = pool->tip_number;
+		channel->tip_shares = 0;
+		channel->table_refused = 0;
+	}
+	channel->tip_shares++;
+	return block ? SHARE_BLOCK : SHARE_ACCEPTED;
+}
+
+/* The order is that of the reference implementation (protocol digest 9.9). */
+static enum share_result examine(struct pool *pool, struct channel *channel, const struct share *s,
+				 struct examined *x)
+{
+	uint32_t rollable = channel->standard ? 0 : pool->extranonce.rollable;
+	enum share_result result;
+
+	x->job = jobs_find(&channel->jobs, s->job_id);
+	if (!x->job)
+		return jobs_is_stale(&channel->jobs, s->job_id) ? SHARE_STALE : SHARE_INVALID_JOB;
+	if (s->extranonce_size != rollable)
+		return SHARE_BAD_EXTRANONCE;
+	if (s->ntime < x->job->min_ntime || s->ntime > (uint64_t)clock_unix() + NTIME_AHEAD_MAX)
+		return SHARE_INVALID;
+	result = examine_version(pool, x->job->template, s->version);
+	if (result != SHARE_ACCEPTED)
+		return result;
+	hash_share(x, s);
+	return examine_hash(pool, channel, x);
+}
+
+static int32_t refuse(struct pool_conn *conn, struct channel *channel, uint32_t channel_id,
+		      const struct share *s, enum share_result result)
+{
+	const char *code = share_result_code(result);
+	struct adit_sv2_submit_shares_error m = {
+	    .channel_id = channel_id,
+	    .sequence_number = s->sequence,
+	    .error_code = {.data = (const uint8_t *)code, .size = (uint32_t)strlen(code)},
+	};
+
+	stats_refused(&conn->pool->stats, channel ? &channel->stats : NULL, result);
+	if (++conn->refused_in_row > REFUSED_IN_ROW_MAX) {
+		adit_sv2_close(conn->sv2, "too many shares refused in a row");
+		return ADIT_OK;
+	}
+	adit_sv2_send(conn->sv2, ADIT_SV2_SUBMIT_SHARES_ERROR, &m);
+	if (channel && result == SHARE_TABLE_FULL && ++channel->table_refused > TABLE_REFUSED_MAX)
+		server_close_channel(channel, share_result_code(SHARE_TABLE_FULL));
+	return ADIT_OK;
+}
+
+static void accept_share(struct channel *channel, const struct share *s, const struct examined *x)
+{
+	struct pool_conn *conn = channel->conn;
+	struct pool *pool = conn->pool;
+	struct acknowledgement *ack = &channel->ack;
+	double difficulty = target_difficulty(x->hash);
+
+	ack->count++;
+	ack->last_sequence = s->sequence;
+	ack->difficulty += x->job->difficulty;
+	ack->hashes += x->job->hashes;
+	if (!ack->queued) {
+		ack->queued = true;
+		ack->next = conn->unacknowledged;
+		conn->unacknowledged = channel;
+	}
+	vardiff_share(&channel->vardiff, x->job->hashes);
+	conn->refused_in_row = 0;
+	if (difficulty > channel->stats.best_difficulty)
+		channel->stats.best_difficulty = difficulty;
+	if (difficulty > pool->stats.best_difficulty)
+		pool->stats.best_difficulty = difficulty;
+	if (pool->sample_due) {
+		pool->sample_due = false;
+		events_share(channel, x->job, x->hash);
+	}
+}
+
+int32_t shares_submitted(struct pool_conn *conn, uint32_t channel_id, bool standard,
+			 const struct share *share)
+{
+	struct channel *channel = channel_find(conn, channel_id);
+	struct examined x;
+	enum share_result result;
+
+	if (!channel || channel->standard != standard)
+		return refuse(conn, NULL, channel_id, share, SHARE_INVALID_CHANNEL);
+	result = examine(conn->pool, channel, share, &x);
+	if (result != SHARE_ACCEPTED && result != SHARE_BLOCK)
+		return refuse(conn, channel, channel_id, share, result);
+	if (result == SHARE_BLOCK)
+		blocks_found(channel, x.job, x.header, x.hash, share->extranonce,
+			     share->extranonce_size);
+	accept_share(channel, share, &x);
+	if (result == SHARE_BLOCK) {
+		conn->pool->stats.results[SHARE_BLOCK]++;
+		shares_flush_channel(channel);
+	}
+	return ADIT_OK;
+}
+
+/* --- acknowledgement ---------------------------------------------------------------------------
+ */
+
+static void send_success(struct channel *channel)
+{
+	struct acknowledgement *ack = &channel->ack;
+	uint64_t sum =
+	    ack->difficulty < 1e18 ? (uint64_t)ack->difficulty : UINT64_C(1000000000000000000);
+	struct adit_sv2_submit_shares_success m = {
+	    .channel_id = channel->id,
+	    .last_sequence_number = ack->last_sequence,
+	    .new_submits_accepted_count = ack->count,
+	    .new_shares_sum = sum,
+	};
+
+	adit_sv2_send(channel->conn->sv2, ADIT_SV2_SUBMIT_SHARES_SUCCESS, &m);
+	/* The message is integral; the fraction goes into the next one, so that a small miner's sum
+	 * is right in the long run. */
+	ack->difficulty -= (double)sum;
+}
+
+static void count_accepted(struct channel *channel, uint64_t now)
+{
+	struct pool_stats *all = &channel->conn->pool->stats;
+	struct channel_stats *own = &channel->stats;
+	struct acknowledgement *ack = &channel->ack;
+
+	own->accepted += ack->count;
+	all->accepted += ack->count;
+	own->last_share_ms = now;
+	rate_add(&own->rate, now, ack->hashes);
+	rate_add(&all->rate, now, ack->hashes);
+	ack->count = 0;
+	ack->hashes = 0;
+}
+
+/* Acknowledges one channel that is no longer queued. */
+static void acknowledge(struct channel *channel)
+{
+	struct pool *pool = channel->conn->pool;
+	uint64_t now = clock_monotonic_ms();
+	double hashrate;
+
+	if (channel->ack.count == 0)
+		return;
+	send_success(channel);
+	count_accepted(channel, now);
+	if (vardiff_check(&channel->vardiff, now, pool->config.shares_per_minute, channel->hashes,
+			  &hashrate) &&
+	    channel_set_hashrate(channel, hashrate))
+		work_retarget(channel);
+}
+
+/* Slows down or closes a channel that takes more than its part of the table of duplicates. */
+static void bound_table_use(struct channel *channel)
+{
+	struct pool *pool = channel->conn->pool;
+	size_t limit = pool->duplicates.limit;
+	double present = channel->hashes * pool->config.shares_per_minute / 60.0;
+
+	if (channel->tip_number != pool->tip_number ||
+	    channel->tip_shares < limit / TABLE_SLOW_PART)
+		return;
+	if (channel->tip_shares >= limit / TABLE_CLOSE_PART) {
+		server_close_channel(channel, share_result_code(SHARE_TABLE_FULL));
+		return;
+	}
+	if (channel->needs_job || !channel_set_hashrate(channel, present * SLOW_DOWN_FACTOR))
+		return;
+	vardiff_restart(&channel->vardiff, clock_monotonic_ms());
+	work_retarget(channel);
+}
+
+void shares_flush_channel(struct channel *channel)
+{
+	/* It stays queued: shares_flush() finds nothing left to say. */
+	acknowledge(channel);
+}
+
+void shares_flush(struct pool_conn *conn)
+{
+	struct channel *channel;
+
+	while ((channel = conn->unacknowledged)) {
+		conn->unacknowledged = channel->ack.next;
+		channel->ack.next = NULL;
+		channel->ack.queued = false;
+		acknowledge(channel);
+		bound_table_use(channel);
+	}
+}

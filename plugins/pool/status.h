@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* status.h: what administrators see: the state line and the methods `status`, `list_channels` and
+ * `list_jobs`. */
+#ifndef POOL_STATUS_H
+#define POOL_STATUS_H
+
+#include <stdint.h>
+
+struct pool;
+
+/* Rewrites the state line. */
+void status_update(struct pool *pool);
+/* Registers the methods. */
+int32_t status_start(struct pool *pool);
+
+#endif

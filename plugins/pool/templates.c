@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "plugins/pool/templates.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/bitcoin/coinbase.h"
+#include "lib/bitcoin/target.h"
+#include "lib/bitcoin/tx.h"
+#include "lib/util/reader.h"
+
+#define MONEY_MAX UINT64_C(2100000000000000) /* satoshi */
+
+/* The outputs must be exactly as many as the message says, or the block would not parse. */
+static bool outputs_well_formed(const struct adit_sv2_new_template *m)
+{
+	struct reader r;
+	struct tx_output output;
+
+	reader_init(&r, m->coinbase_tx_outputs.data, m->coinbase_tx_outputs.size);
+	for (uint32_t i = 0; i < m->coinbase_tx_outputs_count; i++) {
+		if (!tx_next_output(&r, &output))
+			return false;
+	}
+	return reader_left(&r) == 0;
+}
+
+static int32_t check_message(const struct adit_sv2_new_template *m, struct error *e)
+{
+	if (m->coinbase_tx_value_remaining > MONEY_MAX)
+		return error_set(e, ADIT_E_PROTOCOL, "more satoshi than there are");
+	if (m->merkle_path.count > MERKLE_MAX_DEPTH)
+		return error_set(e, ADIT_E_PROTOCOL, "a merkle path of %u elements",
+				 m->merkle_path.count);
+	if (!outputs_well_formed(m))
+		return error_set(e, ADIT_E_PROTOCOL, "its coinbase outputs are malformed");
+	return ADIT_OK;
+}
+
+static int32_t make_coinbase(struct template *t, const struct adit_sv2_new_template *m,
+			     const struct coinbase_parts *parts, struct error *e)
+{
+	struct buf outputs = {0};
+	uint32_t count = payout_outputs(parts->payout, m->coinbase_tx_value_remaining, &outputs);
+	struct coinbase_spec spec = {
+	    .tx_version = m->coinbase_tx_version,
+	    .script_prefix = m->coinbase_prefix.data,
+	    .script_prefix_size = m->coinbase_prefix.size,
+	    .tag = (const uint8_t *)parts->tag,
+	    .tag_size = strlen(parts->tag),
+	    .extranonce_size = parts->extranonce_size,
+	    .sequence = m->coinbase_tx_input_sequence,
+	    .outputs = outputs.data,
+	    .outputs_size = outputs.size,
+	    .outputs_count = count,
+	    .template_outputs = m->coinbase_tx_outputs.data,
+	    .template_outputs_size = m->coinbase_tx_outputs.size,
+	    .template_outputs_count = m->coinbase_tx_outputs_count,
+	    .lock_time = m->coinbase_tx_locktime,
+	};
+	int32_t result = outputs.failed ? error_set(e, ADIT_E_NO_MEMORY, "out of memory")
+					: coinbase_split(&spec, &t->prefix, &t->suffix, e);
+
+	buf_free(&outputs);
+	return result;
+}
+
+struct template *template_new(const struct adit_sv2_new_template *m,
+			      const struct coinbase_parts *parts, struct error *e)
+{
+	struct template *t;
+
+	if (check_message(m, e) != ADIT_OK)
+		return NULL;
+	t = calloc(1, sizeof *t);
+	if (!t) {
+		error_set(e, ADIT_E_NO_MEMORY, "out of memory");
+		return NULL;
+	}
+	t->refs = 1;
+	t->id = m->template_id;
+	t->version = m->version;
+	t->value = m->coinbase_tx_value_remaining;
+	t->depth = m->merkle_path.count;
+	if (t->depth)
+		memcpy(t->path, m->merkle_path.data, (size_t)t->depth * 32);
+	if (!bip34_height(m->coinbase_prefix.data, m->coinbase_prefix.size, &t->height))
+		t->height = 0;
+	if (make_coinbase(t, m, parts, e) != ADIT_OK) {
+		template_unref(t);
+		return NULL;
+	}
+	return t;
+}
+
+struct template *template_ref(struct template *t)
+{
+	t->refs++;
+	return t;
+}
+
+void template_unref(struct template *t)
+{
+	if (!t || --t->refs > 0)
+		return;
+	buf_free(&t->prefix);
+	buf_free(&t->suffix);
+	free(t);
+}
+
+int32_t tip_read(struct tip *tip, const struct adit_sv2_template_set_new_prev_hash *m,
+		 struct error *e)
+{
+	static const uint8_t zero[32];
+	uint8_t limit[32];
+
+	if (!target_from_nbits(m->n_bits, limit))
+		return error_set(e, ADIT_E_PROTOCOL, "nBits %08x are no target", m->n_bits);
+	memcpy(tip->prev_hash, m->prev_hash.b, 32);
+	tip->nbits = m->n_bits;
+	tip->min_ntime = m->header_timestamp;
+	/* The target may be harder than nBits say, never easier; zero would hide every block. */
+	if (target_compare(m->target.b, limit) > 0 || memcmp(m->target.b, zero, 32) == 0)
+		memcpy(tip->target, limit, 32);
+	else
+		memcpy(tip->target, m->target.b, 32);
+	return ADIT_OK;
+}
+
+void template_merkle_root(const struct template *t, const uint8_t *extranonce_prefix,
+			  size_t extranonce_prefix_size, const uint8_t *extranonce,
+			  size_t extranonce_size, uint8_t out[32])
+{
+	uint8_t txid[32];
+
+	coinbase_txid(t->prefix.data, t->prefix.size, extranonce_prefix, extranonce_prefix_size,
+		      extranonce, extranonce_size, t->suffix.data, t->suffix.size, txid);
+	merkle_fold(txid, &t->path[0][0], t->depth, out);
+}

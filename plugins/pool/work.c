@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "plugins/pool/work.h"
+
+#include <string.h>
+
+#include "lib/util/clock.h"
+#include "lib/util/hex.h"
+#include "plugins/pool/events.h"
+#include "plugins/pool/pool.h"
+#include "plugins/pool/status.h"
+
+#define RETARGET_JOB_MS 1000 /* between two jobs that only one channel gets */
+
+static uint32_t next_job_id(struct pool *pool)
+{
+	if (++pool->last_job_id == 0)
+		pool->last_job_id = 1;
+	return pool->last_job_id;
+}
+
+/* --- one message -------------------------------------------------------------------------------
+ */
+
+static struct adit_sv2_new_extended_mining_job extended_job(struct pool *pool,
+							    const struct template *t,
+							    uint32_t channel_id, uint32_t job_id,
+							    enum job_state state)
+{
+	return (struct adit_sv2_new_extended_mining_job){
+	    .channel_id = channel_id,
+	    .job_id = job_id,
+	    .min_ntime = {.present = state == JOB_ACTIVE, .value = t->tip.min_ntime},
+	    .version = t->version,
+	    .version_rolling_allowed = pool->config.version_rolling,
+	    .merkle_path = {.data = &t->path[0][0], .size = t->depth * 32, .count = t->depth},
+	    .coinbase_tx_prefix = {.data = t->prefix.data, .size = (uint32_t)t->prefix.size},
+	    .coinbase_tx_suffix = {.data = t->suffix.data, .size = (uint32_t)t->suffix.size},
+	};
+}
+
+static struct adit_sv2_set_new_prev_hash new_prev_hash(const struct template *t,
+						       uint32_t channel_id, uint32_t job_id)
+{
+	struct adit_sv2_set_new_prev_hash m = {
+	    .channel_id = channel_id,
+	    .job_id = job_id,
+	    .min_ntime = t->tip.min_ntime,
+	    .nbits = t->tip.nbits,
+	};
+
+	memcpy(m.prev_hash.b, t->tip.prev_hash, 32);
+	return m;
+}
+
+/* Sends JOB, which CHANNEL has, on the channel's own id. */
+static int32_t send_job(struct channel *channel, struct job *job)
+{
+	struct pool *pool = channel->conn->pool;
+	enum job_state state = job->state;
+
+	pool->stats.jobs_sent++;
+	if (channel->standard) {
+		struct adit_sv2_new_mining_job m = {
+		    .channel_id = channel->id,
+		    .job_id = job->id,
+		    .min_ntime = {.present = state == JOB_ACTIVE, .value = job->min_ntime},
+		    .version = job->template->version,
+		};
+
+		job_merkle_root(job, NULL, 0, m.merkle_root.b);
+		return adit_sv2_send(channel->conn->sv2, ADIT_SV2_NEW_MINING_JOB, &m);
+	}
+	struct adit_sv2_new_extended_mining_job m =
+	    extended_job(pool, job->template, channel->id, job->id, state);
+
+	return adit_sv2_send(channel->conn->sv2, ADIT_SV2_NEW_EXTENDED_MINING_JOB, &m);
+}
+
+static struct job *record_job(struct channel *channel, struct template *t, uint32_t id,
+			      enum job_state state)
+{
+	struct job *job =
+	    jobs_add(&channel->jobs, t, id, state, channel->prefix, channel->prefix_size);
+
+	if (!job) {
+		adit_sv2_close(channel->conn->sv2, "out of memory");
+		return NULL;
+	}
+	job_set_target(job, channel->target);
+	if (state == JOB_ACTIVE)
+		channel->needs_job = false;
+	return job;
+}
+
+/* --- everyone ----------------------------------------------------------------------------------
+ */
+
+/* Encodes a message to the group into the pool's scratch frame. False when there is nobody to send
+ * it to, or it can't be encoded (a bug of ours: templates were checked). */
+static bool encode_group(struct pool *pool, int32_t message, const void *body)
+{
+	struct pool_conn *any = TAILQ_FIRST(&pool->conns);
+	size_t size = 0;
+	uint8_t *out = NULL;
+
+	if (!any)
+		return false;
+	buf_clear(&pool->frame);
+	if (adit_sv2_encode(any->sv2, message, body, NULL, 0, &size) == ADIT_OK)
+		out = buf_reserve(&pool->frame, size);
+	if (!out || adit_sv2_encode(any->sv2, message, body, out, size, &size) != ADIT_OK) {
+		pool_log(pool, ADIT_LOG_ERROR, "message %d to the groups can't be encoded",
+			 message);
+		return false;
+	}
+	pool->frame.size = size;
+	return true;
+}
+
+static void send_group(struct pool *pool, struct pool_conn *conn)
+{
+	if (conn->count > 0)
+		adit_sv2_send_frame(conn->sv2, pool->frame.data, pool->frame.size);
+}
+
+static void broadcast_job(struct pool *pool, struct template *t, enum job_state state)
+{
+	struct adit_sv2_new_extended_mining_job m =
+	    extended_job(pool, t, CHANNEL_GROUP, t->job_id, state);
+	struct pool_conn *conn;
+
+	if (!encode_group(pool, ADIT_SV2_NEW_EXTENDED_MINING_JOB, &m))
+		return;
+	TAILQ_FOREACH(conn, &pool->conns, link)
+	{
+		if (!conn->standard_jobs) {
+			send_group(pool, conn);
+			pool->stats.jobs_sent += conn->count > 0;
+		}
+		for (uint32_t i = 0; i < conn->count; i++) {
+			struct job *job = record_job(conn->channels[i], t, t->job_id, state);
+
+			if (!job)
+				break;
+			if (conn->standard_jobs)
+				send_job(conn->channels[i], job);
+		}
+	}
+}
+
+static void broadcast_prev_hash(struct pool *pool, struct template *t)
+{
+	struct adit_sv2_set_new_prev_hash m = new_prev_hash(t, CHANNEL_GROUP, t->job_id);
+	struct pool_conn *conn;
+
+	if (!encode_group(pool, ADIT_SV2_SET_NEW_PREV_HASH, &m))
+		return;
+	TAILQ_FOREACH(conn, &pool->conns, link)
+	{
+		if (!conn->standard_jobs)
+			send_group(pool, conn);
+		for (uint32_t i = 0; i < conn->count; i++) {
+			struct channel *channel = conn->channels[i];
+
+			jobs_activate(&channel->jobs, t->job_id, channel->target);
+			channel->needs_job = false;
+			if (!conn->standard_jobs)
+				continue;
+			m.channel_id = channel->id;
+			adit_sv2_send(conn->sv2, ADIT_SV2_SET_NEW_PREV_HASH, &m);
+		}
+	}
+}
+
+/* --- what is mined -----------------------------------------------------------------------------
+ */
+
+/* A SetNewPrevHash ends all future jobs that it does not name (specification 05 section 5.3.20). */
+static void forget_announcements(struct pool *pool)
+{
+	struct providers *all = &pool->providers;
+
+	for (uint32_t i = 0; i < all->count; i++) {
+		for (uint32_t k = 0; k < all->items[i].future_count; k++)
+			all->items[i].futures[k]->announced = false;
+	}
+}
+
+/* Keeps account of what now is mined; everything was sent before. */
+static void adopt(struct pool *pool, struct template *t)
+{
+	bool new_tip = !pool->has_tip || memcmp(pool->tip.prev_hash, t->tip.prev_hash, 32) != 0;
+
+	template_ref(t);
+	template_unref(pool->current);
+	pool->current = t;
+	pool->tip = t->tip;
+	pool->has_tip = true;
+	if (new_tip) {
+		/* Only a new tip: on the same one an old share could be submitted again. */
+		duplicates_clear(&pool->duplicates);
+		pool->tip_number++;
+	}
+	if (!pool->open && pool->server) {
+		pool->open = true;
+		pool->server->set_open(pool->server->server, ADIT_SV2_MINING, true);
+		pool_log(pool, ADIT_LOG_INFO, "open for miners");
+	}
+	status_update(pool);
+	events_job(pool, t);
+}
+
+void work_future(struct pool *pool, struct template *t)
+{
+	t->job_id = next_job_id(pool);
+	t->announced = true;
+	broadcast_job(pool, t, JOB_FUTURE);
+}
+
+void work_now(struct pool *pool, struct template *t)
+{
+	t->job_id = next_job_id(pool);
+	broadcast_job(pool, t, JOB_ACTIVE);
+	adopt(pool, t);
+}
+
+void work_switch(struct pool *pool, struct template *t)
+{
+	bool same_tip = pool->has_tip && memcmp(pool->tip.prev_hash, t->tip.prev_hash, 32) == 0;
+
+	if (!t->announced && same_tip && pool->tip.nbits == t->tip.nbits) {
+		work_now(pool, t);
+		return;
+	}
+	if (!t->announced)
+		work_future(pool, t);
+	broadcast_prev_hash(pool, t);
+	forget_announcements(pool);
+	adopt(pool, t);
+}
+
+/* --- one channel -------------------------------------------------------------------------------
+ */
+
+/* Future jobs that went to everyone before CHANNEL was there: SetNewPrevHash may name them. */
+static int32_t send_announced(struct channel *channel)
+{
+	const struct provider *p = channel->conn->pool->providers.active;
+
+	for (uint32_t i = 0; p && i < p->future_count; i++) {
+		struct template *t = p->futures[i];
+		struct job *job;
+
+		if (!t->announced)
+			continue;
+		job = record_job(channel, t, t->job_id, JOB_FUTURE);
+		if (!job)
+			return ADIT_E_NO_MEMORY;
+		send_job(channel, job);
+	}
+	return ADIT_OK;
+}
+
+int32_t work_channel_start(struct channel *channel)
+{
+	struct template *t = channel->conn->pool->current;
+	struct adit_sv2_set_new_prev_hash m;
+	struct job *job;
+
+	if (!t)
+		return ADIT_E_UNAVAILABLE;
+	/* The first job of a channel is a future one, activated by the tip right after it
+	 * (specification 05 section 5.3.15). */
+	job = record_job(channel, t, t->job_id, JOB_FUTURE);
+	if (!job)
+		return ADIT_E_NO_MEMORY;
+	send_job(channel, job);
+	m = new_prev_hash(t, channel->id, t->job_id);
+	adit_sv2_send(channel->conn->sv2, ADIT_SV2_SET_NEW_PREV_HASH, &m);
+	jobs_activate(&channel->jobs, t->job_id, channel->target);
+	return send_announced(channel);
+}
+
+void work_retarget(struct channel *channel)
+{
+	struct adit_sv2_set_target m = {.channel_id = channel->id};
+
+	memcpy(m.maximum_target.b, channel->target, 32);
+	adit_sv2_send(channel->conn->sv2, ADIT_SV2_SET_TARGET, &m);
+	jobs_retarget(&channel->jobs, channel->target);
+	channel->needs_job = true;
+	work_tick(channel, clock_monotonic_ms());
+}
+
+void work_tick(struct channel *channel, uint64_t now_ms)
+{
+	struct pool *pool = channel->conn->pool;
+	struct job *job;
+
+	if (!channel->needs_job || !pool->current ||
+	    (channel->job_sent_ms && now_ms - channel->job_sent_ms < RETARGET_JOB_MS))
+		return;
+	channel->job_sent_ms = now_ms;
+	job = record_job(channel, pool->current, next_job_id(pool), JOB_ACTIVE);
+	if (job)
+		send_job(channel, job);
+}

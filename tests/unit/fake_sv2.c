@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "tests/unit/fake_sv2.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *need(void *p)
+{
+	if (p == NULL)
+		abort();
+	return p;
+}
+
+static void own(struct sent *s, const uint8_t **data, uint32_t size)
+{
+	uint8_t *copy = need(malloc(size + 1u));
+	size_t i = 0;
+
+	if (size > 0)
+		memcpy(copy, *data, size);
+	while (s->owned[i] != NULL)
+		i++;
+	s->owned[i] = copy;
+	*data = copy;
+}
+
+/* Size of the struct of MESSAGE, and its byte runs made the record's own. */
+static size_t body_size(int32_t message)
+{
+	const struct sent *s = NULL;
+
+	switch (message) {
+	case ADIT_SV2_RECONNECT:
+		return sizeof s->body.reconnect;
+	case ADIT_SV2_OPEN_STANDARD_MINING_CHANNEL_SUCCESS:
+		return sizeof s->body.standard_success;
+	case ADIT_SV2_OPEN_EXTENDED_MINING_CHANNEL_SUCCESS:
+		return sizeof s->body.extended_success;
+	case ADIT_SV2_OPEN_MINING_CHANNEL_ERROR:
+		return sizeof s->body.open_error;
+	case ADIT_SV2_NEW_MINING_JOB:
+		return sizeof s->body.job;
+	case ADIT_SV2_NEW_EXTENDED_MINING_JOB:
+		return sizeof s->body.extended_job;
+	case ADIT_SV2_UPDATE_CHANNEL_ERROR:
+		return sizeof s->body.update_error;
+	case ADIT_SV2_CLOSE_CHANNEL:
+		return sizeof s->body.close;
+	case ADIT_SV2_SUBMIT_SHARES_SUCCESS:
+		return sizeof s->body.success;
+	case ADIT_SV2_SUBMIT_SHARES_ERROR:
+		return sizeof s->body.error;
+	case ADIT_SV2_SET_NEW_PREV_HASH:
+		return sizeof s->body.prev_hash;
+	case ADIT_SV2_SET_TARGET:
+		return sizeof s->body.target;
+	case ADIT_SV2_SET_CUSTOM_MINING_JOB_ERROR:
+		return sizeof s->body.custom_error;
+	case ADIT_SV2_COINBASE_OUTPUT_CONSTRAINTS:
+		return sizeof s->body.constraints;
+	case ADIT_SV2_SUBMIT_SOLUTION:
+		return sizeof s->body.solution;
+	default:
+		fprintf(stderr, "fake sv2: message %d is not expected\n", (int)message);
+		abort();
+	}
+}
+
+static void own_bytes(struct sent *s, struct adit_bytes *b)
+{
+	own(s, &b->data, b->size);
+}
+
+static void own_body(struct sent *s)
+{
+	switch (s->message) {
+	case ADIT_SV2_OPEN_STANDARD_MINING_CHANNEL_SUCCESS:
+		own_bytes(s, &s->body.standard_success.extranonce_prefix);
+		break;
+	case ADIT_SV2_OPEN_EXTENDED_MINING_CHANNEL_SUCCESS:
+		own_bytes(s, &s->body.extended_success.extranonce_prefix);
+		break;
+	case ADIT_SV2_OPEN_MINING_CHANNEL_ERROR:
+		own_bytes(s, &s->body.open_error.error_code);
+		break;
+	case ADIT_SV2_NEW_EXTENDED_MINING_JOB:
+		own(s, &s->body.extended_job.merkle_path.data,
+		    s->body.extended_job.merkle_path.size);
+		own_bytes(s, &s->body.extended_job.coinbase_tx_prefix);
+		own_bytes(s, &s->body.extended_job.coinbase_tx_suffix);
+		break;
+	case ADIT_SV2_UPDATE_CHANNEL_ERROR:
+		own_bytes(s, &s->body.update_error.error_code);
+		break;
+	case ADIT_SV2_CLOSE_CHANNEL:
+		own_bytes(s, &s->body.close.reason_code);
+		break;
+	case ADIT_SV2_SUBMIT_SHARES_ERROR:
+		own_bytes(s, &s->body.error.error_code);
+		break;
+	case ADIT_SV2_SET_CUSTOM_MINING_JOB_ERROR:
+		own_bytes(s, &s->body.custom_error.error_code);
+		break;
+	case ADIT_SV2_SUBMIT_SOLUTION:
+		own_bytes(s, &s->body.solution.coinbase_tx);
+		break;
+	default:
+		break;
+	}
+}
+
+/* --- the connection ---------------------------------------------------------------------------- */
+
+static int32_t record(struct fake_conn *c, int32_t message, const void *body, bool by_frame)
+{
+	struct sent *s;
+
+	if (c->closed)
+		return ADIT_E_UNAVAILABLE;
+	if (c->count == FAKE_SENT_MAX)
+		abort();
+	s = need(calloc(1, sizeof *s));
+	s->message = message;
+	s->by_frame = by_frame;
+	memcpy(&s->body, body, body_size(message));
+	own_body(s);
+	c->sent[c->count++] = s;
+	return ADIT_OK;
+}
+
+static int32_t conn_send(struct adit_sv2_conn *conn, int32_t message, const void *body)
+{
+	return record((struct fake_conn *)conn, message, body, false);
+}
+
+/* A frame here is the message's number and its struct: what it points to outlives a broadcast. */
+static int32_t conn_encode(int32_t message, const void *body, uint8_t *out, size_t capacity,
+                           size_t *size)
+{
+	*size = sizeof message + body_size(message);
+	if (out == NULL)
+		return ADIT_OK;
+	if (capacity < *size)
+		return ADIT_E_LIMIT;
+	memcpy(out, &message, sizeof message);
+	memcpy(out + sizeof message, body, body_size(message));
+	return ADIT_OK;
+}
+
+static int32_t conn_send_frame(struct adit_sv2_conn *conn, const uint8_t *frame, size_t size)
+{
+	int32_t message;
+
+	memcpy(&message, frame, sizeof message);
+	if (size != sizeof message + body_size(message))
+		abort();
+	return record((struct fake_conn *)conn, message, frame + sizeof message, true);
+}
+
+static void conn_close(struct adit_sv2_conn *conn, const char *reason)
+{
+	struct fake_conn *c = (struct fake_conn *)conn;
+
+	c->closed = true;
+	snprintf(c->reason, sizeof c->reason, "%s", reason);
+}
+
+static void conn_set_user(struct adit_sv2_conn *conn, void *user)
+{
+	((struct fake_conn *)conn)->user = user;
+}
+
+static void *conn_user(const struct adit_sv2_conn *conn)
+{
+	return ((const struct fake_conn *)conn)->user;
+}
+
+static uint32_t conn_id(const struct adit_sv2_conn *conn)
+{
+	return ((const struct fake_conn *)conn)->id;
+}
+
+static uint32_t conn_flags(const struct adit_sv2_conn *conn)
+{
+	return ((const struct fake_conn *)conn)->flags;
+}
+
+static const char *conn_peer(const struct adit_sv2_conn *conn)
+{
+	(void)conn;
+	return "127.0.0.1:9";
+}
+
+static size_t conn_pending(const struct adit_sv2_conn *conn)
+{
+	(void)conn;
+	return 0;
+}
+
+static const struct adit_sv2_conn_api conn_api = {
+    .size = sizeof conn_api,
+    .version = 1,
+    .send = conn_send,
+    .encode = conn_encode,
+    .send_frame = conn_send_frame,
+    .close = conn_close,
+    .set_user = conn_set_user,
+    .user = conn_user,
+    .id = conn_id,
+    .flags = conn_flags,
+    .peer = conn_peer,
+    .pending = conn_pending,
+};
+
+struct fake_conn *fake_conn_new(uint32_t id, uint32_t flags)
+{
+	struct fake_conn *c = need(calloc(1, sizeof *c));
+
+	c->head.api = &conn_api;
+	c->id = id;
+	c->flags = flags;
+	return c;
+}
+
+void fake_conn_free(struct fake_conn *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		for (size_t k = 0; k < sizeof c->sent[i]->owned / sizeof(void *); k++)
+			free(c->sent[i]->owned[k]);
+		free(c->sent[i]);
+	}
+	free(c);
+}
+
+const struct sent *fake_conn_next(struct fake_conn *c, int32_t message)
+{
+	for (size_t i = c->read; i < c->count; i++) {
+		if (c->sent[i]->message != message)
+			continue;
+		c->read = i + 1;
+		return c->sent[i];
+	}
+	return NULL;
+}
+
+size_t fake_conn_count(const struct fake_conn *c, int32_t message)
+{
+	size_t count = 0;
+
+	for (size_t i = c->read; i < c->count; i++)
+		count += c->sent[i]->message == message;
+	return count;
+}
+
+void fake_conn_skip(struct fake_conn *c)
+{
+	c->read = c->count;
+}
+
+bool sent_text_is(const struct adit_bytes *bytes, const char *text)
+{
+	return bytes->size == strlen(text) && memcmp(bytes->data, text, bytes->size) == 0;
+}
+
+/* --- the service ------------------------------------------------------------------------------- */
+
+static int32_t serve_mining(void *server, const struct adit_sv2_mining_server_handlers *handlers,
+                            void *context)
+{
+	struct fake_server *s = server;
+
+	if (s->handlers != NULL)
+		return ADIT_E_EXISTS;
+	s->handlers = handlers;
+	s->context = context;
+	return ADIT_OK;
+}
+
+static void server_remove(struct fake_server *s, struct fake_conn *c, const char *reason)
+{
+	for (size_t i = 0; i < s->conn_count; i++) {
+		if (s->conns[i] != c)
+			continue;
+		s->conns[i] = s->conns[--s->conn_count];
+		c->closed = true;
+		s->handlers->closed(s->context, &c->head, reason);
+		return;
+	}
+}
+
+static void withdraw_mining(void *server)
+{
+	struct fake_server *s = server;
+
+	while (s->conn_count > 0)
+		server_remove(s, s->conns[0], "withdrawn");
+	s->handlers = NULL;
+	s->withdrawn++;
+}
+
+static void set_open(void *server, uint8_t protocol, bool open)
+{
+	struct fake_server *s = server;
+
+	if (protocol != ADIT_SV2_MINING)
+		abort();
+	s->open = open;
+	s->opened_times += open;
+}
+
+void fake_server_init(struct fake_server *s)
+{
+	*s = (struct fake_server){0};
+	s->service.size = sizeof s->service;
+	s->service.version = 1;
+	s->service.server = s;
+	s->service.serve_mining = serve_mining;
+	s->service.withdraw_mining = withdraw_mining;
+	s->service.set_open = set_open;
+}
+
+struct fake_conn *fake_server_connect(struct fake_server *s, uint32_t id, uint32_t flags,
+                                      struct adit_sv2_setup_result *result)
+{
+	struct adit_sv2_setup_connection request = {
+	    .protocol = ADIT_SV2_MINING, .min_version = 2, .max_version = 2, .flags = flags};
+	struct adit_sv2_setup_result local = {0};
+	struct fake_conn *c = fake_conn_new(id, flags);
+
+	if (result == NULL)
+		result = &local;
+	*result = (struct adit_sv2_setup_result){0};
+	if (flags & ~s->handlers->supported_flags) {
+		result->error_flags = flags & ~s->handlers->supported_flags;
+		result->error_code = "unsupported-feature-flags";
+	} else if (s->handlers->setup != NULL) {
+		s->handlers->setup(s->context, &c->head, &request, result);
+	}
+	if (result->error_code != NULL) {
+		fake_conn_free(c);
+		return NULL;
+	}
+	s->conns[s->conn_count++] = c;
+	if (s->handlers->opened != NULL)
+		s->handlers->opened(s->context, &c->head);
+	return c;
+}
+
+void fake_server_disconnect(struct fake_server *s, struct fake_conn *c)
+{
+	server_remove(s, c, "gone");
+}
