@@ -14,150 +14,51 @@ static void *need(void *p)
 	return p;
 }
 
-static void own(struct sent *s, const uint8_t **data, uint32_t size)
+/* --- the connection ----------------------------------------------------------------------------
+ */
+
+/* Decodes FRAME as the peer would; what can't be decoded ends the test. */
+static int32_t record(struct fake_conn *c, const uint8_t *frame, size_t size, bool by_frame)
 {
-	uint8_t *copy = need(malloc(size + 1u));
-	size_t i = 0;
+	struct sent *s = need(calloc(1, sizeof *s + size));
+	uint16_t extension;
 
-	if (size > 0)
-		memcpy(copy, *data, size);
-	while (s->owned[i] != NULL)
-		i++;
-	s->owned[i] = copy;
-	*data = copy;
-}
-
-/* Size of the struct of MESSAGE, and its byte runs made the record's own. */
-static size_t body_size(int32_t message)
-{
-	const struct sent *s = NULL;
-
-	switch (message) {
-	case ADIT_SV2_RECONNECT:
-		return sizeof s->body.reconnect;
-	case ADIT_SV2_OPEN_STANDARD_MINING_CHANNEL_SUCCESS:
-		return sizeof s->body.standard_success;
-	case ADIT_SV2_OPEN_EXTENDED_MINING_CHANNEL_SUCCESS:
-		return sizeof s->body.extended_success;
-	case ADIT_SV2_OPEN_MINING_CHANNEL_ERROR:
-		return sizeof s->body.open_error;
-	case ADIT_SV2_NEW_MINING_JOB:
-		return sizeof s->body.job;
-	case ADIT_SV2_NEW_EXTENDED_MINING_JOB:
-		return sizeof s->body.extended_job;
-	case ADIT_SV2_UPDATE_CHANNEL_ERROR:
-		return sizeof s->body.update_error;
-	case ADIT_SV2_CLOSE_CHANNEL:
-		return sizeof s->body.close;
-	case ADIT_SV2_SUBMIT_SHARES_SUCCESS:
-		return sizeof s->body.success;
-	case ADIT_SV2_SUBMIT_SHARES_ERROR:
-		return sizeof s->body.error;
-	case ADIT_SV2_SET_NEW_PREV_HASH:
-		return sizeof s->body.prev_hash;
-	case ADIT_SV2_SET_TARGET:
-		return sizeof s->body.target;
-	case ADIT_SV2_SET_CUSTOM_MINING_JOB_ERROR:
-		return sizeof s->body.custom_error;
-	case ADIT_SV2_COINBASE_OUTPUT_CONSTRAINTS:
-		return sizeof s->body.constraints;
-	case ADIT_SV2_SUBMIT_SOLUTION:
-		return sizeof s->body.solution;
-	default:
-		fprintf(stderr, "fake sv2: message %d is not expected\n", (int)message);
-		abort();
-	}
-}
-
-static void own_bytes(struct sent *s, struct adit_bytes *b)
-{
-	own(s, &b->data, b->size);
-}
-
-static void own_body(struct sent *s)
-{
-	switch (s->message) {
-	case ADIT_SV2_OPEN_STANDARD_MINING_CHANNEL_SUCCESS:
-		own_bytes(s, &s->body.standard_success.extranonce_prefix);
-		break;
-	case ADIT_SV2_OPEN_EXTENDED_MINING_CHANNEL_SUCCESS:
-		own_bytes(s, &s->body.extended_success.extranonce_prefix);
-		break;
-	case ADIT_SV2_OPEN_MINING_CHANNEL_ERROR:
-		own_bytes(s, &s->body.open_error.error_code);
-		break;
-	case ADIT_SV2_NEW_EXTENDED_MINING_JOB:
-		own(s, &s->body.extended_job.merkle_path.data,
-		    s->body.extended_job.merkle_path.size);
-		own_bytes(s, &s->body.extended_job.coinbase_tx_prefix);
-		own_bytes(s, &s->body.extended_job.coinbase_tx_suffix);
-		break;
-	case ADIT_SV2_UPDATE_CHANNEL_ERROR:
-		own_bytes(s, &s->body.update_error.error_code);
-		break;
-	case ADIT_SV2_CLOSE_CHANNEL:
-		own_bytes(s, &s->body.close.reason_code);
-		break;
-	case ADIT_SV2_SUBMIT_SHARES_ERROR:
-		own_bytes(s, &s->body.error.error_code);
-		break;
-	case ADIT_SV2_SET_CUSTOM_MINING_JOB_ERROR:
-		own_bytes(s, &s->body.custom_error.error_code);
-		break;
-	case ADIT_SV2_SUBMIT_SOLUTION:
-		own_bytes(s, &s->body.solution.coinbase_tx);
-		break;
-	default:
-		break;
-	}
-}
-
-/* --- the connection ---------------------------------------------------------------------------- */
-
-static int32_t record(struct fake_conn *c, int32_t message, const void *body, bool by_frame)
-{
-	struct sent *s;
-
-	if (c->closed)
+	if (c->closed) {
+		free(s);
 		return ADIT_E_UNAVAILABLE;
-	if (c->count == FAKE_SENT_MAX)
-		abort();
-	s = need(calloc(1, sizeof *s));
-	s->message = message;
+	}
+	memcpy(s->frame, frame, size);
+	extension = (uint16_t)((frame[0] | frame[1] << 8) & 0x7fff);
+	s->message = sv2_message_find(extension, frame[2]);
 	s->by_frame = by_frame;
-	memcpy(&s->body, body, body_size(message));
-	own_body(s);
+	if (s->message < 0 || c->count == FAKE_SENT_MAX ||
+	    sv2_decode(s->message, s->frame + 6, size - 6, &s->body, NULL) != ADIT_OK) {
+		fprintf(stderr, "fake sv2: message type %02x can't be read\n", frame[2]);
+		abort();
+	}
 	c->sent[c->count++] = s;
 	return ADIT_OK;
 }
 
 static int32_t conn_send(struct adit_sv2_conn *conn, int32_t message, const void *body)
 {
-	return record((struct fake_conn *)conn, message, body, false);
-}
+	size_t size;
+	uint8_t *frame;
+	int32_t result;
 
-/* A frame here is the message's number and its struct: what it points to outlives a broadcast. */
-static int32_t conn_encode(int32_t message, const void *body, uint8_t *out, size_t capacity,
-                           size_t *size)
-{
-	*size = sizeof message + body_size(message);
-	if (out == NULL)
-		return ADIT_OK;
-	if (capacity < *size)
-		return ADIT_E_LIMIT;
-	memcpy(out, &message, sizeof message);
-	memcpy(out + sizeof message, body, body_size(message));
-	return ADIT_OK;
+	if (sv2_encode_frame(message, body, NULL, 0, &size) != ADIT_OK)
+		abort();
+	frame = need(malloc(size));
+	if (sv2_encode_frame(message, body, frame, size, &size) != ADIT_OK)
+		abort();
+	result = record((struct fake_conn *)conn, frame, size, false);
+	free(frame);
+	return result;
 }
 
 static int32_t conn_send_frame(struct adit_sv2_conn *conn, const uint8_t *frame, size_t size)
 {
-	int32_t message;
-
-	memcpy(&message, frame, sizeof message);
-	if (size != sizeof message + body_size(message))
-		abort();
-	return record((struct fake_conn *)conn, message, frame + sizeof message, true);
+	return record((struct fake_conn *)conn, frame, size, true);
 }
 
 static void conn_close(struct adit_sv2_conn *conn, const char *reason)
@@ -204,7 +105,7 @@ static const struct adit_sv2_conn_api conn_api = {
     .size = sizeof conn_api,
     .version = 1,
     .send = conn_send,
-    .encode = conn_encode,
+    .encode = sv2_encode_frame,
     .send_frame = conn_send_frame,
     .close = conn_close,
     .set_user = conn_set_user,
@@ -227,11 +128,8 @@ struct fake_conn *fake_conn_new(uint32_t id, uint32_t flags)
 
 void fake_conn_free(struct fake_conn *c)
 {
-	for (size_t i = 0; i < c->count; i++) {
-		for (size_t k = 0; k < sizeof c->sent[i]->owned / sizeof(void *); k++)
-			free(c->sent[i]->owned[k]);
+	for (size_t i = 0; i < c->count; i++)
 		free(c->sent[i]);
-	}
 	free(c);
 }
 
@@ -265,10 +163,11 @@ bool sent_text_is(const struct adit_bytes *bytes, const char *text)
 	return bytes->size == strlen(text) && memcmp(bytes->data, text, bytes->size) == 0;
 }
 
-/* --- the service ------------------------------------------------------------------------------- */
+/* --- the service -------------------------------------------------------------------------------
+ */
 
 static int32_t serve_mining(void *server, const struct adit_sv2_mining_server_handlers *handlers,
-                            void *context)
+			    void *context)
 {
 	struct fake_server *s = server;
 
@@ -323,7 +222,7 @@ void fake_server_init(struct fake_server *s)
 }
 
 struct fake_conn *fake_server_connect(struct fake_server *s, uint32_t id, uint32_t flags,
-                                      struct adit_sv2_setup_result *result)
+				      struct adit_sv2_setup_result *result)
 {
 	struct adit_sv2_setup_connection request = {
 	    .protocol = ADIT_SV2_MINING, .min_version = 2, .max_version = 2, .flags = flags};
