@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* The role cpu-miner: mines for a Stratum V2 server with the CPU. */
+#include "config.h"
+
+#include <json-c/json.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <adit/plugin.h>
+
+#include "lib/bitcoin/sha256.h"
+#include "lib/util/clock.h"
+#include "plugins/cpu-miner/hasher.h"
+#include "plugins/cpu-miner/options.h"
+#include "plugins/cpu-miner/session.h"
+
+#define SECOND_MS 1000u
+/* The hash rate shown is that of about the last ten seconds. */
+#define RATE_WINDOW_S 10.0
+/* What the server is told comes from this many seconds of uninterrupted work. */
+#define REPORT_S 30u
+
+struct miner_plugin {
+	struct miner_host host;
+	struct miner_options options;
+	struct miner_hasher *hasher;
+	struct miner_session *session; /* NULL until the authority's key is known */
+	uint64_t timer;                /* valid while ticking */
+	bool ticking;
+	bool key_missed; /* was said once */
+	uint64_t last_us;
+	uint64_t last_hashes;
+	double rate;            /* hashes a second, smoothed */
+	uint32_t report_s;      /* seconds of work in the window */
+	uint64_t report_hashes; /* at its begin */
+};
+
+/* --- hash rate --- */
+
+static void measure(struct miner_plugin *p)
+{
+	uint64_t now = clock_monotonic_us();
+	uint64_t hashes = miner_hasher_hashes(p->hasher);
+	double seconds = (double)(now - p->last_us) / 1e6;
+	double keep;
+
+	if (seconds <= 0)
+		return;
+	keep = exp(-seconds / RATE_WINDOW_S);
+	p->rate = p->rate * keep + (double)(hashes - p->last_hashes) / seconds * (1 - keep);
+	p->last_us = now;
+	p->last_hashes = hashes;
+}
+
+static void report(struct miner_plugin *p)
+{
+	uint64_t hashes = miner_hasher_hashes(p->hasher);
+
+	if (!miner_session_stats(p->session)->mining || p->report_s == 0) {
+		p->report_s = miner_session_stats(p->session)->mining ? 1 : 0;
+		p->report_hashes = hashes;
+		return;
+	}
+	if (p->report_s++ < REPORT_S)
+		return;
+	miner_session_measured(p->session, (double)(hashes - p->report_hashes) / REPORT_S);
+	p->report_s = 0;
+}
+
+/* --- start of the session --- */
+
+static double first_rate(const struct miner_options *o)
+{
+	double rate;
+
+	if (o->nominal_hash_rate > 0)
+		return o->nominal_hash_rate;
+	rate = miner_hasher_measure() * o->threads;
+	return o->rate > 0 && rate > (double)o->rate ? (double)o->rate : rate;
+}
+
+/* A server beside us writes the file at its first start, which may come after ours. */
+static int32_t find_key(struct miner_plugin *p, struct error *e)
+{
+	int32_t r;
+
+	if (p->options.has_authority)
+		return ADIT_OK;
+	r = miner_options_load_key(&p->options, e);
+	if (r != ADIT_OK && !p->key_missed) {
+		miner_log(&p->host, ADIT_LOG_WARNING, "waiting for the key of the server: %s",
+			  e->text);
+		miner_state(&p->host, "waiting for the key of the server: %s", e->text);
+	}
+	p->key_missed = r != ADIT_OK;
+	return r;
+}
+
+static int32_t connect_upstream(struct miner_plugin *p, struct error *e)
+{
+	if (find_key(p, e) != ADIT_OK)
+		return ADIT_OK;
+	p->session =
+	    miner_session_new(&p->host, &p->options, p->hasher, first_rate(&p->options), e);
+	return p->session != NULL ? ADIT_OK : e->code;
+}
+
+static void on_second(void *user)
+{
+	struct miner_plugin *p = user;
+	struct error e;
+
+	measure(p);
+	if (p->session != NULL)
+		report(p);
+	else if (connect_upstream(p, &e) != ADIT_OK)
+		p->host.api->fail(p->host.handle, e.text);
+}
+
+/* --- the method `status` --- */
+
+static void add_u64(struct json_object *o, const char *key, uint64_t value)
+{
+	json_object_object_add(o, key, json_object_new_uint64(value));
+}
+
+static void add_session(struct json_object *o, const struct miner_plugin *p)
+{
+	static const struct miner_stats none;
+	const struct miner_stats *stats =
+	    p->session != NULL ? miner_session_stats(p->session) : &none;
+	struct json_object *rejects = json_object_new_object();
+
+	json_object_object_add(o, "connected", json_object_new_boolean(stats->connected));
+	add_u64(o, "shares_submitted", stats->submitted);
+	add_u64(o, "shares_accepted", stats->accepted);
+	add_u64(o, "shares_rejected", stats->rejected);
+	add_u64(o, "shares_dropped", stats->dropped);
+	add_u64(o, "blocks", stats->blocks);
+	for (uint32_t i = 0; i < stats->reject_count; i++)
+		add_u64(rejects, stats->rejects[i].code, stats->rejects[i].count);
+	json_object_object_add(o, "rejects", rejects);
+}
+
+static void on_status(void *user, struct adit_request *request,
+		      const struct adit_request_info *info)
+{
+	struct miner_plugin *p = user;
+	struct json_object *o = json_object_new_object();
+	const char *json;
+	size_t size;
+
+	(void)info;
+	json_object_object_add(o, "upstream", json_object_new_string(p->options.upstream));
+	json_object_object_add(
+	    o, "channel", json_object_new_string(p->options.extended ? "extended" : "standard"));
+	add_session(o, p);
+	json_object_object_add(o, "hashrate", json_object_new_double(round(p->rate)));
+	add_u64(o, "hashes", miner_hasher_hashes(p->hasher));
+	add_u64(o, "threads", p->options.threads);
+	json_object_object_add(o, "implementation",
+			       json_object_new_string(sha256_implementation()));
+	json = json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN, &size);
+	p->host.api->reply(p->host.handle, request, ADIT_OK, "", json, size, NULL, 0);
+	json_object_put(o);
+}
+
+/* --- life cycle --- */
+
+static int32_t miner_init(const struct adit_host_api *api, struct adit_host *host, void **instance)
+{
+	struct miner_plugin *p = calloc(1, sizeof(*p));
+	struct error e;
+	int32_t r;
+
+	if (p == NULL)
+		return ADIT_E_NO_MEMORY;
+	p->host = (struct miner_host){.api = api, .handle = host};
+	r = miner_options_read(&p->host, &p->options, &e);
+	if (r != ADIT_OK) {
+		api->set_error(host, e.text);
+		free(p);
+		return r;
+	}
+	*instance = p;
+	return ADIT_OK;
+}
+
+static int32_t start_parts(struct miner_plugin *p, struct error *e)
+{
+	const struct miner_host *h = &p->host;
+	int32_t r;
+
+	p->hasher = miner_hasher_new(p->options.threads, p->options.rate, e);
+	if (p->hasher == NULL)
+		return e->code;
+	p->last_us = clock_monotonic_us();
+	r = connect_upstream(p, e);
+	if (r != ADIT_OK)
+		return r;
+	r = h->api->register_method(h->handle, "status", ADIT_METHOD_ALL, on_status, p, NULL);
+	if (r != ADIT_OK)
+		return error_set(e, r, "the method status can't be registered");
+	r = h->api->timer_add(h->handle, SECOND_MS, SECOND_MS, on_second, p, NULL, &p->timer);
+	if (r != ADIT_OK)
+		return error_set(e, r, "no timer");
+	p->ticking = true;
+	return ADIT_OK;
+}
+
+static int32_t miner_start(void *instance)
+{
+	struct miner_plugin *p = instance;
+	struct error e;
+	int32_t r = start_parts(p, &e);
+
+	if (r != ADIT_OK)
+		p->host.api->set_error(p->host.handle, e.text);
+	return r;
+}
+
+static int32_t miner_stop(void *instance)
+{
+	struct miner_plugin *p = instance;
+
+	if (p->ticking)
+		p->host.api->timer_cancel(p->host.handle, p->timer);
+	p->ticking = false;
+	miner_session_free(p->session);
+	p->session = NULL;
+	return ADIT_OK;
+}
+
+static void miner_fini(void *instance)
+{
+	struct miner_plugin *p = instance;
+
+	miner_stop(p);
+	miner_hasher_free(p->hasher);
+	free(p);
+}
+
+ADIT_EXPORT extern const struct adit_plugin_descriptor adit_plugin;
+
+const struct adit_plugin_descriptor adit_plugin = {
+    .magic = ADIT_PLUGIN_MAGIC,
+    .abi_major = ADIT_ABI_MAJOR,
+    .abi_minor = ADIT_ABI_MINOR,
+    .size = sizeof(struct adit_plugin_descriptor),
+    .name = "cpu-miner",
+    .version = PACKAGE_VERSION,
+    .init = miner_init,
+    .start = miner_start,
+    .stop = miner_stop,
+    .fini = miner_fini,
+};

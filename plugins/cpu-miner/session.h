@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* session.h: the connection to the pool: opens the channel, feeds the hashing threads, submits what
+ * they find and keeps the accounts. Nothing of one connection outlives it. */
+#ifndef MINER_SESSION_H
+#define MINER_SESSION_H
+
+#include <event2/event.h>
+
+#include "plugins/cpu-miner/channel.h"
+#include "plugins/cpu-miner/hasher.h"
+#include "plugins/cpu-miner/host.h"
+#include "plugins/cpu-miner/options.h"
+
+#define MINER_REJECT_CODES 16
+
+struct miner_reject {
+	char code[48];
+	uint64_t count;
+};
+
+struct miner_stats {
+	bool connected;
+	bool mining;
+	uint64_t submitted;
+	uint64_t accepted;
+	uint64_t rejected;
+	uint64_t dropped; /* found for a tip or connection that was gone by then */
+	uint64_t blocks;  /* shares that met the target of the network and were not refused */
+	uint32_t reject_count;
+	struct miner_reject
+	    rejects[MINER_REJECT_CODES]; /* the last one gathers what finds no room */
+};
+
+struct miner_session;
+
+/* Connects, again and again, until it is freed. Everything is borrowed for its life. RATE: hashes a
+ * second to announce at first. */
+struct miner_session *miner_session_new(const struct miner_host *host,
+					const struct miner_options *options,
+					struct miner_hasher *hasher, double rate, struct error *e);
+void miner_session_free(struct miner_session *s); /* NULL is fine */
+/* The threads do RATE hashes a second: the server is told when that is news. */
+void miner_session_measured(struct miner_session *s, double rate);
+const struct miner_stats *miner_session_stats(const struct miner_session *s);
+const struct miner_channel *miner_session_channel(const struct miner_session *s);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "plugins/template-provider/provider.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugins/template-provider/send.h"
+
+void tp_provider_init(struct tp_provider *p, uint64_t fee_threshold, uint64_t min_interval_ms,
+		      uint64_t unix_ms)
+{
+	*p = (struct tp_provider){
+	    .fee_threshold = fee_threshold,
+	    .min_interval_ms = min_interval_ms,
+	    .last_id = unix_ms << 16,
+	};
+}
+
+void tp_provider_fini(struct tp_provider *p)
+{
+	tp_store_clear(&p->store);
+	tp_snapshot_unref(p->latest);
+	p->latest = NULL;
+}
+
+struct tp_client *tp_provider_join(struct tp_provider *p, struct adit_sv2_conn *conn)
+{
+	struct tp_client *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->conn = conn;
+	c->next = p->clients;
+	p->clients = c;
+	p->client_count++;
+	return c;
+}
+
+void tp_provider_leave(struct tp_provider *p, struct tp_client *client)
+{
+	struct tp_client **at = &p->clients;
+
+	while (*at != client)
+		at = &(*at)->next;
+	*at = client->next;
+	p->client_count--;
+	if (client->class != NULL)
+		tp_class_leave(client->class);
+	free(client);
+}
+
+/* Makes the class's next template of S. It is in the store before anyone hears of it, so that a
+ * fast RequestTransactionData finds it. */
+static int32_t build(struct tp_provider *p, struct tp_class *class, struct tp_snapshot *s,
+		     uint64_t now_ms, struct error *e)
+{
+	struct tp_template *t;
+	int32_t r = tp_template_new(s, class->weight, class->sigops, p->last_id + 1, &t, e);
+
+	if (r != ADIT_OK)
+		return r;
+	if (!tp_store_add(&p->store, t))
+		return error_set(e, ADIT_E_LIMIT, "too many templates are in use");
+	p->last_id++;
+	tp_class_set_current(class, t, now_ms);
+	return ADIT_OK;
+}
+
+/* The pair that makes a template the work of now. */
+static void send_pair(const struct tp_client *c, uint64_t now_ms)
+{
+	tp_send_template(c->conn, c->class->current, true);
+	tp_send_prev_hash(c->conn, c->class->current, now_ms);
+}
+
+static int32_t count_renewal(struct tp_client *c, uint64_t now_ms, struct error *e)
+{
+	if (now_ms - c->renewals_since_ms >= 60000) {
+		c->renewals_since_ms = now_ms;
+		c->renewals = 0;
+	}
+	if (++c->renewals > TP_MAX_RENEWALS)
+		return error_set(e, ADIT_E_LIMIT, "coinbase constraints changed too often");
+	return ADIT_OK;
+}
+
+/* A client that has templates already gets one of a number that it has not seen, on the same
+ * snapshot as the others of its class. When the class grew for it, the others hear of the new
+ * template too. */
+static int32_t answer(struct tp_provider *p, struct tp_client *c, bool renew, uint64_t now_ms,
+		      struct error *e)
+{
+	struct tp_class *class = c->class;
+	bool first = class->current == NULL;
+	int32_t r = ADIT_OK;
+
+	if (p->latest == NULL)
+		return ADIT_OK;
+	if (first)
+		r = build(p, class, p->latest, now_ms, e);
+	else if (renew)
+		r = build(p, class, class->current->snapshot, class->sent_ms, e);
+	if (r != ADIT_OK)
+		return r;
+	send_pair(c, now_ms);
+	for (const struct tp_client *o = p->clients; first && o != NULL; o = o->next) {
+		if (o != c && o->class == class)
+			tp_send_template(o->conn, class->current, false);
+	}
+	return ADIT_OK;
+}
+
+int32_t tp_provider_constrain(struct tp_provider *p, struct tp_client *client, uint32_t size,
+			      uint32_t sigops, uint64_t now_ms, struct error *e)
+{
+	struct tp_class *before = client->class;
+
+	if (before != NULL) {
+		int32_t r = count_renewal(client, now_ms, e);
+
+		if (r != ADIT_OK)
+			return r;
+	}
+	client->class = tp_classes_join(&p->classes, tp_reserved_weight(size), sigops);
+	if (before != NULL)
+		tp_class_leave(before);
+	return answer(p, client, before != NULL, now_ms, e);
+}
+
+int32_t tp_provider_transactions(struct tp_provider *p, struct adit_sv2_conn *conn, uint64_t id)
+{
+	bool old;
+	const struct tp_template *t = tp_store_find(&p->store, id, &old);
+
+	if (t == NULL)
+		return tp_send_transactions_error(conn, id, "template-id-not-found");
+	if (old)
+		return tp_send_transactions_error(conn, id, "stale-template-id");
+	return tp_send_transactions(conn, t);
+}
+
+static void each_of(struct tp_provider *p, const struct tp_class *class, bool new_tip,
+		    uint64_t now_ms)
+{
+	for (const struct tp_client *c = p->clients; c != NULL; c = c->next) {
+		if (c->class != class)
+			continue;
+		if (new_tip)
+			send_pair(c, now_ms);
+		else
+			tp_send_template(c->conn, class->current, false);
+	}
+}
+
+/* The class asks for more than a block of this chain can hold. */
+static void drop_clients(struct tp_provider *p, const struct tp_class *class, const char *reason)
+{
+	for (const struct tp_client *c = p->clients; c != NULL; c = c->next) {
+		if (c->class == class)
+			adit_sv2_close(c->conn, reason);
+	}
+}
+
+static void distribute(struct tp_provider *p, struct tp_class *class, bool new_tip, uint64_t now_ms)
+{
+	struct error e;
+
+	if (build(p, class, p->latest, now_ms, &e) == ADIT_OK)
+		each_of(p, class, new_tip, now_ms);
+	else
+		drop_clients(p, class, e.text);
+}
+
+/* On chains where the difficulty falls with time (testnet), nBits may change on the same tip: work
+ * on the old value is void then, as after a new tip. */
+static bool is_new_tip(const struct tp_snapshot *a, const struct tp_snapshot *b)
+{
+	return a == NULL || memcmp(a->prev_hash, b->prev_hash, 32) != 0 || a->nbits != b->nbits;
+}
+
+bool tp_provider_update(struct tp_provider *p, struct tp_snapshot *s, uint64_t now_ms)
+{
+	bool new_tip = is_new_tip(p->latest, s);
+
+	tp_snapshot_unref(p->latest);
+	p->latest = s;
+	if (!new_tip)
+		return false;
+	tp_store_retire(&p->store, now_ms);
+	for (int i = 0; i < TP_CLASSES_MAX; i++) {
+		struct tp_class *class = &p->classes.slots[i];
+
+		if (class->clients > 0)
+			distribute(p, class, true, now_ms);
+	}
+	return true;
+}
+
+/* Sends a better template if it is time; otherwise says when it is, 0 for never. */
+static uint64_t improve(struct tp_provider *p, struct tp_class *class, uint64_t now_ms)
+{
+	uint64_t due = class->sent_ms + p->min_interval_ms;
+	uint64_t fees;
+
+	if (class->current == NULL || class->current->snapshot == p->latest)
+		return 0;
+	if (tp_fit(p->latest, class->weight, class->sigops, &fees) < 0 ||
+	    fees < class->current->fees + p->fee_threshold)
+		return 0;
+	if (now_ms < due)
+		return due;
+	distribute(p, class, false, now_ms);
+	return 0;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	if (a == 0 || b == 0)
+		return a + b;
+	return a < b ? a : b;
+}
+
+uint64_t tp_provider_tick(struct tp_provider *p, uint64_t now_ms)
+{
+	uint64_t next = 0;
+
+	for (int i = 0; i < TP_CLASSES_MAX; i++) {
+		if (p->classes.slots[i].clients > 0)
+			next = earlier(next, improve(p, &p->classes.slots[i], now_ms));
+	}
+	return earlier(next, tp_store_expire(&p->store, now_ms));
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* provider.h: who gets which template when (specification 07). Knows neither node nor loop:
+ * snapshots and the time come from the caller, messages leave through struct adit_sv2_conn. */
+#ifndef TP_PROVIDER_H
+#define TP_PROVIDER_H
+
+#include <adit/sv2.h>
+
+#include "plugins/template-provider/classes.h"
+#include "plugins/template-provider/store.h"
+
+/* One client's CoinbaseOutputConstraints beyond the first, in a minute. */
+#define TP_MAX_RENEWALS 16u
+
+struct tp_client {
+	struct tp_client *next;
+	struct adit_sv2_conn *conn;
+	struct tp_class *class; /* NULL: has not sent its constraints */
+	uint32_t renewals;
+	uint64_t renewals_since_ms;
+};
+
+struct tp_provider {
+	uint64_t fee_threshold;   /* satoshi that are worth a template on the same tip */
+	uint64_t min_interval_ms; /* between templates on the same tip */
+	uint64_t last_id;
+	struct tp_snapshot *latest; /* NULL: none yet */
+	struct tp_classes classes;
+	struct tp_store store;
+	struct tp_client *clients;
+	uint32_t client_count;
+};
+
+/* Template ids follow UNIX_MS << 16, so that they grow over restarts too. */
+void tp_provider_init(struct tp_provider *p, uint64_t fee_threshold, uint64_t min_interval_ms,
+		      uint64_t unix_ms);
+/* All clients have left before. */
+void tp_provider_fini(struct tp_provider *p);
+
+/* NULL: no memory. */
+struct tp_client *tp_provider_join(struct tp_provider *p, struct adit_sv2_conn *conn);
+void tp_provider_leave(struct tp_provider *p, struct tp_client *client);
+
+/* CoinbaseOutputConstraints: answered with the best template at once if there is one. ADIT_E_LIMIT
+ * when no block has that much room, or the client changes its mind too often: close it. */
+int32_t tp_provider_constrain(struct tp_provider *p, struct tp_client *client, uint32_t size,
+			      uint32_t sigops, uint64_t now_ms, struct error *e);
+/* RequestTransactionData. */
+int32_t tp_provider_transactions(struct tp_provider *p, struct adit_sv2_conn *conn, uint64_t id);
+
+/* Takes over the reference to S, the node's newest. A new tip goes out before this returns. True
+ * when the tip is new. */
+bool tp_provider_update(struct tp_provider *p, struct tp_snapshot *s, uint64_t now_ms);
+/* Sends what has become due and drops what has expired. Returns when to call again at the latest,
+ * 0: no need. */
+uint64_t tp_provider_tick(struct tp_provider *p, uint64_t now_ms);
+
+#endif

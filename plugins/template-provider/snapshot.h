@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* snapshot.h: one answer of node.get_block_template (include/adit/node.h), checked and decoded. It
+ * is shared by all templates that are built from it, and never changes. */
+#ifndef TP_SNAPSHOT_H
+#define TP_SNAPSHOT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/util/error.h"
+
+/* A block of 4,000,000 weight units holds less: no transaction weighs under 240. It is also what
+ * the count of SEQ0_64K in RequestTransactionData.Success can say. */
+#define TP_MAX_TXS 65535u
+/* Serialized transactions of one template, bytes. A frame's payload is at most 2^24 - 1. */
+#define TP_MAX_TX_DATA (12u * 1024 * 1024)
+/* BIP141: OP_RETURN, push of 36: marker aa21a9ed and a hash. */
+#define TP_COMMITMENT_SIZE 38
+
+struct tp_tx {
+	uint8_t txid[32]; /* internal order */
+	uint8_t wtxid[32];
+	uint64_t fee;    /* satoshi */
+	uint32_t sigops; /* as cost */
+	uint32_t weight;
+	uint32_t offset; /* of the serialization in tp_snapshot.data */
+	uint32_t size;
+};
+
+struct tp_snapshot {
+	uint32_t refs;
+	uint64_t id;           /* the node's number */
+	uint8_t prev_hash[32]; /* as in a header */
+	uint8_t target[32];    /* least significant byte first */
+	uint32_t height;
+	uint32_t version;
+	uint32_t nbits;
+	uint32_t curtime;                       /* Unix seconds, when the node answered */
+	uint32_t mintime;                       /* smallest header time that consensus allows */
+	uint64_t fetched_ms;                    /* monotonic clock when the answer came */
+	uint64_t coinbase_value;                /* subsidy and all fees, satoshi */
+	uint8_t commitment[TP_COMMITMENT_SIZE]; /* the node's, over all transactions */
+	uint32_t commitment_size;               /* 0 when the node gave none */
+	uint32_t sigop_limit;
+	uint32_t weight_limit;
+	uint32_t tx_count;
+	struct tp_tx *txs;
+	uint8_t *data; /* the transactions, one after the other */
+	size_t data_size;
+};
+
+/* Decodes and checks. On success *OUT has one reference. On failure E says which field is wrong;
+ * the answer as a whole is not to be used. */
+int32_t tp_snapshot_parse(const char *json, size_t json_size, const void *attachment,
+			  size_t attachment_size, uint64_t now_ms, struct tp_snapshot **out,
+			  struct error *e);
+struct tp_snapshot *tp_snapshot_ref(struct tp_snapshot *s);
+void tp_snapshot_unref(struct tp_snapshot *s); /* NULL is fine */
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "plugins/template-provider/source.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <adit/node.h>
+
+#include "lib/util/clock.h"
+
+#define CALL_DEADLINE_MS 10000u
+#define RETRY_MIN_MS 250u
+#define RETRY_MAX_MS 10000u
+#define POLL_MS 30000u
+#define MAX_EVENT_JSON 65536u
+
+static void ask(struct tp_source *s);
+
+static void on_timer(void *user)
+{
+	struct tp_source *s = user;
+
+	s->waiting = false;
+	ask(s);
+}
+
+static void wait_ms(struct tp_source *s, uint32_t ms)
+{
+	const struct tp_host *h = s->host;
+
+	if (s->waiting)
+		h->api->timer_cancel(h->handle, s->timer);
+	s->waiting = h->api->timer_add(h->handle, ms, 0, on_timer, s, NULL, &s->timer) == ADIT_OK;
+}
+
+static void set_state(struct tp_source *s, const char *text)
+{
+	if (strncmp(s->state, text, sizeof(s->state) - 1) == 0)
+		return;
+	snprintf(s->state, sizeof(s->state), "%s", text);
+	s->on_state(s->user, s->state);
+}
+
+static void failed(struct tp_source *s, const char *text)
+{
+	set_state(s, text);
+	wait_ms(s, s->delay_ms);
+	s->delay_ms = s->delay_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : s->delay_ms * 2;
+}
+
+static void on_reply(void *user, const struct adit_reply *reply)
+{
+	struct tp_source *s = user;
+	struct tp_snapshot *snapshot;
+	struct error e;
+
+	s->calling = false;
+	if (reply->error != ADIT_OK) {
+		failed(s,
+		       reply->message[0] != '\0' ? reply->message : adit_error_name(reply->error));
+		return;
+	}
+	if (tp_snapshot_parse(reply->json, reply->json_size, reply->attachment,
+			      reply->attachment_size, clock_monotonic_ms(), &snapshot,
+			      &e) != ADIT_OK) {
+		failed(s, e.text);
+		return;
+	}
+	s->delay_ms = RETRY_MIN_MS;
+	set_state(s, "");
+	s->on_snapshot(s->user, snapshot);
+	if (s->again)
+		ask(s);
+	else
+		wait_ms(s, POLL_MS);
+}
+
+static void ask(struct tp_source *s)
+{
+	const struct tp_host *h = s->host;
+	int32_t r;
+
+	s->again = false;
+	r = h->api->call(h->handle, ADIT_NODE_ROLE, "get_block_template", "{}", 2, NULL, 0,
+			 CALL_DEADLINE_MS, on_reply, s, NULL, &s->call);
+	if (r == ADIT_OK)
+		s->calling = true;
+	else
+		failed(s, adit_error_name(r));
+}
+
+static bool says_new_tip(const struct adit_event *event)
+{
+	struct json_tokener *t = json_tokener_new();
+	struct json_object *o = NULL, *v;
+	bool r;
+
+	if (t != NULL && event->json_size <= MAX_EVENT_JSON)
+		o = json_tokener_parse_ex(t, event->json, (int)event->json_size);
+	r = json_object_object_get_ex(o, "new_tip", &v) && json_object_get_boolean(v);
+	json_object_put(o);
+	if (t != NULL)
+		json_tokener_free(t);
+	return r;
+}
+
+/* An answer that is under way may be older than the event. For a new tip it isn't waited for. */
+static void on_update(void *user, const struct adit_event *event)
+{
+	struct tp_source *s = user;
+	const struct tp_host *h = s->host;
+
+	if (s->calling && !says_new_tip(event)) {
+		s->again = true;
+		return;
+	}
+	if (s->calling)
+		h->api->call_cancel(h->handle, s->call);
+	if (s->waiting)
+		h->api->timer_cancel(h->handle, s->timer);
+	s->calling = s->waiting = false;
+	ask(s);
+}
+
+/* The node became ready: no need to sit out the back-off. */
+static void on_sync_state(void *user, const struct adit_event *event)
+{
+	struct tp_source *s = user;
+
+	(void)event;
+	s->delay_ms = RETRY_MIN_MS;
+	if (s->waiting)
+		wait_ms(s, 0);
+}
+
+static int32_t subscribe(struct tp_source *s, const char *type, adit_event_fn fn)
+{
+	const struct tp_host *h = s->host;
+	uint64_t *id = &s->subscriptions[s->subscription_count];
+	int32_t r = h->api->subscribe(h->handle, type, fn, s, NULL, id);
+
+	if (r == ADIT_OK)
+		s->subscription_count++;
+	return r;
+}
+
+int32_t tp_source_start(struct tp_source *s, const struct tp_host *host,
+			tp_source_snapshot_fn on_snapshot, tp_source_state_fn on_state, void *user)
+{
+	int32_t r;
+
+	*s = (struct tp_source){
+	    .host = host,
+	    .on_snapshot = on_snapshot,
+	    .on_state = on_state,
+	    .user = user,
+	    .delay_ms = RETRY_MIN_MS,
+	};
+	r = subscribe(s, "BlockTemplateUpdated", on_update);
+	if (r == ADIT_OK)
+		r = subscribe(s, "SyncStateChanged", on_sync_state);
+	if (r == ADIT_OK)
+		wait_ms(s, 0);
+	return r;
+}
+
+void tp_source_stop(struct tp_source *s)
+{
+	const struct tp_host *h = s->host;
+
+	if (h == NULL)
+		return;
+	if (s->calling)
+		h->api->call_cancel(h->handle, s->call);
+	if (s->waiting)
+		h->api->timer_cancel(h->handle, s->timer);
+	for (size_t i = 0; i < s->subscription_count; i++)
+		h->api->unsubscribe(h->handle, s->subscriptions[i]);
+	s->host = NULL;
+}

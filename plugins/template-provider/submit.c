@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "plugins/template-provider/submit.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <adit/node.h>
+
+#include "lib/util/hex.h"
+#include "plugins/template-provider/journal.h"
+
+#define CALL_DEADLINE_MS 30000u /* a full block verifies in a second or two */
+#define RETRY_MIN_MS 100u
+#define RETRY_MAX_MS 10000u
+#define MAX_REPLY 65536u   /* bytes of JSON */
+#define PREV_HASH_OFFSET 4 /* in a header */
+
+struct block {
+	struct block *next;
+	struct tp_submitter *owner;
+	uint8_t hash[32];
+	uint32_t height; /* 0: not known */
+	struct buf data;
+	uint64_t call;  /* of the host; valid while calling */
+	uint64_t timer; /* valid while waiting */
+	bool calling;
+	bool waiting;
+	bool last; /* the tip moved: no further try */
+	bool synced;
+	uint32_t delay_ms;
+};
+
+struct tp_submitter {
+	const struct tp_host *host;
+	char *dir;
+	struct block *blocks; /* oldest first */
+	uint32_t count;
+	uint64_t accepted;
+	uint64_t rejected;
+	char last_reject[128];
+};
+
+static void send_block(struct block *b);
+
+struct tp_submitter *tp_submitter_new(const struct tp_host *host, const char *dir)
+{
+	struct tp_submitter *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->host = host;
+	s->dir = strdup(dir);
+	if (s->dir == NULL) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static void block_free(struct block *b)
+{
+	const struct tp_host *h = b->owner->host;
+
+	if (b->calling)
+		h->api->call_cancel(h->handle, b->call);
+	if (b->waiting)
+		h->api->timer_cancel(h->handle, b->timer);
+	buf_free(&b->data);
+	free(b);
+}
+
+void tp_submitter_free(struct tp_submitter *s)
+{
+	if (s == NULL)
+		return;
+	while (s->blocks != NULL) {
+		struct block *b = s->blocks;
+
+		s->blocks = b->next;
+		block_free(b);
+	}
+	free(s->dir);
+	free(s);
+}
+
+static void forget(struct block *b)
+{
+	struct tp_submitter *s = b->owner;
+	struct block **at = &s->blocks;
+
+	while (*at != b)
+		at = &(*at)->next;
+	*at = b->next;
+	s->count--;
+	block_free(b);
+}
+
+void tp_submitter_refused(struct tp_submitter *s, const char *reason)
+{
+	s->rejected++;
+	snprintf(s->last_reject, sizeof(s->last_reject), "%s", reason);
+}
+
+/* The node has judged: the block leaves list and journal. */
+static void judged(struct block *b, bool accepted, bool duplicate, const char *reason)
+{
+	struct tp_submitter *s = b->owner;
+	char hex[65];
+
+	hex_encode_reversed(b->hash, 32, hex);
+	if (!accepted) {
+		tp_submitter_refused(s, reason);
+		tp_log(s->host, ADIT_LOG_WARNING, "block %s was rejected by the node: %s", hex,
+		       reason);
+	} else if (!duplicate) {
+		s->accepted++;
+		tp_log(s->host, ADIT_LOG_INFO, "block %s at height %u was accepted", hex,
+		       b->height);
+	}
+	tp_journal_remove(s->dir, b->hash);
+	forget(b);
+}
+
+/* False when the answer is not one. */
+static bool judge(struct block *b, struct json_object *o)
+{
+	struct json_object *v;
+	bool duplicate, accepted;
+	const char *reason = "no reason given";
+
+	if (!json_object_object_get_ex(o, "accepted", &v) ||
+	    !json_object_is_type(v, json_type_boolean))
+		return false;
+	accepted = json_object_get_boolean(v);
+	duplicate = json_object_object_get_ex(o, "duplicate", &v) && json_object_get_boolean(v);
+	if (json_object_object_get_ex(o, "reason", &v) && json_object_is_type(v, json_type_string))
+		reason = json_object_get_string(v);
+	judged(b, accepted, duplicate, reason);
+	return true;
+}
+
+static void on_retry(void *user)
+{
+	struct block *b = user;
+
+	b->waiting = false;
+	send_block(b);
+}
+
+/* The first failure makes the block worth a wait for the disk: it may have to outlive this
+ * machine's power. Before, the wait would have come between the block and the network. */
+static void sync_once(struct block *b)
+{
+	struct error e;
+
+	if (b->synced)
+		return;
+	b->synced = true;
+	if (tp_journal_sync(b->owner->dir, b->hash, &e) != ADIT_OK)
+		tp_log(b->owner->host, ADIT_LOG_WARNING, "a found block is not safely on disk: %s",
+		       e.text);
+}
+
+static void retry_later(struct block *b, const char *message)
+{
+	const struct tp_host *h = b->owner->host;
+
+	sync_once(b);
+	tp_log(h, ADIT_LOG_WARNING,
+	       "the node did not take a found block (%s); trying again in %u ms", message,
+	       b->delay_ms);
+	b->waiting =
+	    h->api->timer_add(h->handle, b->delay_ms, 0, on_retry, b, NULL, &b->timer) == ADIT_OK;
+	b->delay_ms = b->delay_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : b->delay_ms * 2;
+}
+
+/* All errors but one say nothing about the block: the node, or the way to it, is not there now. */
+static void failed(struct block *b, int32_t error, const char *message)
+{
+	if (error == ADIT_E_INVALID_ARGUMENT) {
+		judged(b, false, false, message);
+		return;
+	}
+	if (!b->last) {
+		retry_later(b, message);
+		return;
+	}
+	/* The file stays: the next start sends it once more. */
+	tp_submitter_refused(b->owner, message);
+	tp_log(b->owner->host, ADIT_LOG_WARNING,
+	       "the tip moved before the node took a found block: %s", message);
+	forget(b);
+}
+
+static void on_reply(void *user, const struct adit_reply *reply)
+{
+	struct block *b = user;
+	struct json_object *o = NULL;
+	struct json_tokener *t;
+
+	b->calling = false;
+	if (reply->error != ADIT_OK) {
+		failed(b, reply->error, reply->message);
+		return;
+	}
+	t = json_tokener_new();
+	if (t != NULL && reply->json_size <= MAX_REPLY)
+		o = json_tokener_parse_ex(t, reply->json, (int)reply->json_size);
+	if (!judge(b, o))
+		failed(b, ADIT_E_INTERNAL, "its answer makes no sense");
+	json_object_put(o);
+	if (t != NULL)
+		json_tokener_free(t);
+}
+
+static void send_block(struct block *b)
+{
+	const struct tp_host *h = b->owner->host;
+	int32_t r = h->api->call(h->handle, ADIT_NODE_ROLE, "submit_block", "{}", 2, b->data.data,
+				 b->data.size, CALL_DEADLINE_MS, on_reply, b, NULL, &b->call);
+
+	if (r == ADIT_OK)
+		b->calling = true;
+	else
+		failed(b, r, adit_error_name(r));
+}
+
+static bool is_pending(const struct tp_submitter *s, const uint8_t hash[32])
+{
+	for (const struct block *b = s->blocks; b != NULL; b = b->next) {
+		if (memcmp(b->hash, hash, 32) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Takes over the storage of DATA. NULL when the list is full or memory is out. */
+static struct block *enlist(struct tp_submitter *s, const uint8_t hash[32], uint32_t height,
+			    struct buf *data)
+{
+	struct block *b = s->count < TP_SUBMIT_MAX ? calloc(1, sizeof(*b)) : NULL;
+	struct block **at = &s->blocks;
+
+	if (b == NULL) {
+		tp_log(s->host, ADIT_LOG_ERROR,
+		       "too many found blocks wait for the node: one is left to the next start");
+		buf_free(data);
+		return NULL;
+	}
+	b->owner = s;
+	b->height = height;
+	b->delay_ms = RETRY_MIN_MS;
+	b->data = *data;
+	*data = (struct buf){0};
+	memcpy(b->hash, hash, 32);
+	while (*at != NULL)
+		at = &(*at)->next;
+	*at = b;
+	s->count++;
+	return b;
+}
+
+void tp_submit(struct tp_submitter *s, const uint8_t hash[32], uint32_t height, struct buf *block)
+{
+	struct error e;
+	struct block *b;
+
+	if (is_pending(s, hash)) {
+		buf_free(block);
+		return;
+	}
+	if (tp_journal_write(s->dir, hash, block->data, block->size, &e) != ADIT_OK)
+		tp_log(s->host, ADIT_LOG_WARNING, "a found block could not be noted: %s", e.text);
+	b = enlist(s, hash, height, block);
+	if (b != NULL)
+		send_block(b);
+}
+
+static void resume_one(void *user, const uint8_t hash[32], const uint8_t *data, size_t size)
+{
+	struct tp_submitter *s = user;
+	struct buf copy = {0};
+	struct block *b;
+
+	if (is_pending(s, hash) || !buf_append(&copy, data, size)) {
+		buf_free(&copy);
+		return;
+	}
+	b = enlist(s, hash, 0, &copy);
+	if (b == NULL)
+		return;
+	b->synced = true;
+	send_block(b);
+}
+
+void tp_submitter_resume(struct tp_submitter *s)
+{
+	size_t damaged;
+	size_t count = tp_journal_load(s->dir, resume_one, s, &damaged);
+
+	if (count > 0)
+		tp_log(s->host, ADIT_LOG_INFO, "%zu found blocks of an earlier run are sent again",
+		       count);
+	if (damaged > 0)
+		tp_log(s->host, ADIT_LOG_WARNING,
+		       "%zu block files in %s don't hold the block of their name; look at them",
+		       damaged, s->dir);
+}
+
+void tp_submitter_tip(struct tp_submitter *s, const uint8_t prev_hash[32])
+{
+	struct block *next;
+
+	for (struct block *b = s->blocks; b != NULL; b = next) {
+		next = b->next;
+		if (memcmp(b->data.data + PREV_HASH_OFFSET, prev_hash, 32) == 0)
+			continue;
+		b->last = true;
+		if (!b->waiting)
+			continue;
+		s->host->api->timer_cancel(s->host->handle, b->timer);
+		b->waiting = false;
+		send_block(b);
+	}
+}
+
+void tp_submitter_stats(const struct tp_submitter *s, struct tp_submit_stats *out)
+{
+	*out = (struct tp_submit_stats){
+	    .accepted = s->accepted,
+	    .rejected = s->rejected,
+	    .pending = s->count,
+	    .last_reject = s->last_reject,
+	};
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* submit.h: the way of a found block to the node. A block is noted in the journal, sent, and sent
+ * again with back-off for as long as the node is not there and the tip has not moved; it is struck
+ * out when the node has judged it. */
+#ifndef TP_SUBMIT_H
+#define TP_SUBMIT_H
+
+#include "lib/util/buf.h"
+#include "plugins/template-provider/host.h"
+
+/* Blocks under way. One more than that is left to the journal. */
+#define TP_SUBMIT_MAX 16
+
+struct tp_submitter;
+
+struct tp_submit_stats {
+	uint64_t accepted;
+	uint64_t rejected;
+	uint32_t pending;
+	const char *last_reject; /* borrowed; "" when there was none */
+};
+
+/* HOST is borrowed for the life of the submitter; DIR (copied) is the journal's directory. NULL: no
+ * memory. */
+struct tp_submitter *tp_submitter_new(const struct tp_host *host, const char *dir);
+/* Cancels what is under way; the journal keeps it. */
+void tp_submitter_free(struct tp_submitter *s);
+
+/* Sends the blocks of an earlier life again. */
+void tp_submitter_resume(struct tp_submitter *s);
+/* Sends BLOCK (serialized; its storage is taken over, also on failure) with HASH in internal order.
+ * HEIGHT is for the log. The same block again while it is under way is nothing new. */
+void tp_submit(struct tp_submitter *s, const uint8_t hash[32], uint32_t height, struct buf *block);
+/* PREV_HASH is the tip now. Blocks that build on another one get a last try, at once. */
+void tp_submitter_tip(struct tp_submitter *s, const uint8_t prev_hash[32]);
+/* A solution was refused here, before the node saw it. */
+void tp_submitter_refused(struct tp_submitter *s, const char *reason);
+void tp_submitter_stats(const struct tp_submitter *s, struct tp_submit_stats *out);
+
+#endif

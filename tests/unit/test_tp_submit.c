@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: MIT */
+/* The way of a found block to the node, and the journal. The node is a sibling in the fake host. */
+#include "config.h"
+
+#include <check.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/bitcoin/sha256.h"
+#include "lib/util/hex.h"
+#include "plugins/template-provider/journal.h"
+#include "plugins/template-provider/submit.h"
+#include "tests/unit/fake_host.h"
+#include "tests/unit/test_tp.h"
+
+#define BLOCK_SIZE 300
+
+/* The node as the tests want it. */
+static struct {
+	struct adit_host *host;
+	int calls;
+	int away;           /* so many calls are answered "unavailable" */
+	int32_t error;      /* of those, if set */
+	const char *answer; /* to the others */
+	uint8_t block[BLOCK_SIZE];
+	size_t size;
+} node;
+
+static struct tp_host host;
+static struct tp_submitter *submitter;
+static char dir[] = "/tmp/adit-test-submit-XXXXXX";
+static char journal[sizeof(dir)];
+
+static void answer(void *user, struct adit_request *request, const struct adit_request_info *info)
+{
+	(void)user;
+	node.calls++;
+	node.size = info->attachment_size;
+	memcpy(node.block, info->attachment, node.size < BLOCK_SIZE ? node.size : BLOCK_SIZE);
+	if (node.away > 0) {
+		node.away--;
+		fake_host_api()->reply(node.host, request,
+				       node.error != 0 ? node.error : ADIT_E_UNAVAILABLE,
+				       "starting", "", 0, NULL, 0);
+		return;
+	}
+	fake_host_api()->reply(node.host, request, ADIT_OK, "", node.answer, strlen(node.answer),
+			       NULL, 0);
+}
+
+static void setup(void)
+{
+	memcpy(journal, dir, sizeof(dir));
+	ck_assert_ptr_nonnull(mkdtemp(journal));
+	memset(&node, 0, sizeof(node));
+	node.answer = "{\"accepted\":true,\"hash\":\"00\",\"height\":8}";
+	host = (struct tp_host){.api = fake_host_api(),
+				.handle = fake_host_new("template-provider", NULL, NULL, NULL)};
+	node.host = fake_host_new("node", NULL, NULL, host.handle);
+	fake_host_api()->register_method(node.host, "submit_block", ADIT_METHOD_ANY, answer, NULL,
+					 NULL);
+	submitter = tp_submitter_new(&host, journal);
+}
+
+static int count_files(void)
+{
+	DIR *d = opendir(journal);
+	struct dirent *entry;
+	int n = 0;
+
+	while ((entry = readdir(d)) != NULL)
+		n += entry->d_name[0] != '.' ? 1 : 0;
+	closedir(d);
+	return n;
+}
+
+static void teardown(void)
+{
+	DIR *d = opendir(journal);
+	struct dirent *entry;
+
+	tp_submitter_free(submitter);
+	fake_host_free(node.host);
+	fake_host_free(host.handle);
+	while ((entry = readdir(d)) != NULL) {
+		if (entry->d_name[0] != '.')
+			unlinkat(dirfd(d), entry->d_name, 0);
+	}
+	closedir(d);
+	rmdir(journal);
+}
+
+/* A block-like run of bytes; the previous hash is 32 times PREV. */
+static void make_block(struct buf *b, uint8_t prev, uint8_t fill, uint8_t hash[32])
+{
+	uint8_t data[BLOCK_SIZE];
+
+	memset(data, fill, sizeof(data));
+	memset(data + 4, prev, 32);
+	*b = (struct buf){0};
+	buf_append(b, data, sizeof(data));
+	sha256d_header(data, hash);
+}
+
+static void submit(uint8_t prev, uint8_t fill)
+{
+	struct buf b;
+	uint8_t hash[32];
+
+	make_block(&b, prev, fill, hash);
+	tp_submit(submitter, hash, 8, &b);
+	ck_assert_ptr_null(b.data);
+}
+
+static struct tp_submit_stats stats(void)
+{
+	struct tp_submit_stats s;
+
+	tp_submitter_stats(submitter, &s);
+	return s;
+}
+
+static bool is_settled(void *user)
+{
+	(void)user;
+	return stats().pending == 0;
+}
+
+static void settle(void)
+{
+	ck_assert(fake_host_wait(host.handle, is_settled, NULL, 5000));
+}
+
+START_TEST(accepted)
+{
+	submit(1, 7);
+	/* It is on disk before the node has it. */
+	ck_assert_int_eq(count_files(), 1);
+	ck_assert_int_eq(node.calls, 0);
+	settle();
+	ck_assert_uint_eq(stats().accepted, 1);
+	ck_assert_uint_eq(stats().rejected, 0);
+	ck_assert_uint_eq(node.size, BLOCK_SIZE);
+	ck_assert_uint_eq(node.block[0], 7);
+	ck_assert_uint_eq(node.block[4], 1);
+	ck_assert_int_eq(count_files(), 0);
+}
+END_TEST
+
+START_TEST(rejected)
+{
+	node.answer = "{\"accepted\":false,\"hash\":\"00\",\"reason\":\"bad-cb-amount\"}";
+	submit(1, 7);
+	settle();
+	ck_assert_uint_eq(stats().accepted, 0);
+	ck_assert_uint_eq(stats().rejected, 1);
+	ck_assert_str_eq(stats().last_reject, "bad-cb-amount");
+	ck_assert_int_eq(count_files(), 0);
+	/* A request that the node can't even read is as final. */
+	node.away = 1;
+	node.error = ADIT_E_INVALID_ARGUMENT;
+	submit(1, 8);
+	settle();
+	ck_assert_uint_eq(stats().rejected, 2);
+	ck_assert_str_eq(stats().last_reject, "starting");
+	ck_assert_int_eq(count_files(), 0);
+}
+END_TEST
+
+START_TEST(duplicates_count_once)
+{
+	submit(1, 7);
+	submit(1, 7);
+	settle();
+	ck_assert_int_eq(node.calls, 1);
+	node.answer = "{\"accepted\":true,\"duplicate\":true}";
+	submit(1, 7);
+	settle();
+	ck_assert_int_eq(node.calls, 2);
+	ck_assert_uint_eq(stats().accepted, 1);
+	ck_assert_uint_eq(stats().rejected, 0);
+}
+END_TEST
+
+/* Two solutions of one template are two blocks. */
+START_TEST(both_of_two)
+{
+	submit(1, 7);
+	submit(1, 8);
+	settle();
+	ck_assert_int_eq(node.calls, 2);
+	ck_assert_uint_eq(stats().accepted, 2);
+}
+END_TEST
+
+START_TEST(the_node_is_away_for_a_while)
+{
+	node.away = 3;
+	submit(1, 7);
+	settle();
+	ck_assert_int_eq(node.calls, 4);
+	ck_assert_uint_eq(stats().accepted, 1);
+	ck_assert_int_eq(count_files(), 0);
+}
+END_TEST
+
+START_TEST(no_such_role_yet)
+{
+	tp_submitter_free(submitter);
+	fake_host_free(node.host);
+	submitter = tp_submitter_new(&host, journal);
+	submit(1, 7);
+	fake_host_run(host.handle, 50);
+	ck_assert_uint_eq(stats().pending, 1);
+	ck_assert_int_eq(count_files(), 1);
+	node.host = fake_host_new("node", NULL, NULL, host.handle);
+	fake_host_api()->register_method(node.host, "submit_block", ADIT_METHOD_ANY, answer, NULL,
+					 NULL);
+	settle();
+	ck_assert_uint_eq(stats().accepted, 1);
+}
+END_TEST
+
+START_TEST(nonsense_is_no_verdict)
+{
+	node.answer = "[]";
+	submit(1, 7);
+	fake_host_run(host.handle, 50);
+	ck_assert_uint_eq(stats().pending, 1);
+	node.answer = "{\"accepted\":\"yes\"}";
+	fake_host_run(host.handle, 150);
+	ck_assert_uint_eq(stats().pending, 1);
+	node.answer = "{\"accepted\":true}";
+	settle();
+	ck_assert_uint_eq(stats().accepted, 1);
+}
+END_TEST
+
+/* After the tip has moved there is one try more, and then it is over; the file stays. */
+START_TEST(the_tip_moves)
+{
+	static const uint8_t other[32] = {2};
+	uint8_t same[32];
+
+	memset(same, 1, 32);
+	node.away = 1000;
+	submit(1, 7);
+	fake_host_run(host.handle, 50);
+	ck_assert_int_eq(node.calls, 1);
+	tp_submitter_tip(submitter, same);
+	fake_host_run(host.handle, 20);
+	ck_assert_int_eq(node.calls, 1);
+	tp_submitter_tip(submitter, other);
+	settle();
+	ck_assert_int_eq(node.calls, 2);
+	ck_assert_uint_eq(stats().rejected, 1);
+	ck_assert_int_eq(count_files(), 1);
+}
+END_TEST
+
+START_TEST(the_last_try_may_win)
+{
+	static const uint8_t other[32] = {2};
+
+	node.away = 1;
+	submit(1, 7);
+	fake_host_run(host.handle, 50);
+	tp_submitter_tip(submitter, other);
+	settle();
+	ck_assert_uint_eq(stats().accepted, 1);
+	ck_assert_int_eq(count_files(), 0);
+}
+END_TEST
+
+START_TEST(too_many_at_once)
+{
+	node.away = 1000;
+	for (uint8_t i = 0; i < TP_SUBMIT_MAX + 2; i++)
+		submit(1, i);
+	ck_assert_uint_eq(stats().pending, TP_SUBMIT_MAX);
+	/* The journal has those that found no place. */
+	ck_assert_int_eq(count_files(), TP_SUBMIT_MAX + 2);
+}
+END_TEST
+
+START_TEST(a_restart_sends_again)
+{
+	node.away = 1000;
+	submit(1, 7);
+	submit(1, 8);
+	fake_host_run(host.handle, 50);
+	tp_submitter_free(submitter);
+	ck_assert_int_eq(count_files(), 2);
+	node.away = 0;
+	node.calls = 0;
+	submitter = tp_submitter_new(&host, journal);
+	tp_submitter_resume(submitter);
+	ck_assert_uint_eq(stats().pending, 2);
+	settle();
+	ck_assert_int_eq(node.calls, 2);
+	ck_assert_uint_eq(node.size, BLOCK_SIZE);
+	ck_assert_uint_eq(stats().accepted, 2);
+	ck_assert_int_eq(count_files(), 0);
+}
+END_TEST
+
+/* --- the file itself --- */
+
+static void file_name(const uint8_t hash[32], char out[256])
+{
+	char hex[65];
+
+	hex_encode_reversed(hash, 32, hex);
+	snprintf(out, 256, "%s/block-%s.hex", journal, hex);
+}
+
+START_TEST(journal_file)
+{
+	struct buf b;
+	uint8_t hash[32];
+	char path[256], text[2 * BLOCK_SIZE + 8] = "", expected[2 * BLOCK_SIZE + 2];
+	struct stat st;
+	struct error e = {0};
+	FILE *in;
+
+	make_block(&b, 1, 7, hash);
+	ck_assert_msg(tp_journal_write(journal, hash, b.data, b.size, &e) == ADIT_OK, "%s", e.text);
+	ck_assert_int_eq(tp_journal_sync(journal, hash, &e), ADIT_OK);
+	file_name(hash, path);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0600);
+	hex_encode(b.data, b.size, expected);
+	strcat(expected, "\n");
+	in = fopen(path, "r");
+	ck_assert_uint_eq(fread(text, 1, sizeof(text) - 1, in), 2 * BLOCK_SIZE + 1);
+	fclose(in);
+	ck_assert_str_eq(text, expected);
+	ck_assert_int_eq(count_files(), 1);
+	tp_journal_remove(journal, hash);
+	ck_assert_int_eq(count_files(), 0);
+	buf_free(&b);
+}
+END_TEST
+
+START_TEST(journal_without_a_directory)
+{
+	uint8_t hash[32] = {1}, data[100] = {0};
+	struct error e = {0};
+
+	ck_assert_int_eq(tp_journal_write("/nonexistent", hash, data, sizeof(data), &e), ADIT_E_IO);
+	ck_assert_ptr_nonnull(strstr(e.text, "/nonexistent"));
+}
+END_TEST
+
+static void count_block(void *user, const uint8_t hash[32], const uint8_t *block, size_t size)
+{
+	(void)hash;
+	(void)block;
+	ck_assert_uint_eq(size, BLOCK_SIZE);
+	++*(int *)user;
+}
+
+/* What someone else put there, or what is damaged, is left alone and counted. */
+START_TEST(journal_with_strange_files)
+{
+	static const char *const contents[] = {"", "xx\n", "00", "\n"};
+	struct buf b;
+	uint8_t hash[32];
+	char path[256];
+	struct error e;
+	int found = 0;
+	size_t damaged;
+	FILE *out;
+
+	make_block(&b, 1, 7, hash);
+	tp_journal_write(journal, hash, b.data, b.size, &e);
+	hash[0] ^= 1; /* not the hash of that block */
+	tp_journal_write(journal, hash, b.data, b.size, &e);
+	for (size_t i = 0; i < 4; i++) {
+		hash[1]++;
+		file_name(hash, path);
+		out = fopen(path, "w");
+		fputs(contents[i], out);
+		fclose(out);
+	}
+	snprintf(path, sizeof(path), "%s/block-00.hex", journal);
+	fclose(fopen(path, "w"));
+	ck_assert_uint_eq(tp_journal_load(journal, count_block, &found, &damaged), 1);
+	ck_assert_int_eq(found, 1);
+	ck_assert_uint_eq(damaged, 5);
+	ck_assert_int_eq(count_files(), 7);
+	buf_free(&b);
+}
+END_TEST
+
+Suite *tp_submit_suite(void)
+{
+	Suite *s = suite_create("found blocks");
+	TCase *c = tcase_create("found blocks");
+
+	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_add_test(c, accepted);
+	tcase_add_test(c, rejected);
+	tcase_add_test(c, duplicates_count_once);
+	tcase_add_test(c, both_of_two);
+	tcase_add_test(c, the_node_is_away_for_a_while);
+	tcase_add_test(c, no_such_role_yet);
+	tcase_add_test(c, nonsense_is_no_verdict);
+	tcase_add_test(c, the_tip_moves);
+	tcase_add_test(c, the_last_try_may_win);
+	tcase_add_test(c, too_many_at_once);
+	tcase_add_test(c, a_restart_sends_again);
+	tcase_add_test(c, journal_file);
+	tcase_add_test(c, journal_without_a_directory);
+	tcase_add_test(c, journal_with_strange_files);
+	suite_add_tcase(s, c);
+	return s;
+}
