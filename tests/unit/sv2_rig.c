@@ -365,3 +365,52 @@ int rig_dial_plain(struct rig *rig, uint8_t protocol)
 	ck_assert_uint_eq(frame[2], 0x01);
 	return fd;
 }
+
+size_t rig_read_end(struct rig *rig, int fd, uint8_t out[100], uint32_t ms)
+{
+	size_t have = 0;
+
+	while (have < 100 && rig_read(rig, fd, out + have, 1, ms))
+		have++;
+	return have;
+}
+
+bool rig_saw(struct rig *rig, const char *text)
+{
+	return rig->trace.size > 0 &&
+	       memmem(rig->trace.data, rig->trace.size, text, strlen(text)) != NULL;
+}
+
+void rig_dial_sealed(struct rig *rig, struct rig_sealed *peer)
+{
+	struct noise_handshake hs;
+	uint8_t act1[NOISE_ACT1_SIZE];
+	uint8_t act2[NOISE_ACT2_SIZE];
+
+	peer->fd = rig_dial(rig);
+	ck_assert_int_eq(noise_initiator_start(&hs, act1), ADIT_OK);
+	rig_write(peer->fd, act1, sizeof(act1));
+	ck_assert(rig_read(rig, peer->fd, act2, sizeof(act2), 2000));
+	ck_assert_int_eq(noise_initiator_finish(&hs, act2, rig->authority_x, clock_unix(), 10,
+						&peer->send, &peer->receive, NULL),
+			 ADIT_OK);
+}
+
+void rig_write_sealed(struct rig_sealed *peer, const uint8_t *frame, size_t size, int flip)
+{
+	uint8_t wire[1024];
+	size_t wire_size = sv2_sealed_size((uint32_t)size - SV2_HEADER_SIZE);
+
+	ck_assert_uint_le(wire_size, sizeof(wire));
+	ck_assert_int_eq(sv2_seal_frame(&peer->send, frame, size, wire), ADIT_OK);
+	if (flip >= 0)
+		wire[flip] ^= 1;
+	rig_write(peer->fd, wire, wire_size);
+}
+
+void rig_close_sealed(struct rig_sealed *peer)
+{
+	close(peer->fd);
+	noise_cipher_fini(&peer->send);
+	noise_cipher_fini(&peer->receive);
+}

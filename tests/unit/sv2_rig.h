@@ -70,5 +70,21 @@ size_t rig_frame(int32_t message, const void *body, uint8_t *out, size_t capacit
 struct adit_sv2_setup_connection rig_setup(uint8_t protocol, uint32_t flags);
 /* Opens a plain connection and reads SetupConnection.Success. */
 int rig_dial_plain(struct rig *rig, uint8_t protocol);
+/* The server closed FD: reads up to end of file, at most 100 bytes, and returns how many came. */
+size_t rig_read_end(struct rig *rig, int fd, uint8_t out[100], uint32_t ms);
+/* True when the trace of reasons contains TEXT. */
+bool rig_saw(struct rig *rig, const char *text);
+
+/* A peer that speaks Noise. */
+struct rig_sealed {
+	int fd;
+	struct noise_cipher send;
+	struct noise_cipher receive;
+};
+/* Up to the end of the handshake. */
+void rig_dial_sealed(struct rig *rig, struct rig_sealed *peer);
+/* Seals and sends a plain frame; FLIP >= 0 spoils that byte of what is sent. */
+void rig_write_sealed(struct rig_sealed *peer, const uint8_t *frame, size_t size, int flip);
+void rig_close_sealed(struct rig_sealed *peer);
 
 #endif
