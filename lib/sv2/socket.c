@@ -97,7 +97,7 @@ int32_t sv2_address_parse(const char *text, struct sv2_address *a, struct error 
 	if (size > 2 && host[0] == '[' && host[size - 1] == ']') {
 		host++;
 		size -= 2;
-	} else if (memchr(text, ':', size) != NULL) {
+	} else if (strcspn(text, ":[] \t") < size) {
 		size = 0;
 	}
 	if (size == 0 || size >= sizeof(a->host) || !parse_port(colon + 1, &a->port))
