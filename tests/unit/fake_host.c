@@ -64,7 +64,7 @@ struct listening {
 /* Work for the next turn of the loop: an event to deliver, a request, a reply. */
 struct deferred {
 	struct deferred *next;
-	enum { DEFER_EVENT, DEFER_REQUEST, DEFER_REPLY } kind;
+	enum deferred_kind { DEFER_EVENT, DEFER_REQUEST, DEFER_REPLY } kind;
 	struct adit_host *host; /* who receives it */
 	struct adit_request *request;
 	uint64_t id; /* of the subscription or call */
@@ -243,7 +243,7 @@ static struct timeval milliseconds(uint32_t ms)
 /* --- the queue ---------------------------------------------------------------------------------
  */
 
-static struct deferred *defer(struct adit_host *receiver, int kind)
+static struct deferred *defer(struct adit_host *receiver, enum deferred_kind kind)
 {
 	struct deferred *d = need(calloc(1, sizeof(*d)));
 	struct process *p = receiver->process;

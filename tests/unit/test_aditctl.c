@@ -100,8 +100,9 @@ static void redirect(const char *name, int to)
 		_exit(99);
 }
 
-/* Starts aditctl with the arguments up to NULL; on a pseudo-terminal when TTY. */
-static void start(bool tty, ...)
+/* Starts aditctl with the arguments up to NULL; on a pseudo-terminal when TTY, an int because va_start wants
+ * a type that promotion leaves alone. */
+static void start(int tty, ...)
 {
 	char *arguments[16] = {(char *)(uintptr_t)ADITCTL, (char *)(uintptr_t) "-s", run.socket};
 	size_t n = 3;
