@@ -9,6 +9,8 @@
 #include "lib/util/hex.h"
 #include "plugins/pool/pool.h"
 
+#define JSON_FLAGS (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
+
 /* Publishes OBJECT and frees it. */
 static void publish(struct pool *pool, const char *type, struct json_object *object)
 {
@@ -17,7 +19,7 @@ static void publish(struct pool *pool, const char *type, struct json_object *obj
 
 	if (!object)
 		return;
-	text = json_object_to_json_string_length(object, JSON_C_TO_STRING_PLAIN, &size);
+	text = json_object_to_json_string_length(object, JSON_FLAGS, &size);
 	if (text)
 		pool->api->publish(pool->host, type, text, size, NULL, 0);
 	json_object_put(object);

@@ -68,7 +68,6 @@ static void provider_opened(void *context, struct adit_sv2_conn *conn,
 	(void)success;
 	p->conn = conn;
 	p->has_tip = false;
-	pool_log(p->pool, ADIT_LOG_INFO, "connected to template provider %s", p->address);
 	adit_sv2_send(conn, ADIT_SV2_COINBASE_OUTPUT_CONSTRAINTS, &constraints);
 	status_update(p->pool);
 }
@@ -78,7 +77,7 @@ static void provider_closed(void *context, struct adit_sv2_conn *conn, const cha
 	struct provider *p = context;
 
 	(void)conn;
-	if (p->conn)
+	if (p->conn && p->pool->providers.count > 0)
 		pool_log(p->pool, ADIT_LOG_WARNING, "lost template provider %s: %s%s", p->address,
 			 reason, p->pool->current ? "; its last work goes on" : "");
 	else

@@ -12,6 +12,8 @@
 #include "lib/util/hex.h"
 #include "plugins/pool/pool.h"
 
+#define JSON_FLAGS (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
+
 #define MINERS_MAX 200    /* in `status` */
 #define CHANNELS_MAX 2000 /* in `list_channels`; an answer is bounded */
 
@@ -70,8 +72,7 @@ static void answer(struct pool *pool, struct adit_request *request, struct json_
 {
 	size_t size = 0;
 	const char *text =
-	    object ? json_object_to_json_string_length(object, JSON_C_TO_STRING_PLAIN, &size)
-		   : NULL;
+	    object ? json_object_to_json_string_length(object, JSON_FLAGS, &size) : NULL;
 
 	if (text)
 		pool->api->reply(pool->host, request, ADIT_OK, "", text, size, NULL, 0);

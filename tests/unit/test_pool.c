@@ -1436,8 +1436,8 @@ START_TEST(block_found)
 				  1u + (unsigned)standard);
 		ck_assert_ptr_nonnull(
 		    strstr(fake_host_event(b.host, "BlockFound", (size_t)standard), hash));
-		ck_assert_ptr_nonnull(strstr(
-		    fake_host_event(b.host, "BlockFound", (size_t)standard), "\"pool.1\\/7\\/"));
+		ck_assert_ptr_nonnull(
+		    strstr(fake_host_event(b.host, "BlockFound", (size_t)standard), "\"pool.1/7/"));
 		ck_assert(fake_host_logged(b.host, hash));
 		/* The same block again is a duplicate, not a second block. */
 		expect_refused(&m, "duplicate-share");
