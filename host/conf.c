@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "host/conf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/log.h"
+
+/* The keys of [host], and those every role section may have. A schema like a manifest's. */
+static const char *const conf_host_keys[][2] = {
+    {"state_dir", "path | " ADIT_STATEDIR " | - | where roles keep their files"},
+    {"run_dir", "path | " ADIT_RUNDIR " | - | where sockets are made"},
+    {"control_socket", "path | - | - | socket of aditctl; RUN_DIR/control.sock by default"},
+    {"plugin_dir", "path | " ADIT_PLUGINDIR " | - | where plugins and their manifests are"},
+    {"log_level", "enum | info | error,warning,info,debug,trace | what is logged"},
+    {"server_id", "int | 0 | 0..65535 | first part of every extranonce prefix of this host"},
+    {"watchdog", "duration | 5s | 1s..10m | a process silent for so long is killed"},
+};
+static const char *const conf_role_keys[][2] = {
+    {"enabled", "bool | true | - | whether the role is started"},
+    {"process", "string | - | 1..31 | process that the role shares with others"},
+    {"workers", "int | 1 | 1..64 | copies of the process"},
+};
+
+static bool conf_schema(struct schema *s, const char *const (*keys)[2], size_t count)
+{
+	struct error e;
+
+	for (size_t i = 0; i < count; i++) {
+		if (schema_add(s, keys[i][0], keys[i][1], 0, &e) != ADIT_OK)
+			return false;
+	}
+	return true;
+}
+
+/* Tells of a key that is in neither schema, with the nearest that is. */
+static void conf_unknown_key(const struct conf_section *section, const struct conf_setting *setting,
+			     const struct schema *first, const struct schema *second,
+			     struct problems *problems)
+{
+	const char *names[600];
+	size_t count = 0;
+	const char *nearest;
+
+	for (size_t i = 0; i < first->count && count < 300; i++)
+		names[count++] = first->keys[i].name;
+	for (size_t i = 0; second != NULL && i < second->count && count < 600; i++)
+		names[count++] = second->keys[i].name;
+	nearest = schema_nearest(setting->key, names, count);
+	if (nearest != NULL)
+		problems_add(problems, section->file, setting->line,
+			     "%s: unknown key in [%s]; did you mean `%s`?", setting->key,
+			     section->name, nearest);
+	else
+		problems_add(problems, section->file, setting->line, "%s: unknown key in [%s]",
+			     setting->key, section->name);
+}
+
+static bool conf_settings_add(struct conf_setting **settings, size_t *count, const char *key,
+			      char *value, enum schema_type type, unsigned line)
+{
+	struct conf_setting *list = realloc(*settings, (*count + 1) * sizeof(*list));
+	char *name = strdup(key);
+
+	if (list != NULL)
+		*settings = list;
+	if (list == NULL || name == NULL || value == NULL) {
+		free(name);
+		free(value);
+		return false;
+	}
+	list[(*count)++] =
+	    (struct conf_setting){.key = name, .value = value, .type = type, .line = line};
+	return true;
+}
+
+static const struct conf_setting *conf_section_get(const struct conf_section *section,
+						   const char *key)
+{
+	for (size_t i = 0; section != NULL && i < section->count; i++) {
+		if (strcmp(section->settings[i].key, key) == 0)
+			return &section->settings[i];
+	}
+	return NULL;
+}
+
+/* The checked values of SECTION (may be NULL) for all keys of SCHEMA, with defaults. */
+static void conf_check_values(const struct conf_section *section, const struct schema *schema,
+			      const char *base, struct conf_setting **settings, size_t *count,
+			      struct problems *problems)
+{
+	for (size_t i = 0; i < schema->count; i++) {
+		const struct schema_key *key = &schema->keys[i];
+		const struct conf_setting *given = conf_section_get(section, key->name);
+		const char *text = given != NULL ? given->value : key->fallback;
+		char *value;
+		struct error e;
+
+		if (text == NULL && key->required && section != NULL)
+			problems_add(problems, section->file, section->line,
+				     "%s: is required in [%s]: %s", key->name, section->name,
+				     key->help);
+		if (text == NULL)
+			continue;
+		if (schema_value(key, text, base, &value, &e) == ADIT_OK)
+			(void)conf_settings_add(settings, count, key->name, value, key->type,
+						given != NULL ? given->line : 0);
+		else if (section != NULL)
+			problems_add(problems, section->file,
+				     given != NULL ? given->line : section->line, "%s: %s",
+				     key->name, e.text);
+	}
+}
+
+/* Tells of keys that are in neither schema. */
+static void conf_check_keys(const struct conf_section *section, const struct schema *schema,
+			    const struct schema *also, struct problems *problems)
+{
+	for (size_t i = 0; section != NULL && i < section->count; i++) {
+		const struct conf_setting *s = &section->settings[i];
+
+		if (schema_find(schema, s->key) == NULL &&
+		    (also == NULL || schema_find(also, s->key) == NULL))
+			conf_unknown_key(section, s, schema, also, problems);
+	}
+}
+
+static const char *conf_setting_value(const struct conf_setting *settings, size_t count,
+				      const char *key)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(settings[i].key, key) == 0)
+			return settings[i].value;
+	}
+	return NULL;
+}
+
+static const struct conf_section *conf_section_find(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->section_count; i++) {
+		if (strcmp(conf->sections[i].name, name) == 0)
+			return &conf->sections[i];
+	}
+	return NULL;
+}
+
+/* [host]. Relative paths are taken from the configuration file's directory. */
+static void conf_host(struct conf *conf, struct problems *problems)
+{
+	const struct conf_section *section = conf_section_find(conf, "host");
+	struct schema schema = {0};
+	struct conf_setting *v = NULL;
+	size_t n = 0;
+	char base[4096];
+	const char *slash = strrchr(conf->file, '/');
+	const char *control;
+
+	(void)conf_schema(&schema, conf_host_keys,
+			  sizeof(conf_host_keys) / sizeof(conf_host_keys[0]));
+	(void)snprintf(base, sizeof(base), "%.*s", (int)(slash - conf->file), conf->file);
+	conf_check_values(section, &schema, base, &v, &n, problems);
+	conf_check_keys(section, &schema, NULL, problems);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(v[i].key, "state_dir") == 0)
+			conf->state_dir = strdup(v[i].value);
+		else if (strcmp(v[i].key, "run_dir") == 0)
+			conf->run_dir = strdup(v[i].value);
+		else if (strcmp(v[i].key, "plugin_dir") == 0)
+			conf->plugin_dir = strdup(v[i].value);
+		else if (strcmp(v[i].key, "log_level") == 0)
+			conf->log_level = log_level_parse(v[i].value);
+		else if (strcmp(v[i].key, "server_id") == 0)
+			conf->server_id = (uint16_t)atoi(v[i].value);
+		else if (strcmp(v[i].key, "watchdog") == 0)
+			conf->watchdog_ms = (uint32_t)atoi(v[i].value);
+	}
+	control = conf_setting_value(v, n, "control_socket");
+	if (control != NULL)
+		conf->control_socket = strdup(control);
+	else if (asprintf(&conf->control_socket, "%s/control.sock",
+			  conf->run_dir != NULL ? conf->run_dir : "") < 0)
+		conf->control_socket = NULL;
+	conf_settings_free(v, n);
+	schema_free(&schema);
+}
+
+static struct conf_role *conf_role_new(struct conf *conf)
+{
+	struct conf_role **roles = realloc(conf->roles, (conf->role_count + 1) * sizeof(*roles));
+	struct conf_role *role = calloc(1, sizeof(*role));
+
+	if (roles != NULL)
+		conf->roles = roles;
+	if (roles == NULL || role == NULL) {
+		free(role);
+		return NULL;
+	}
+	roles[conf->role_count++] = role;
+	return role;
+}
+
+/* The service process `node`, whose plugin is linked in. */
+static void conf_node(struct conf *conf, const char *text, struct problems *problems)
+{
+	const struct conf_section *section = conf_section_find(conf, "node");
+	struct manifest *m;
+	struct conf_role *role;
+	struct conf_section absent = {.name = (char[]){"node"}, .file = conf->file, .line = 0};
+
+	if (text == NULL)
+		return;
+	m = manifest_parse("node.manifest (linked in)", NULL, text, strlen(text), problems);
+	role = m != NULL && manifests_add(&conf->manifests, m) ? conf_role_new(conf) : NULL;
+	if (role == NULL)
+		return;
+	if (section == NULL)
+		section = &absent;
+	role->instance = strdup("node");
+	role->role = strdup("node");
+	role->process = strdup("node");
+	role->file = strdup(section->file);
+	role->line = section->line;
+	role->enabled = true;
+	role->workers = 1;
+	role->manifest = m;
+	conf_check_values(section, &m->schema, conf->state_dir, &role->settings,
+			  &role->setting_count, problems);
+	conf_check_keys(section, &m->schema, NULL, problems);
+}
+
+/* "role" or "role@name" of a section. */
+static bool conf_role_name(struct conf_role *role, const struct conf_section *section,
+			   struct problems *problems)
+{
+	const char *at = strchr(section->name, '@');
+	size_t size = at != NULL ? (size_t)(at - section->name) : strlen(section->name);
+
+	role->instance = strdup(section->name);
+	role->role = strndup(section->name, size);
+	role->process = strdup(section->name);
+	role->file = strdup(section->file);
+	role->line = section->line;
+	if (role->instance == NULL || role->role == NULL || role->process == NULL)
+		return false;
+	if (at != NULL)
+		role->process[size] = '.';
+	if (!manifest_name_valid(role->role) || (at != NULL && !manifest_name_valid(at + 1)) ||
+	    strcmp(role->role, "host") == 0 || strcmp(role->role, "control") == 0) {
+		problems_add(problems, section->file, section->line,
+			     "[%s]: expected a role or role@name of a-z 0-9 - _", section->name);
+		return false;
+	}
+	return true;
+}
+
+/* The keys every role has. */
+static void conf_role_common(struct conf_role *role, const struct conf_section *section,
+			     const struct schema *common, struct problems *problems)
+{
+	struct conf_setting *v = NULL;
+	size_t n = 0;
+	const char *enabled;
+	const char *process;
+
+	conf_check_values(section, common, "/", &v, &n, problems);
+	enabled = conf_setting_value(v, n, "enabled");
+	role->enabled = enabled == NULL || strcmp(enabled, "true") == 0;
+	role->workers = 1;
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(v[i].key, "workers") == 0) {
+			role->workers = (unsigned)atoi(v[i].value);
+			role->workers_line = v[i].line;
+		}
+	}
+	process = conf_setting_value(v, n, "process");
+	if (process != NULL) {
+		if (!manifest_name_valid(process) || strcmp(process, "node") == 0)
+			problems_add(problems, section->file,
+				     conf_section_get(section, "process")->line,
+				     "process: expected at most 31 of a-z 0-9 - _, and not `node`");
+		free(role->process);
+		role->process = strdup(process);
+	}
+	conf_settings_free(v, n);
+}
+
+static void conf_role_no_plugin(struct conf *conf, const struct conf_role *role,
+				struct problems *problems)
+{
+	const char *names[256];
+	size_t count = 0;
+	const char *nearest;
+
+	for (; count < conf->manifests.count && count < 256; count++)
+		names[count] = conf->manifests.items[count]->name;
+	nearest = schema_nearest(role->role, names, count);
+	conf->soft_problems++;
+	problems_add(problems, role->file, role->line, "[%s]: no usable plugin `%s` in %s%s%s%s",
+		     role->instance, role->role, conf->plugin_dir,
+		     nearest != NULL ? "; did you mean `" : "", nearest != NULL ? nearest : "",
+		     nearest != NULL ? "`?" : "");
+}
+
+static void conf_roles(struct conf *conf, struct problems *problems)
+{
+	struct schema common = {0};
+
+	(void)conf_schema(&common, conf_role_keys,
+			  sizeof(conf_role_keys) / sizeof(conf_role_keys[0]));
+	for (size_t i = 0; i < conf->section_count; i++) {
+		const struct conf_section *section = &conf->sections[i];
+		struct conf_role *role;
+
+		if (strcmp(section->name, "host") == 0 || strcmp(section->name, "node") == 0)
+			continue;
+		role = conf_role_new(conf);
+		if (role == NULL)
+			break;
+		if (!conf_role_name(role, section, problems))
+			continue;
+		conf_role_common(role, section, &common, problems);
+		role->manifest = manifests_find(&conf->manifests, role->role);
+		if (role->manifest == NULL) {
+			if (role->enabled)
+				conf_role_no_plugin(conf, role, problems);
+			role->trouble = strdup("there is no usable plugin of this name");
+			continue;
+		}
+		if (!role->enabled)
+			continue;
+		conf_check_values(section, &role->manifest->schema, conf->state_dir,
+				  &role->settings, &role->setting_count, problems);
+		conf_check_keys(section, &role->manifest->schema, &common, problems);
+	}
+	schema_free(&common);
+}
+
+const char *conf_role_value(const struct conf_role *role, const char *key)
+{
+	return conf_setting_value(role->settings, role->setting_count, key);
+}
+
+const struct conf_role *conf_find(const struct conf *conf, const char *instance)
+{
+	for (size_t i = 0; i < conf->role_count; i++) {
+		if (strcmp(conf->roles[i]->instance, instance) == 0)
+			return conf->roles[i];
+	}
+	return NULL;
+}
+
+/* FILE as an absolute path. */
+static char *conf_absolute(const char *file)
+{
+	char here[4096];
+	char *path;
+
+	if (file[0] == '/')
+		return strdup(file);
+	if (getcwd(here, sizeof(here)) == NULL || asprintf(&path, "%s/%s", here, file) < 0)
+		return NULL;
+	return path;
+}
+
+struct conf *conf_load(const char *file, const char *node_manifest, struct problems *problems,
+		       bool *usable)
+{
+	struct conf *conf = calloc(1, sizeof(*conf));
+	const struct conf_role *node;
+	const char *network = NULL;
+	size_t before = problems->count;
+
+	if (conf == NULL)
+		return NULL;
+	conf->log_level = ADIT_LOG_INFO;
+	conf->watchdog_ms = 5000;
+	conf->file = conf_absolute(file);
+	if (conf->file == NULL) {
+		conf_free(conf);
+		return NULL;
+	}
+	conf_read(conf, problems);
+	conf_host(conf, problems);
+	if (conf->state_dir != NULL && conf->plugin_dir != NULL && conf->run_dir != NULL) {
+		conf->soft_problems = problems->count;
+		manifests_load(&conf->manifests, conf->plugin_dir, problems);
+		conf->soft_problems = problems->count - conf->soft_problems;
+		conf_node(conf, node_manifest, problems);
+		conf_roles(conf, problems);
+	}
+	node = conf_find(conf, "node");
+	if (node != NULL)
+		network = conf_role_value(node, "network");
+	conf->network = strdup(network != NULL ? network : "regtest");
+	*usable = conf_plan(conf, problems) && problems->count - before == conf->soft_problems;
+	return conf;
+}
+
+static void conf_role_free(struct conf_role *role)
+{
+	free(role->instance);
+	free(role->role);
+	free(role->process);
+	free(role->file);
+	free(role->trouble);
+	conf_settings_free(role->settings, role->setting_count);
+	free(role);
+}
+
+void conf_free(struct conf *conf)
+{
+	if (conf == NULL)
+		return;
+	for (size_t i = 0; i < conf->section_count; i++)
+		conf_section_free(&conf->sections[i]);
+	free(conf->sections);
+	for (size_t i = 0; i < conf->role_count; i++)
+		conf_role_free(conf->roles[i]);
+	free(conf->roles);
+	for (size_t i = 0; i < conf->group_count; i++) {
+		free(conf->groups[i].name);
+		free(conf->groups[i].roles);
+		free(conf->groups[i].after);
+	}
+	free(conf->groups);
+	manifests_free(&conf->manifests);
+	free(conf->file);
+	free(conf->state_dir);
+	free(conf->run_dir);
+	free(conf->control_socket);
+	free(conf->plugin_dir);
+	free(conf->network);
+	free(conf);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conf.h: the configuration: adit.conf with [host] and [node], then conf.d/ *.conf beside it in
+ * name order with one section per role instance, checked against the manifests' schemas; and the
+ * plan that follows from it: which process runs which instances, in which order. See adit.conf(5).
+ */
+#ifndef HOST_CONF_H
+#define HOST_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "host/manifest.h"
+#include "host/problems.h"
+
+#define CONF_WORKERS_MAX 64
+
+/* One key of a section, as written; and, for a role's keys, checked (value in the plugin's form).
+ */
+struct conf_setting {
+	char *key;
+	char *value;
+	enum schema_type type;
+	unsigned line; /* 0: a default */
+};
+
+struct conf_section {
+	char *name;
+	char *file;
+	unsigned line;
+	struct conf_setting *settings;
+	size_t count;
+};
+
+/* A role instance: [role] or [role@name]. */
+struct conf_role {
+	char *instance; /* "pool", "sv2-server@miners" */
+	char *role;     /* "pool": the plugin's name */
+	char *process;  /* name of the process it shares, by default its own with `.` for `@` */
+	bool enabled;
+	unsigned workers;
+	unsigned workers_line;           /* 0: not given */
+	const struct manifest *manifest; /* borrowed from conf.manifests; NULL: it has none */
+	struct conf_setting *settings;   /* every key of the schema that has a value */
+	size_t setting_count;
+	char *file;
+	unsigned line;
+	char *trouble; /* why it can't be started; NULL: it can */
+	int mark;      /* of the dependency walk */
+};
+
+/* A process and what it runs. */
+struct conf_group {
+	char *name;
+	struct conf_role **roles; /* borrowed, in dependency order */
+	size_t role_count;
+	unsigned workers;
+	size_t *after; /* groups that have to run before this one is started */
+	size_t after_count;
+};
+
+struct conf {
+	char *file;
+	char *state_dir;
+	char *run_dir;
+	char *control_socket;
+	char *plugin_dir;
+	char *network;
+	int log_level; /* enum adit_log_level */
+	uint16_t server_id;
+	uint32_t watchdog_ms;
+	size_t soft_problems; /* those that stop one role, not the system */
+	struct manifests manifests;
+	struct conf_section *sections; /* as read */
+	size_t section_count;
+	struct conf_role **roles; /* owned; the role `node` first when it is linked in */
+	size_t role_count;
+	struct conf_group *groups; /* in starting order */
+	size_t group_count;
+};
+
+/* Reads and checks everything. PROBLEMS receives what is wrong; *USABLE tells whether the system
+ * can be started in spite of it (a broken manifest or a missing dependency stops one role only).
+ * NODE_MANIFEST is the text of the linked-in role's manifest or NULL. NULL when out of memory. */
+struct conf *conf_load(const char *file, const char *node_manifest, struct problems *problems,
+		       bool *usable);
+void conf_free(struct conf *conf);
+
+const char *conf_role_value(const struct conf_role *role, const char *key);
+const struct conf_role *conf_find(const struct conf *conf, const char *instance);
+
+/* conf_plan.c: dependencies, groups and their order. False when memory ran out. */
+bool conf_plan(struct conf *conf, struct problems *problems);
+
+/* conf_read.c: the files' sections, unchecked. */
+void conf_read(struct conf *conf, struct problems *problems);
+void conf_section_free(struct conf_section *section);
+void conf_settings_free(struct conf_setting *settings, size_t count);
+
+/* True when the running group A and the new group B are the same in every setting. */
+bool conf_group_same(const struct conf *a, const struct conf_group *group_a, const struct conf *b,
+		     const struct conf_group *group_b);
+
+#endif

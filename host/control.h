@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * control.h: the control socket: JSON-RPC 2.0, one JSON object a line each way. Clients are known
+ * by their credentials: root and the host's own user may do everything, others (the socket's group)
+ * read: status, roles, events.
+ */
+#ifndef HOST_CONTROL_H
+#define HOST_CONTROL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/host.h"
+#include "lib/util/buf.h"
+
+struct bufferevent;
+struct event;
+struct json_object;
+struct control_client;
+
+#define CONTROL_REQUESTS_MAX 64
+
+/* JSON-RPC error codes (section 5.1 of its specification); the last one is ours. */
+enum control_error {
+	CONTROL_PARSE = -32700,
+	CONTROL_INVALID = -32600,
+	CONTROL_NO_METHOD = -32601,
+	CONTROL_PARAMS = -32602,
+	CONTROL_FAILED = -32000
+};
+
+/* A request that is being answered. */
+struct control_request {
+	struct control_request *next;
+	struct control_client *client;
+	char *id;  /* JSON text; NULL: a notification, which is not answered */
+	void *job; /* of the method, freed by free_job */
+	void (*free_job)(void *job);
+};
+
+struct control_client {
+	struct control_client *next;
+	struct control *control;
+	struct bufferevent *stream;
+	bool admin;
+	bool closing; /* goes when its output is written */
+	struct control_request *requests;
+	unsigned request_count;
+	struct bus_subscriber subscriber;
+};
+
+struct control {
+	struct host *host;
+	char *path;
+	int fd;
+	struct event *readable;
+	struct control_client *clients;
+	unsigned client_count;
+};
+
+/* Answers REQUEST and frees it. RESULT is JSON text. */
+void control_answer(struct control_request *request, const void *result, size_t size);
+/* DATA_CODE: the adit error of CONTROL_FAILED. */
+void control_error(struct control_request *request, int code, const char *message,
+		   int32_t data_code);
+/* Appends to the client's output; false when it has more waiting than it may. */
+bool control_write(struct control_client *client, const struct buf *text);
+
+/* control_methods.c: begins to answer METHOD. PARAMS is borrowed, NULL when there are none. */
+void control_dispatch(struct control_request *request, const char *method,
+		      struct json_object *params);
+
+/* control_status.c: what `status` and `roles` answer. */
+void control_status(struct control_request *request);
+void control_roles(struct control_request *request);
+
+#endif
