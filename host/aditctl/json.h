@@ -15,7 +15,7 @@
 
 #include "lib/util/error.h"
 
-#define JSON_DEPTH_MAX 32
+#define JSON_DEPTH_MAX 128 /* aditd passes values on to a depth of 64 */
 
 /* Parses exactly one document of SIZE bytes that end with a NUL (TEXT[SIZE] == 0). *OUT is the
  * caller's (json_object_put). The value `null` is a success with *OUT == NULL. ADIT_E_PROTOCOL with
