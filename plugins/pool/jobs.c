@@ -128,14 +128,6 @@ bool jobs_activate(struct jobs *jobs, uint32_t id, const uint8_t target[32])
 	return found;
 }
 
-void jobs_retarget(struct jobs *jobs, const uint8_t target[32])
-{
-	for (uint32_t i = 0; i < jobs->count; i++) {
-		if (jobs->items[i].state == JOB_FUTURE)
-			job_set_target(&jobs->items[i], target);
-	}
-}
-
 struct job *jobs_find(struct jobs *jobs, uint32_t id)
 {
 	/* Newest first: nearly every share is for the active job. */

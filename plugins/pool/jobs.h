@@ -54,11 +54,10 @@ void jobs_fini(struct jobs *jobs);
 struct job *jobs_add(struct jobs *jobs, struct template *template, uint32_t id,
 		     enum job_state state, const uint8_t *prefix, size_t prefix_size);
 void job_set_target(struct job *job, const uint8_t target[32]);
-/* New tip: future job ID becomes active with TARGET, everything else ends. False when there is no
+/* New tip: future job ID becomes active with TARGET, the newest one that was set (SetTarget applies
+ * to future jobs, specification 05 section 5.3.21); everything else ends. False when there is no
  * such future job; then everything else has ended all the same. */
 bool jobs_activate(struct jobs *jobs, uint32_t id, const uint8_t target[32]);
-/* Future jobs take TARGET (SetTarget applies to them, specification 05 section 5.3.21). */
-void jobs_retarget(struct jobs *jobs, const uint8_t target[32]);
 /* The active or past job ID, else NULL. */
 struct job *jobs_find(struct jobs *jobs, uint32_t id);
 struct job *jobs_active(struct jobs *jobs);

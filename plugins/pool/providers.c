@@ -83,7 +83,6 @@ static void provider_closed(void *context, struct adit_sv2_conn *conn, const cha
 	else
 		pool_log(p->pool, ADIT_LOG_DEBUG, "template provider %s: %s", p->address, reason);
 	p->conn = NULL;
-	p->has_tip = false;
 	drop_futures(p);
 	choose_active(p->pool);
 }

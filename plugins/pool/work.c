@@ -289,7 +289,6 @@ void work_retarget(struct channel *channel)
 
 	memcpy(m.maximum_target.b, channel->target, 32);
 	adit_sv2_send(channel->conn->sv2, ADIT_SV2_SET_TARGET, &m);
-	jobs_retarget(&channel->jobs, channel->target);
 	channel->needs_job = true;
 	work_tick(channel, clock_monotonic_ms());
 }

@@ -21,6 +21,7 @@
 #include "lib/util/clock.h"
 #include "lib/util/hex.h"
 #include "plugins/pool/pool.h"
+#include "plugins/pool/work.h"
 #include "tests/unit/fake_host.h"
 #include "tests/unit/fake_sv2.h"
 
@@ -726,7 +727,10 @@ START_TEST(update_channel)
 	ck_assert_mem_eq(s->body.set_target.maximum_target.b, u.maximum_target.b, 32);
 	/* A job a second at most for one channel: the client could ask for ever more. */
 	ck_assert_uint_eq(fake_conn_count(c, ADIT_SV2_NEW_EXTENDED_MINING_JOB), 0);
-	ck_assert(channel_find(c->user, m.channel)->needs_job);
+	work_tick(channel_find(c->user, m.channel), clock_monotonic_ms() + 2000);
+	ck_assert_uint_eq(fake_conn_count(c, ADIT_SV2_NEW_EXTENDED_MINING_JOB), 1);
+	work_tick(channel_find(c->user, m.channel), clock_monotonic_ms() + 9000);
+	ck_assert_uint_eq(fake_conn_count(c, ADIT_SV2_NEW_EXTENDED_MINING_JOB), 1);
 	leave(&b, c);
 	bench_end(&b);
 }
@@ -1004,6 +1008,11 @@ START_TEST(duplicates_outlive_reannouncement)
 	ck_assert_mem_eq(twin.header, m.header, 80);
 	expect_refused(&twin, "duplicate-share");
 	expect_refused(&m, "duplicate-share"); /* nor did its job go stale */
+	ck_assert_uint_eq(b.pool->duplicates.count, 1);
+	/* A new tip makes room: shares of the old one are stale, whatever they are. */
+	new_tip(&b, 0, 2, NBITS_HARD);
+	ck_assert_uint_eq(b.pool->duplicates.count, 0);
+	expect_refused(&m, "stale-share");
 	leave(&b, c);
 	bench_end(&b);
 }
@@ -1256,7 +1265,7 @@ START_TEST(provider_breaks_protocol)
 	t = template_message(&b, false);
 	ck_assert_int_eq(h->new_template(provider(&b, 0), &b.tdp[0]->head, &t), ADIT_E_PROTOCOL);
 	ck_assert_int_eq(send_tip(&b, 0, 77, 1, NBITS_HARD), ADIT_E_PROTOCOL);
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 5; i++) {
 		t = template_message(&b, true);
 		switch (i) {
 		case 0:
@@ -1267,6 +1276,9 @@ START_TEST(provider_breaks_protocol)
 			break;
 		case 2:
 			t.coinbase_tx_value_remaining = UINT64_MAX;
+			break;
+		case 3:
+			t.coinbase_tx_outputs_count = 0;
 			break;
 		default:
 			/* 100 bytes of scriptSig are all that there is. */
@@ -1335,6 +1347,35 @@ START_TEST(provider_goes_and_comes)
 	tdp_close(&b, 0);
 	ck_assert_uint_eq(fake_conn_count(c, ADIT_SV2_SET_NEW_PREV_HASH), 1);
 	ck_assert_int_eq(b.pool->tip.prev_hash[0], 3);
+	leave(&b, c);
+	bench_end(&b);
+}
+END_TEST
+
+/* A future job of one provider is ended by the tip of another: it has to be sent again. */
+START_TEST(announcement_ended_by_other_provider)
+{
+	struct bench b;
+	struct fake_conn *c;
+	struct miner m;
+	uint64_t id;
+
+	bench_ready(&b, NULL, NBITS_HARD);
+	tdp_close(&b, 0);
+	tdp_open(&b, 1);
+	new_tip(&b, 1, 1, NBITS_HARD);
+	c = connect_miner(&b, 1, 0);
+	m = open_miner(&b, c, false);
+	id = send_template(&b, 1, true); /* announced */
+	tdp_open(&b, 0);
+	new_tip(&b, 0, 2, NBITS_HARD); /* ends it */
+	tdp_close(&b, 0);
+	fake_conn_skip(c);
+	ck_assert_int_eq(send_tip(&b, 1, id, 3, NBITS_HARD), ADIT_OK);
+	take_job(&m);
+	ck_assert_int_eq(m.prev_hash[0], 3);
+	solve(&m, m.target, true);
+	expect_accepted(&m);
 	leave(&b, c);
 	bench_end(&b);
 }
@@ -1756,6 +1797,7 @@ static void add_tests(TCase *c)
 	tcase_add_test(c, opened_between_job_and_tip);
 	tcase_add_test(c, provider_breaks_protocol);
 	tcase_add_test(c, provider_goes_and_comes);
+	tcase_add_test(c, announcement_ended_by_other_provider);
 	tcase_add_test(c, block_found);
 	tcase_add_test(c, block_above_share_target);
 	tcase_add_test(c, block_while_provider_is_away);
