@@ -39,6 +39,29 @@ static const struct {
     {"publish_events", CAPABILITY_PUBLISH_EVENTS},
     {"call_module", CAPABILITY_CALL_MODULE},
     {"register_module_api", CAPABILITY_REGISTER_MODULE_API},
+    {"read_blockchain", CAPABILITY_READ_BLOCKCHAIN},
+    {"submit_block", CAPABILITY_SUBMIT_BLOCK},
+    /* known names for which the ABI has nothing to check */
+    {"read_utxo", 0},
+    {"read_chain_state", 0},
+    {"send_transactions", 0},
+    {"read_mempool", 0},
+    {"read_network", 0},
+    {"network_access", 0},
+    {"read_lightning", 0},
+    {"read_payment", 0},
+    {"read_storage", 0},
+    {"write_storage", 0},
+    {"manage_storage", 0},
+    {"read_filesystem", 0},
+    {"write_filesystem", 0},
+    {"manage_filesystem", 0},
+    {"register_rpc_endpoint", 0},
+    {"manage_timers", 0},
+    {"report_metrics", 0},
+    {"read_metrics", 0},
+    {"discover_modules", 0},
+    {"queue_inbound_block", 0},
 };
 
 bool manifest_name_valid(const char *name)
@@ -80,28 +103,42 @@ static void manifest_set(struct manifest_parser *p, char **field, const char *ke
 	*field = strdup(value);
 }
 
+static bool manifest_capability(const char *name, size_t size, uint32_t *bit)
+{
+	for (size_t i = 0; i < sizeof(manifest_capabilities) / sizeof(manifest_capabilities[0]);
+	     i++) {
+		if (strlen(manifest_capabilities[i].name) == size &&
+		    memcmp(manifest_capabilities[i].name, name, size) == 0) {
+			*bit = manifest_capabilities[i].bit;
+			return true;
+		}
+	}
+	return false;
+}
+
 static void manifest_add_capabilities(struct manifest_parser *p, const char *value, unsigned line)
 {
+	const char *names[sizeof(manifest_capabilities) / sizeof(manifest_capabilities[0])];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		names[i] = manifest_capabilities[i].name;
 	while (*value != '\0') {
+		char name[64];
+		const char *nearest;
+		uint32_t bit;
 		size_t span;
-		bool known = false;
 
 		value += strspn(value, ", \t");
 		span = strcspn(value, ", \t");
-		for (size_t i = 0;
-		     i < sizeof(manifest_capabilities) / sizeof(manifest_capabilities[0]); i++) {
-			const char *name = manifest_capabilities[i].name;
-
-			if (strlen(name) == span && memcmp(name, value, span) == 0) {
-				p->m->capabilities |= manifest_capabilities[i].bit;
-				known = true;
-			}
+		if (span > 0 && manifest_capability(value, span, &bit)) {
+			p->m->capabilities |= bit;
+		} else if (span > 0) {
+			(void)snprintf(name, sizeof(name), "%.*s", (int)span, value);
+			nearest = schema_nearest(name, names, sizeof(names) / sizeof(names[0]));
+			problems_add(p->problems, p->file, line, "capabilities: `%s` is none%s%s",
+				     name, nearest != NULL ? "; did you mean " : "",
+				     nearest != NULL ? nearest : "");
 		}
-		if (!known && span > 0)
-			problems_add(p->problems, p->file, line,
-				     "capabilities: %.*s is none; expected subscribe_events, "
-				     "publish_events, call_module, register_module_api",
-				     (int)span, value);
 		value += span;
 	}
 }

@@ -11,12 +11,15 @@
 #include "host/problems.h"
 #include "host/schema.h"
 
-/* Capabilities, named as in manifests. */
+/* Capabilities that this host checks, as bits; manifests may ask for others of the list in
+ * manifest.c, too. */
 enum capability {
 	CAPABILITY_SUBSCRIBE_EVENTS = 1 << 0,
 	CAPABILITY_PUBLISH_EVENTS = 1 << 1,
-	CAPABILITY_CALL_MODULE = 1 << 2,
-	CAPABILITY_REGISTER_MODULE_API = 1 << 3
+	CAPABILITY_CALL_MODULE = 1 << 2,         /* calls to roles */
+	CAPABILITY_REGISTER_MODULE_API = 1 << 3, /* methods that others call */
+	CAPABILITY_READ_BLOCKCHAIN = 1 << 4,     /* calls to `node` that read */
+	CAPABILITY_SUBMIT_BLOCK = 1 << 5         /* node.submit_block */
 };
 
 struct manifest_dependency {

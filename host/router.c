@@ -283,14 +283,33 @@ static void router_answer_process(void *user, uint64_t tag, const struct call_re
 	(void)ipc_send(p->channel, &frame);
 }
 
+/* The capability that a call needs: blocks are read and submitted with rights of their own. */
+static uint32_t router_needed(const char *target, const char *method, const char **name)
+{
+	if (strcmp(target, "node") == 0 && strcmp(method, "submit_block") == 0) {
+		*name = "submit_block";
+		return CAPABILITY_SUBMIT_BLOCK;
+	}
+	if (strcmp(target, "node") == 0 && strcmp(method, "get_status") != 0) {
+		*name = "read_blockchain";
+		return CAPABILITY_READ_BLOCKCHAIN;
+	}
+	*name = "call_module";
+	return CAPABILITY_CALL_MODULE;
+}
+
 static void router_call_frame(struct process *p, const struct endpoint *e,
 			      const struct ipc_frame *frame)
 {
-	if ((e->capabilities & CAPABILITY_CALL_MODULE) == 0) {
-		const struct call_reply reply = {.error = ADIT_E_PERMISSION_DENIED,
-						 .message =
-						     "the capability call_module is missing"};
+	const char *needed;
+	char text[128];
 
+	if ((e->capabilities & router_needed(frame->text, frame->name, &needed)) == 0) {
+		const struct call_reply reply = {.error = ADIT_E_PERMISSION_DENIED,
+						 .message = text};
+
+		(void)snprintf(text, sizeof(text), "the capability %s is missing in its manifest",
+			       needed);
 		router_answer_process(p, frame->correlation, &reply);
 		return;
 	}

@@ -167,12 +167,24 @@ static int32_t schema_string(const struct schema_key *key, const char *text, str
 	return ADIT_OK;
 }
 
+/* An absolute path without `.` components and doubled slashes. */
 static void schema_path(const char *text, const char *base, struct buf *out)
 {
-	if (text[0] == '/' || text[0] == '\0')
-		(void)buf_printf(out, "%s", text);
-	else
-		(void)buf_printf(out, "%s/%s", base, text);
+	const char *parts[2] = {text[0] == '/' ? "" : base, text};
+
+	for (size_t i = 0; i < 2 && text[0] != '\0'; i++) {
+		const char *at = parts[i];
+
+		while (*at != '\0') {
+			size_t span = strcspn(at, "/");
+
+			if (span > 0 && (span != 1 || at[0] != '.'))
+				(void)buf_printf(out, "/%.*s", (int)span, at);
+			at += span + (at[span] == '/' ? 1 : 0);
+		}
+	}
+	if (out->size == 0 && text[0] != '\0')
+		(void)buf_printf(out, "/");
 }
 
 /* Comma list of addresses. */

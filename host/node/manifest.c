@@ -19,7 +19,7 @@ const char adit_node_manifest[] =
     " | where blocks come from: a chain of its own with worthless coins, or a Bitcoin node\n"
     "network = enum | regtest | main,testnet4,testnet3,signet,regtest"
     " | the network; a node that is on another one is not used\n"
-    "template_interval = duration | 30s | 1s..10m"
+    "template_interval = duration | 15s | 1s..10m"
     " | a new template is asked for at least this often\n"
     /* backend = bitcoin-rpc */
     "rpc_url = string | - | - | http://HOST:PORT/ of the node's RPC server;"

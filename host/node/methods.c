@@ -42,7 +42,7 @@ static void reply_object(struct service *s, struct adit_request *request,
 /* Answers with ADIT_E_UNAVAILABLE and returns false unless the node is usable. */
 static bool ready(struct service *s, struct adit_request *request)
 {
-	char message[400];
+	char message[512];
 
 	if (s->state == SERVICE_READY && s->tip_known)
 		return true;

@@ -12,7 +12,7 @@
 
 static const struct backend *backend_find(const char *name)
 {
-	static const struct backend *const backends[] = {&backend_embedded};
+	static const struct backend *const backends[] = {&backend_embedded, &backend_rpc};
 
 	for (size_t i = 0; name != NULL && i < sizeof(backends) / sizeof(backends[0]); i++)
 		if (strcmp(backends[i]->name, name) == 0)

@@ -85,7 +85,7 @@ static bool wanted(struct service *s, const char *type)
 /* The line in `aditctl status`. */
 static void show_status(struct service *s)
 {
-	char line[400];
+	char line[512];
 
 	if (s->state == SERVICE_READY && s->tip_known)
 		snprintf(line, sizeof(line), "%s, height %u%s%s", s->backend->name, s->tip.height,

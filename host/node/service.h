@@ -15,10 +15,11 @@
 #include "lib/bitcoin/address.h"
 #include "lib/util/error.h"
 
-#define SERVICE_MAX_BLOCK 4000000 /* consensus: no block's serialization exceeds its weight limit  \
-				   */
-#define SERVICE_MAX_REQUESTS 64   /* submissions and block fetches under way */
-#define SERVICE_OWN_BLOCKS 64     /* accepted submissions that are remembered, to count each once */
+#define SERVICE_MAX_BLOCK                                                                          \
+	4000000                 /* consensus: no block's serialization exceeds its weight limit    \
+				 */
+#define SERVICE_MAX_REQUESTS 64 /* submissions and block fetches under way */
+#define SERVICE_OWN_BLOCKS 64   /* accepted submissions that are remembered, to count each once */
 
 enum service_state {
 	SERVICE_CONNECTING,
@@ -46,7 +47,7 @@ struct service {
 	char network[16];
 	char state_dir[256];
 	enum service_state state;
-	char detail[256];
+	char detail[384];
 	char version[64]; /* of the node, as it calls itself */
 	bool initial_download;
 	uint64_t mempool_tx;
