@@ -190,6 +190,8 @@ static int32_t plugin_stop(void *instance)
 {
 	struct instance *in = instance;
 
+	if (in->server == NULL)
+		return ADIT_OK;
 	sv2_server_pause(in->server);
 	sv2_server_each(in->server, close_one, NULL);
 	if (drained(in))
