@@ -75,16 +75,17 @@ static void provider_opened(void *context, struct adit_sv2_conn *conn,
 static void provider_closed(void *context, struct adit_sv2_conn *conn, const char *reason)
 {
 	struct provider *p = context;
+	bool was_connected = p->conn != NULL;
 
 	(void)conn;
-	if (p->conn && p->pool->providers.count > 0)
-		pool_log(p->pool, ADIT_LOG_WARNING, "lost template provider %s: %s%s", p->address,
-			 reason, p->pool->current ? "; its last work goes on" : "");
-	else
-		pool_log(p->pool, ADIT_LOG_DEBUG, "template provider %s: %s", p->address, reason);
+	(void)reason; /* the client has logged it */
 	p->conn = NULL;
 	drop_futures(p);
 	choose_active(p->pool);
+	if (was_connected && p->pool->current && !p->pool->providers.active &&
+	    p->pool->providers.count > 0)
+		pool_log(p->pool, ADIT_LOG_WARNING,
+			 "no template provider is left: mining goes on with the last template");
 }
 
 static void add_future(struct provider *p, struct template *t)
@@ -189,7 +190,7 @@ static void client_log(void *user, int32_t level, const char *text)
 {
 	struct provider *p = user;
 
-	pool_log(p->pool, level, "template provider %s: %s", p->address, text);
+	pool_log(p->pool, level, "template provider: %s", text);
 }
 
 /* "unix:PATH" is plain, inside of the machine; everything else is "HOST:PORT KEY", encrypted, with

@@ -503,6 +503,7 @@ START_TEST(opens_with_template_and_tip)
 	ck_assert(b.server.open);
 	ck_assert_uint_eq(b.server.opened_times, 1);
 	ck_assert_ptr_nonnull(strstr(fake_host_status(b.host), "is away"));
+	ck_assert(fake_host_logged(b.host, "goes on with the last template"));
 	bench_end(&b);
 }
 END_TEST
