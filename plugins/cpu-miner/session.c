@@ -501,9 +501,6 @@ static void on_closed(void *context, struct adit_sv2_conn *conn, const char *rea
 	if (s->reopening)
 		h->api->timer_cancel(h->handle, s->reopen);
 	s->reopening = false;
-	if (s->conn != NULL)
-		miner_log(h, ADIT_LOG_WARNING, "the connection to %s ended: %s",
-			  s->options->upstream, reason);
 	s->conn = NULL;
 	s->stats.connected = false;
 	close_channel(s);

@@ -47,6 +47,7 @@ int main(void)
 
 	srunner_add_suite(r, miner_search_suite());
 	srunner_add_suite(r, miner_hasher_suite());
+	srunner_add_suite(r, miner_plugin_suite());
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);

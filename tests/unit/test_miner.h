@@ -11,6 +11,7 @@
 Suite *miner_channel_suite(void);
 Suite *miner_search_suite(void);
 Suite *miner_hasher_suite(void);
+Suite *miner_plugin_suite(void);
 
 /* An active standard job like any, with TARGET (NULL: every hash meets it). */
 struct miner_job *test_job(const uint8_t *target);

@@ -11,5 +11,6 @@ Suite *tp_classes_suite(void);
 Suite *tp_provider_suite(void);
 Suite *tp_submit_suite(void);
 Suite *tp_source_suite(void);
+Suite *tp_plugin_suite(void);
 
 #endif
