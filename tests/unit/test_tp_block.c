@@ -79,17 +79,24 @@ static void teardown(void)
 /* The coinbase with marker, flag and the witness of zeros, as a pool sends it. */
 static void add_witness(void)
 {
-	uint8_t *end = coinbase + solution.coinbase_size;
+	uint8_t bare[sizeof(coinbase)];
+	size_t n = solution.coinbase_size;
+	struct buf out = {0};
 
-	memmove(coinbase + 6, coinbase + 4, solution.coinbase_size - 4);
-	coinbase[4] = 0;
-	coinbase[5] = 1;
-	end += 2;
-	memmove(end - 4 + 34, end - 4, 4);
-	memset(end - 4, 0, 34);
-	end[-4] = 1;
-	end[-3] = 32;
-	solution.coinbase_size += 36;
+	memcpy(bare, coinbase, n);
+	buf_append(&out, bare, 4);
+	buf_append_u8(&out, 0);
+	buf_append_u8(&out, 1);
+	buf_append(&out, bare + 4, n - 8);
+	buf_append_u8(&out, 1);
+	buf_append_u8(&out, 32);
+	memset(coinbase, 0, 32);
+	buf_append(&out, coinbase, 32);
+	buf_append(&out, bare + n - 4, 4);
+	ck_assert(!out.failed);
+	memcpy(coinbase, out.data, out.size);
+	solution.coinbase_size = out.size;
+	buf_free(&out);
 }
 
 START_TEST(known_share)
