@@ -248,7 +248,9 @@ static void client_closed(struct sv2_conn *conn, const char *reason)
 			client_failed(c, reason);
 		return;
 	}
-	if (!c->stopping)
+	if (conn->end == SV2_END_LOCAL)
+		sv2_log(&c->log, ADIT_LOG_INFO, "%s: %s", conn->peer, reason);
+	else
 		client_log_failure(c, reason);
 	if (c->callbacks.closed != NULL)
 		c->callbacks.closed(c->context, &conn->head, reason);
@@ -368,14 +370,14 @@ static struct sv2_client *client_new(struct event_base *base,
 	client_defaults(c, options);
 	timeouts[0] = c->conn_options.handshake_timeout_ms;
 	timeouts[1] = c->conn_options.idle_timeout_ms;
-	if (sv2_address_parse(options->address, &c->configured, e) != ADIT_OK ||
-	    sv2_loop_init(&c->loop, base, sv2_loop_tick_for(timeouts, 2), client_destroy, c) !=
-		ADIT_OK) {
+	if (sv2_address_parse(options->address, &c->configured, e) != ADIT_OK) {
 		free(c);
 		return NULL;
 	}
 	c->target = c->configured;
-	c->retry = evtimer_new(base, on_retry, c);
+	if (sv2_loop_init(&c->loop, base, sv2_loop_tick_for(timeouts, 2), client_destroy, c) ==
+	    ADIT_OK)
+		c->retry = evtimer_new(base, on_retry, c);
 	if (c->retry == NULL) {
 		(void)error_set(e, ADIT_E_NO_MEMORY, "out of memory");
 		client_destroy(c);

@@ -36,7 +36,9 @@ struct sv2_client_options {
 };
 
 /* HANDLERS kept by reference. The first attempt is made from the loop. NULL with E filled when the
- * address can't be parsed. */
+ * address can't be parsed. Without handlers for them, Reconnect is followed (same authority key,
+ * same encryption; back to ADDRESS when the new place can't be reached) and ChannelEndpointChanged
+ * ignored. */
 struct sv2_client *sv2_client_new_mining(struct event_base *base,
 					 const struct sv2_client_options *options,
 					 const struct adit_sv2_mining_client_handlers *handlers,
@@ -45,7 +47,7 @@ struct sv2_client *sv2_client_new_template(struct event_base *base,
 					   const struct sv2_client_options *options,
 					   const struct adit_sv2_template_client_handlers *handlers,
 					   void *context, struct error *e);
-/* Closes; `closed` is called if a connection was open. */
+/* Closes; `closed` is called if a connection was open. May be called from a handler. */
 void sv2_client_free(struct sv2_client *c);
 /* The connection while it is set up, else NULL. */
 struct adit_sv2_conn *sv2_client_conn(struct sv2_client *c);

@@ -153,7 +153,7 @@ static void conn_drain(struct sv2_conn *c)
 		return;
 	c->eof_out = true;
 	c->deadline = clock_monotonic_ms() + LINGER_MS;
-	if (shutdown(c->fd, SHUT_WR) < 0)
+	if (c->eof_in || shutdown(c->fd, SHUT_WR) < 0)
 		sv2_conn_destroy(c);
 }
 
@@ -197,11 +197,13 @@ static void conn_read_ended(struct sv2_conn *c, int error)
 {
 	char reason[96];
 
-	if (c->phase == SV2_DRAINING) {
-		sv2_conn_destroy(c);
-		return;
-	}
 	(void)event_del(c->read_event);
+	c->eof_in = true;
+	if (c->phase == SV2_DRAINING) {
+		if (error != 0 || sv2_conn_pending(c) == 0)
+			sv2_conn_destroy(c);
+		return; /* a peer that closed only its side gets the rest */
+	}
 	if (error == 0)
 		(void)snprintf(reason, sizeof(reason), "closed by the peer");
 	else

@@ -95,6 +95,7 @@ struct sv2_conn {
 	bool write_armed;
 	bool drop;    /* do not bother to write what is queued */
 	bool eof_out; /* end of file was sent */
+	bool eof_in;  /* and received */
 	/* receiving */
 	bool batch; /* the application has seen a message of this read */
 	bool in_payload;

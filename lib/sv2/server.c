@@ -182,11 +182,12 @@ static void server_closed(struct sv2_conn *c, const char *reason)
 {
 	struct server_conn *sc = server_conn_of(c);
 	struct sv2_server *s = sc->server;
-	bool fault = c->end != SV2_END_LOCAL && c->end != SV2_END_PEER;
 
 	server_count_end(s, c);
-	sv2_log_limited(&s->log, fault ? ADIT_LOG_INFO : ADIT_LOG_DEBUG, "%s (%u): %s", c->peer,
-			c->id, reason);
+	if (c->end == SV2_END_LOCAL || c->end == SV2_END_PEER)
+		sv2_log(&s->log, ADIT_LOG_DEBUG, "%s (%u): %s", c->peer, c->id, reason);
+	else
+		sv2_log_limited(&s->log, ADIT_LOG_INFO, "%s (%u): %s", c->peer, c->id, reason);
 	if (!c->opened) {
 		server_handshake_over(s);
 		return;

@@ -27,9 +27,9 @@ struct sv2_server_options {
 	uint32_t handshake_timeout_ms; /* accept to SetupConnection, 0: 10000 */
 	uint32_t idle_timeout_ms;      /* nothing received, 0: never */
 	uint32_t write_timeout_ms;     /* queued and nothing taken, 0: 30000 */
-	size_t max_pending;            /* bytes queued a connection, 0: 4 MiB */
-	uint32_t max_connections;      /* 0: 1024 */
-	uint32_t max_handshakes;       /* not yet set up, 0: 256 */
+	size_t max_pending; /* bytes queued a connection, 0: 4 MiB; one message alone may pass it */
+	uint32_t max_connections; /* 0: 1024 */
+	uint32_t max_handshakes;  /* not yet set up, 0: 256 */
 	sv2_log_fn log;
 	void *log_user;
 	/* May be NULL: told of every connection that is set up, and of its end. */
@@ -54,18 +54,19 @@ struct sv2_server_stats {
 
 struct sv2_server *sv2_server_new(struct event_base *base,
 				  const struct sv2_server_options *options);
-/* Closes everything; `closed` is called for each open connection. */
+/* Closes everything; `closed` is called for each open connection. May be called from a handler. */
 void sv2_server_free(struct sv2_server *s);
 /* Accepts on FD, which stays the caller's. IS_UNIX only names peers. */
 int32_t sv2_server_listen(struct sv2_server *s, int fd, bool is_unix);
-/* Handler tables, one a protocol; kept by reference. NULL withdraws (its connections close,
- * `closed` is called before this returns). No table: SetupConnection of it is refused,
- * "unsupported-protocol". */
+/* Handler tables, one a protocol; kept by reference. ADIT_E_EXISTS when there is one already. NULL
+ * withdraws: its connections are sent Reconnect and closed, `closed` is called before this returns.
+ * No table: SetupConnection of it is refused with "unsupported-protocol". */
 int32_t sv2_server_set_mining(struct sv2_server *s, const struct adit_sv2_mining_server_handlers *h,
 			      void *context);
 int32_t sv2_server_set_template(struct sv2_server *s,
 				const struct adit_sv2_template_server_handlers *h, void *context);
-/* Accepting pauses while no protocol is open; at first all are closed. */
+/* Accepting pauses while no protocol is open; at first all are closed. SetupConnection of a
+ * protocol that is closed while another is open is refused with "service-unavailable". */
 void sv2_server_set_open(struct sv2_server *s, uint8_t protocol, bool open);
 /* Stops accepting; connections stay (drain). */
 void sv2_server_pause(struct sv2_server *s);
