@@ -20,7 +20,8 @@ struct sv2_dial {
 	struct timeval timeout;
 	sv2_dial_fn fn;
 	void *user;
-	struct event *event; /* the next step, or the socket that is being connected */
+	struct event
+	    *event; /* the next step, the time-out of the resolver, or the socket under way */
 	struct evdns_base *dns;
 	struct evdns_getaddrinfo_request *request;
 	struct evutil_addrinfo *found;
@@ -128,6 +129,9 @@ static void on_resolved(int result, struct evutil_addrinfo *found, void *arg)
 
 	d->request = NULL;
 	d->found = found;
+	if (d->event != NULL)
+		event_free(d->event);
+	d->event = NULL;
 	if (d->cancelled) {
 		dial_free(d);
 		return;
@@ -137,6 +141,31 @@ static void on_resolved(int result, struct evutil_addrinfo *found, void *arg)
 		(void)snprintf(d->error, sizeof(d->error), "%s: %s", d->address.host,
 			       evutil_gai_strerror(result));
 	dial_try(d);
+}
+
+/* The resolver calls back once more, and D is freed then. */
+static void dial_abandon(struct sv2_dial *d)
+{
+	if (d->event != NULL)
+		event_free(d->event);
+	d->event = NULL;
+	d->cancelled = true;
+	evdns_getaddrinfo_cancel(d->request);
+}
+
+static void on_resolver_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	struct sv2_dial *d = arg;
+	sv2_dial_fn fn = d->fn;
+	void *user = d->user;
+	char error[sizeof(d->error)];
+
+	(void)fd;
+	(void)what;
+	(void)snprintf(error, sizeof(error), "%s: the name server does not answer",
+		       d->address.host);
+	dial_abandon(d);
+	fn(user, -1, error);
 }
 
 /* A machine without /etc/resolv.conf still has /etc/hosts. */
@@ -152,8 +181,12 @@ static void dial_resolve(struct sv2_dial *d, const char *port, const struct evut
 	(void)evdns_base_resolv_conf_parse(d->dns, DNS_OPTIONS_ALL, "/etc/resolv.conf");
 	/* May answer at once: then D is gone and NULL comes back. */
 	request = evdns_getaddrinfo(d->dns, d->address.host, port, hints, on_resolved, d);
-	if (request != NULL)
-		d->request = request;
+	if (request == NULL)
+		return;
+	d->request = request;
+	d->event = evtimer_new(d->base, on_resolver_timeout, d);
+	if (d->event != NULL)
+		(void)event_add(d->event, &d->timeout);
 }
 
 static void dial_tcp(struct sv2_dial *d)
@@ -212,11 +245,8 @@ void sv2_dial_cancel(struct sv2_dial *d)
 {
 	if (d == NULL)
 		return;
-	if (d->request == NULL) {
+	if (d->request == NULL)
 		dial_free(d);
-		return;
-	}
-	/* The resolver calls back later, and D is freed then. */
-	d->cancelled = true;
-	evdns_getaddrinfo_cancel(d->request);
+	else
+		dial_abandon(d);
 }
