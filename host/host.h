@@ -112,6 +112,7 @@ struct host {
 	uint32_t last_endpoint;
 	bool announced; /* NodeStartupCompleted */
 	bool stopping;
+	uint64_t stopping_ms; /* since when */
 };
 
 /* supervisor.c */

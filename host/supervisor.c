@@ -21,6 +21,7 @@
 #define RESTART_MOST_MS 30000
 #define HEALTHY_MS 60000  /* running for so long: the next failure is a first one */
 #define STOP_MS 5000      /* allowed to a process that was asked to stop */
+#define STOP_AGAIN_MS 1000  /* asked to stop again this soon is the same wish */
 #define ABORT_MS 2000     /* between SIGABRT and SIGKILL */
 #define TICK_LATE_MS 2000 /* a tick later than this: it was us who did not run */
 
@@ -384,12 +385,16 @@ void supervisor_stop(struct host *host)
 {
 	if (!host->stopping) {
 		host->stopping = true;
+		host->stopping_ms = clock_monotonic_ms();
 		log_line(ADIT_LOG_INFO, "aditd", "stopping");
 		router_host_event(host, "NodeShutdown",
 				  "{\"reason\":\"asked\",\"timeout_seconds\":5}");
 		supervisor_advance(host);
 		return;
 	}
+	/* Shells and timeout(1) send the same wish to process and group: one wish. */
+	if (clock_monotonic_ms() - host->stopping_ms < STOP_AGAIN_MS)
+		return;
 	log_line(ADIT_LOG_WARNING, "aditd", "asked again: all processes are killed");
 	for (struct group *group = host->groups; group != NULL; group = group->next) {
 		for (size_t i = 0; i < group->process_count; i++)

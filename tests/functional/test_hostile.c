@@ -377,6 +377,26 @@ START_TEST(unknown_channel_and_job)
 }
 END_TEST
 
+/* Shares of the other kind: the channel is not one that takes them. */
+START_TEST(wrong_kind_of_share)
+{
+	static const uint8_t extranonce[13];
+	struct adit_sv2_submit_shares_extended share = {
+	    .extranonce = {.data = extranonce, .size = sizeof(extranonce)},
+	};
+
+	probe_ready(&probe, harness.port);
+	probe_open_standard(&probe, &channel);
+	share.channel_id = channel.id;
+	share.sequence_number = ++channel.sequence;
+	share.job_id = channel.job_id;
+	share.ntime = channel.ntime;
+	share.version = channel.version;
+	must(probe_send(&probe, ADIT_SV2_SUBMIT_SHARES_EXTENDED, &share), "closed");
+	verdict_is(share.sequence_number, "invalid-channel-id");
+}
+END_TEST
+
 START_TEST(difficulty_too_low)
 {
 	probe_ready(&probe, harness.port);
@@ -529,6 +549,7 @@ int main(void)
 	tcase_add_test(c, messages_in_the_wrong_place);
 	tcase_add_test(c, random_payloads);
 	tcase_add_test(c, unknown_channel_and_job);
+	tcase_add_test(c, wrong_kind_of_share);
 	tcase_add_test(c, difficulty_too_low);
 	tcase_add_test(c, duplicate_share);
 	tcase_add_test(c, stale_share);

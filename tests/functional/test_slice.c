@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +171,17 @@ START_TEST(chain_survives_a_restart)
 }
 END_TEST
 
+/* The same wish twice, as timeout(1) sends it to a process and to its group, is one wish. */
+START_TEST(asked_twice_to_stop)
+{
+	start("standard");
+	ck_assert_int_eq(kill(harness.pid, SIGTERM), 0);
+	ck_assert_int_eq(kill(harness.pid, SIGINT), 0);
+	harness_await_end();
+	must(!harness_log_has("killed"), "a role was killed");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("slice");
@@ -182,6 +194,7 @@ int main(void)
 	tcase_add_loop_test(c, blocks_are_found_through_noise, 0, 2);
 	tcase_add_test(c, two_miners_and_aditctl);
 	tcase_add_test(c, chain_survives_a_restart);
+	tcase_add_test(c, asked_twice_to_stop);
 	suite_add_tcase(suite, c);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
