@@ -133,18 +133,35 @@ static bool control_id(struct json_object *message, char **id)
 	return *id != NULL;
 }
 
-static void control_request(struct control_client *client, struct json_object *message)
+/* What is no request is answered even without an id (JSON-RPC 2.0, section 5). */
+static bool control_is_request(struct json_object *message, struct json_object **method,
+			       struct json_object **params)
 {
 	struct json_object *version;
-	struct json_object *method;
-	struct json_object *params = NULL;
-	struct control_request *request;
-	char *id;
 
-	if (!json_object_is_type(message, json_type_object) || !control_id(message, &id)) {
-		control_send_error(client, "null", CONTROL_INVALID,
-				   "expected one JSON-RPC 2.0 request a line",
+	*params = NULL;
+	return json_object_object_get_ex(message, "jsonrpc", &version) &&
+	       json_object_is_type(version, json_type_string) &&
+	       strcmp(json_object_get_string(version), "2.0") == 0 &&
+	       json_object_object_get_ex(message, "method", method) &&
+	       json_object_is_type(*method, json_type_string) &&
+	       (!json_object_object_get_ex(message, "params", params) || *params == NULL ||
+		json_object_is_type(*params, json_type_object));
+}
+
+static void control_request(struct control_client *client, struct json_object *message)
+{
+	struct json_object *method;
+	struct json_object *params;
+	struct control_request *request;
+	char *id = NULL;
+
+	if (!json_object_is_type(message, json_type_object) || !control_id(message, &id) ||
+	    !control_is_request(message, &method, &params)) {
+		control_send_error(client, id != NULL ? id : "null", CONTROL_INVALID,
+				   "expected \"jsonrpc\":\"2.0\", a method and params as an object",
 				   ADIT_E_INVALID_ARGUMENT);
+		free(id);
 		return;
 	}
 	request = client->request_count < CONTROL_REQUESTS_MAX ? calloc(1, sizeof(*request)) : NULL;
@@ -159,18 +176,7 @@ static void control_request(struct control_client *client, struct json_object *m
 	request->next = client->requests;
 	client->requests = request;
 	client->request_count++;
-	if (!json_object_object_get_ex(message, "jsonrpc", &version) ||
-	    !json_object_is_type(version, json_type_string) ||
-	    strcmp(json_object_get_string(version), "2.0") != 0 ||
-	    !json_object_object_get_ex(message, "method", &method) ||
-	    !json_object_is_type(method, json_type_string) ||
-	    (json_object_object_get_ex(message, "params", &params) && params != NULL &&
-	     !json_object_is_type(params, json_type_object)))
-		control_error(request, CONTROL_INVALID,
-			      "expected \"jsonrpc\":\"2.0\", a method and params as an object",
-			      ADIT_E_INVALID_ARGUMENT);
-	else
-		control_dispatch(request, json_object_get_string(method), params);
+	control_dispatch(request, json_object_get_string(method), params);
 }
 
 static void control_line(struct control_client *client, const char *line, size_t size)

@@ -131,6 +131,8 @@ void supervisor_reap(struct host *host);
 void supervisor_started(struct process *p);
 /* Ends a process that broke the protocol or does not answer. */
 void supervisor_abort(struct process *p, const char *why);
+/* The process closed its channel; REASON "" or what it did wrong. */
+void supervisor_closed(struct process *p, const char *reason);
 void supervisor_free(struct host *host);
 void supervisor_tick(struct host *host);
 const char *process_state_name(enum process_state state);

@@ -234,9 +234,9 @@ static void process_closed(void *user, const char *reason)
 {
 	struct process *p = user;
 
-	/* its exit is what counts; a live process without a channel is of no use */
+	/* the end of the stream comes just before the exit, which says more */
 	if (p->pid != 0 && p->state != PROCESS_STOPPING)
-		supervisor_abort(p, reason[0] != '\0' ? reason : "it closed its channel");
+		supervisor_closed(p, reason);
 }
 
 /* The socketpair, the child, and the channel in the host. */

@@ -23,6 +23,7 @@
 #define STOP_MS 5000      /* allowed to a process that was asked to stop */
 #define STOP_AGAIN_MS 1000  /* asked to stop again this soon is the same wish */
 #define ABORT_MS 2000     /* between SIGABRT and SIGKILL */
+#define CLOSED_MS 2000    /* allowed between the end of its channel and its exit */
 #define TICK_LATE_MS 2000 /* a tick later than this: it was us who did not run */
 
 const char *process_state_name(enum process_state state)
@@ -91,7 +92,7 @@ static uint32_t process_pause(const struct process *p, enum process_exit how)
 		pause = RESTART_FIRST_MS << (p->failures > 0 ? p->failures - 1 : 0);
 	if (pause > RESTART_MOST_MS)
 		pause = RESTART_MOST_MS;
-	return pause - pause / 4 + random_below(pause / 2 + 1);
+	return pause - random_below(pause / 4 + 1);
 }
 
 static void process_fail(struct process *p, enum process_exit how, const char *text)
@@ -134,6 +135,14 @@ void supervisor_abort(struct process *p, const char *why)
 	process_set_timer(p, ABORT_MS);
 }
 
+void supervisor_closed(struct process *p, const char *reason)
+{
+	if (reason[0] != '\0')
+		supervisor_abort(p, reason);
+	else if (!p->aborted)
+		process_set_timer(p, CLOSED_MS);
+}
+
 static void process_stop(struct process *p)
 {
 	const struct ipc_frame frame = {.kind = IPC_STOP};
@@ -159,6 +168,8 @@ static void process_on_timer(evutil_socket_t fd, short what, void *user)
 			 STOP_MS / 1000);
 	if (p->pid != 0 && (p->aborted || p->state == PROCESS_STOPPING))
 		process_kill(p, SIGKILL);
+	else if (p->pid != 0)
+		supervisor_abort(p, "it closed its channel and did not exit");
 	else if (p->state == PROCESS_FAILING)
 		process_start(p);
 }

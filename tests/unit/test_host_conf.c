@@ -1,0 +1,652 @@
+/* SPDX-License-Identifier: MIT */
+/* Configuration: INI files, schemas, manifests, the plan of processes. */
+#include "config.h"
+
+#include <ftw.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <check.h>
+
+#include "host/conf.h"
+#include "host/ini_file.h"
+#include "host/manifest.h"
+#include "host/schema.h"
+
+/* --- INI ----------------------------------------------------------------------------------------
+ */
+
+struct seen {
+	char text[16384];
+	size_t size;
+};
+
+static void seen_section(void *user, const char *name, unsigned line)
+{
+	struct seen *s = user;
+
+	s->size +=
+	    (size_t)snprintf(s->text + s->size, sizeof(s->text) - s->size, "%u[%s] ", line, name);
+}
+
+static void seen_value(void *user, const char *key, const char *value, unsigned line)
+{
+	struct seen *s = user;
+
+	s->size += (size_t)snprintf(s->text + s->size, sizeof(s->text) - s->size, "%u:%s=%s ", line,
+				    key, value);
+}
+
+static void parse(struct seen *s, struct problems *p, const char *text, size_t size)
+{
+	const struct ini_sink sink = {s, seen_section, seen_value};
+
+	memset(s, 0, sizeof(*s));
+	memset(p, 0, sizeof(*p));
+	ini_file_parse("f", text, size, &sink, p);
+}
+
+static void check_ini(const char *text, const char *seen, size_t problems, const char *first)
+{
+	struct seen s;
+	struct problems p;
+
+	parse(&s, &p, text, strlen(text));
+	ck_assert_str_eq(s.text, seen);
+	ck_assert_msg(p.count == problems, "%zu problems, first: %s", p.count,
+		      p.count > 0 ? p.texts[0] : "");
+	if (first != NULL)
+		ck_assert_str_eq(p.texts[0], first);
+	problems_free(&p);
+}
+
+START_TEST(test_ini_lines)
+{
+	check_ini("[a]\nx = 1\n\n# c\n; c\n[b]\ny=2 ; c\n", "1[a] 2:x=1 6[b] 7:y=2 ", 0, NULL);
+	check_ini("\xef\xbb\xbf[a]\r\n  x  =  a b  \r\n\tz: 3", "1[a] 2:x=a b 3:z=3 ", 0, NULL);
+	/* a section without keys, a value with # and ;, an empty value */
+	check_ini("[a]\n[b]\nk = a#b;c\ne =\n", "1[a] 2[b] 3:k=a#b;c 4:e= ", 0, NULL);
+	check_ini("", "", 0, NULL);
+}
+END_TEST
+
+START_TEST(test_ini_problems)
+{
+	check_ini("x = 1\n[a]\ny\nz = 1\nw\n", "2[a] 4:z=1 ", 3,
+		  "f:1: `x` stands before the first [section]");
+	check_ini("[a\nx = 1\n", "", 2, "f:1: `]` is missing: [a");
+	check_ini("[a]\nx = \x01\n", "1[a] ", 1, "f:2: a control character (byte 1)");
+	check_ini("[aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]\n", "", 1,
+		  "f:1: the section's name is longer than 48 bytes");
+}
+END_TEST
+
+START_TEST(test_ini_nul)
+{
+	struct seen s;
+	struct problems p;
+
+	parse(&s, &p, "[a]\nx=1\0y=2\nz=3\n", 16);
+	ck_assert_uint_eq(p.count, 1);
+	ck_assert_str_eq(s.text, "1[a] 3:z=3 ");
+	problems_free(&p);
+}
+END_TEST
+
+/* inih's own buffer holds 200 bytes: longer values arrive whole all the same, at every length and
+ * with every character at the places where they are cut. */
+START_TEST(test_ini_long)
+{
+	const char *fill = "abc def;ghi#jkl ,.=:[]x";
+
+	for (size_t length = 150; length < 1200; length += 7) {
+		char text[2048];
+		char expected[2048];
+		char value[1300];
+		struct seen s;
+		struct problems p;
+
+		for (size_t i = 0; i < length; i++)
+			value[i] = fill[(i + length) % strlen(fill)];
+		value[0] = 'v';
+		value[length - 1] = 'w';
+		value[length] = '\0';
+		(void)snprintf(text, sizeof(text), "[a]\nkey = %s\nnext = 1\n", value);
+		(void)snprintf(expected, sizeof(expected), "1[a] 2:key=%s 3:next=1 ", value);
+		parse(&s, &p, text, strlen(text));
+		ck_assert_uint_eq(p.count, 0);
+		ck_assert_str_eq(s.text, expected);
+		problems_free(&p);
+	}
+}
+END_TEST
+
+START_TEST(test_ini_too_long)
+{
+	char *text = malloc(6000);
+	struct seen s;
+	struct problems p;
+
+	ck_assert_ptr_nonnull(text);
+	memset(text, 'x', 6000);
+	memcpy(text, "[a]\nk=", 6);
+	memcpy(text + 5990, "\nb=1\n    \n", 10);
+	parse(&s, &p, text, 6000);
+	ck_assert_uint_eq(p.count, 1);
+	ck_assert_str_eq(p.texts[0], "f:2: the line is longer than 4096 bytes");
+	ck_assert_str_eq(s.text, "1[a] 3:b=1 ");
+	problems_free(&p);
+	free(text);
+}
+END_TEST
+
+/* --- schema -------------------------------------------------------------------------------------
+ */
+
+/* The value of TEXT under DEFINITION, or "! message". Static. */
+static const char *value_of(const char *definition, const char *text)
+{
+	static char out[2048];
+	struct schema s = {0};
+	struct error e;
+	char *value;
+
+	if (schema_add(&s, "k", definition, 1, &e) != ADIT_OK) {
+		(void)snprintf(out, sizeof(out), "!! %s", e.text);
+	} else if (schema_value(&s.keys[0], text, "/base", &value, &e) != ADIT_OK) {
+		(void)snprintf(out, sizeof(out), "! %s", e.text);
+	} else {
+		(void)snprintf(out, sizeof(out), "%s", value);
+		free(value);
+	}
+	schema_free(&s);
+	return out;
+}
+
+START_TEST(test_schema_values)
+{
+	static const char *const good[][3] = {
+	    {"int | - | -10..10 | h", "-7", "-7"},
+	    {"int | - | - | h", "9223372036854775807", "9223372036854775807"},
+	    {"float | 6 | 0.1..1000 | h", "0.1", "0.1"},
+	    {"float | - | - | h", "1e-9", "1e-9"},
+	    {"bool | - | - | h", "yes", "true"},
+	    {"bool | - | - | h", "off", "false"},
+	    {"enum | a | a, b ,c | h", "b", "b"},
+	    {"path | - | - | h", "x/./y", "/base/x/y"},
+	    {"path | - | - | h", "/x//y", "/x/y"},
+	    {"duration | 1s | 1ms..1h | h", "1h", "3600000"},
+	    {"duration | - | - | h", "1.5s", "1500"},
+	    {"duration | - | - | h", "250ms", "250"},
+	    {"duration | - | - | h", "0", "0"},
+	    {"string | - | 1..3 | h", "abc", "abc"},
+	    {"listen | - | - | h", "localhost:1, [::1]:2 ,unix:s",
+	     "127.0.0.1:1,[::1]:2,unix:/base/s"},
+	    {"listen | - | - | h", "*:3333", "0.0.0.0:3333"},
+	    {"connect | - | - | h", "unix:/a/b, pool.example:3333 KEY",
+	     "unix:/a/b,pool.example:3333 KEY"},
+	};
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		ck_assert_str_eq(value_of(good[i][0], good[i][1]), good[i][2]);
+}
+END_TEST
+
+START_TEST(test_schema_refusals)
+{
+	static const char *const bad[][3] = {
+	    {"int | - | -10..10 | h", "11", "! expected -10..10, not 11"},
+	    {"int | - | - | h", "1x", "! expected a whole number, not `1x`"},
+	    {"int | - | - | h", "", "! expected a whole number, not ``"},
+	    {"int | - | - | h", "9223372036854775808",
+	     "! expected a whole number, not `9223372036854775808`"},
+	    {"float | - | - | h", "nan", "! expected a number, not `nan`"},
+	    {"float | - | - | h", "0x10", "! expected a number, not `0x10`"},
+	    {"float | - | 0..1 | h", "1.5", "! expected 0..1, not 1.5"},
+	    {"bool | - | - | h", "maybe", "! expected true or false, not `maybe`"},
+	    {"enum | - | a,b | h", "c", "! expected one of a,b, not `c`"},
+	    {"enum | - | a,b | h", "a,b", "! expected one of a,b, not `a,b`"},
+	    {"enum | - | a,b | h", "", "! expected one of a,b, not ``"},
+	    {"duration | - | - | h", "5",
+	     "! expected a duration like 500ms, 5s, 2m or 1h, not `5`"},
+	    {"duration | - | - | h", "-5s",
+	     "! expected a duration like 500ms, 5s, 2m or 1h, not `-5s`"},
+	    {"duration | - | 1s..5s | h", "6s", "! expected 1s..5s, not 6s"},
+	    {"string | - | 1..3 | h", "abcd", "! expected 1..3 bytes, not 4"},
+	    {"listen | - | - | h", "host:1",
+	     "! expected a numeric address before the port, not `host:1`"},
+	    {"listen | - | - | h", "1.2.3.4:65536",
+	     "! expected HOST:PORT, [V6]:PORT or unix:PATH, not `1.2.3.4:65536`"},
+	    {"listen | - | - | h", "::1:5",
+	     "! expected HOST:PORT, [V6]:PORT or unix:PATH, not `::1:5`"},
+	    {"listen | - | - | h", "1.2.3.4:5,,",
+	     "! expected a comma-separated list of addresses, not `,`"},
+	    {"listen | - | - | h", "unix:", "! expected a path after `unix:`"},
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_str_eq(value_of(bad[i][0], bad[i][1]), bad[i][2]);
+}
+END_TEST
+
+START_TEST(test_schema_definitions)
+{
+	static const char *const bad[] = {
+	    "int",
+	    "int | 1",
+	    "number | 1 | - | h",
+	    "int | x | - | h",
+	    "int | 5 | 6..7 | h",
+	    "int | 5 | 7..6 | h",
+	    "int | 5 | 6 | h",
+	    "enum | - | - | h",
+	    "bool | - | 0..1x | h",
+	    "",
+	    " | | | ",
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_msg(strncmp(value_of(bad[i], "1"), "!!", 2) == 0, "%s", bad[i]);
+}
+END_TEST
+
+START_TEST(test_schema_socket_path)
+{
+	char path[200] = "unix:/";
+
+	memset(path + 6, 'x', 106);
+	ck_assert_str_eq(value_of("listen | - | - | h", path), path); /* 107 bytes of path */
+	path[6 + 106] = 'x';
+	ck_assert_ptr_nonnull(strstr(value_of("listen | - | - | h", path), "at most 107 bytes"));
+}
+END_TEST
+
+START_TEST(test_schema_nearest)
+{
+	static const char *const words[] = {"payout", "shares_per_minute", "listen"};
+
+	ck_assert_str_eq(schema_nearest("payuot", words, 3), "payout");
+	ck_assert_str_eq(schema_nearest("share_per_minute", words, 3), "shares_per_minute");
+	ck_assert_ptr_null(schema_nearest("xyz", words, 3));
+	ck_assert_ptr_null(schema_nearest("completely_different", words, 3));
+}
+END_TEST
+
+/* --- manifests ----------------------------------------------------------------------------------
+ */
+
+#define PLUGIN(name, more)                                                                         \
+	"[plugin]\nname = " name "\nversion = 0.1.0\nentry_point = " name                          \
+	".so\ndescription = d\nauthor = a\n" more
+
+static struct manifest *manifest_of(const char *text, struct problems *p)
+{
+	memset(p, 0, sizeof(*p));
+	return manifest_parse("m", "/plugins", text, strlen(text), p);
+}
+
+START_TEST(test_manifest)
+{
+	struct problems p;
+	struct manifest *m = manifest_of(
+	    PLUGIN("pool",
+		   "workers = many ; or one\ncapabilities = publish_events, submit_block\n"
+		   "[dependencies]\nsv2-server = >=0.1\n[optional_dependencies]\nx =\n"
+		   "[config_schema]\npayout = string | required | - | who is paid | what\n"),
+	    &p);
+
+	ck_assert_ptr_nonnull(m);
+	ck_assert_str_eq(m->entry_point, "/plugins/pool.so");
+	ck_assert(m->many_workers);
+	ck_assert_uint_eq(m->capabilities, CAPABILITY_PUBLISH_EVENTS | CAPABILITY_SUBMIT_BLOCK);
+	ck_assert_uint_eq(m->dependency_count, 2);
+	ck_assert(!m->dependencies[0].optional && m->dependencies[1].optional);
+	ck_assert_str_eq(m->schema.keys[0].help, "who is paid | what");
+	ck_assert(m->schema.keys[0].required);
+	manifest_free(m);
+}
+END_TEST
+
+START_TEST(test_manifest_problems)
+{
+	static const char *const bad[][2] = {
+	    {"", "m: [plugin] name is missing"},
+	    {PLUGIN("p", "colour = red\n"),
+	     "m:7: colour: unknown key; expected name, version, entry_point, description, author, "
+	     "workers or capabilities"},
+	    {PLUGIN("p", "capabilities = publish_event\n"),
+	     "m:7: capabilities: `publish_event` is none; did you mean publish_events"},
+	    {PLUGIN("p", "workers = 2\n"), "m:7: workers: expected one or many, not `2`"},
+	    {PLUGIN("p", "name = q\n"), "m:7: name: was given before"},
+	    {PLUGIN("P", ""), "m:2: name: expected at most 31 of a-z 0-9 - _, not `P`"},
+	    {PLUGIN("p", "[dependency]\n"),
+	     "m:7: [dependency] is no section of a manifest; did you mean dependencies"},
+	    {PLUGIN("p", "[config_schema]\nk = int | x | - | h\n"),
+	     "m:8: k: expected a whole number, not `x`"},
+	    {PLUGIN("p", "[config_schema]\nK = int | 1 | - | h\n"),
+	     "m:8: K: expected a key of a-z 0-9 _, and at most 256 of them"},
+	    {"[plugin]\nname = p\nversion = 1\nentry_point = ../p.so\ndescription = d\nauthor = "
+	     "a\n",
+	     "m:4: entry_point: expected the name of a file beside the manifest"},
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct problems p;
+		struct manifest *m = manifest_of(bad[i][0], &p);
+
+		ck_assert_ptr_null(m);
+		ck_assert_str_eq(p.texts[0], bad[i][1]);
+		problems_free(&p);
+	}
+}
+END_TEST
+
+START_TEST(test_versions)
+{
+	ck_assert(manifest_version_meets("0.1.0", ""));
+	ck_assert(manifest_version_meets("0.1.0", "*"));
+	ck_assert(manifest_version_meets("0.1.0", ">=0.1"));
+	ck_assert(manifest_version_meets("0.10", "> 0.9"));
+	ck_assert(!manifest_version_meets("0.1.0", ">0.1"));
+	ck_assert(!manifest_version_meets("0.1.0", ">=0.1.1"));
+	ck_assert(manifest_version_meets("1.2", "<=1.2.0"));
+	ck_assert(manifest_version_meets("1.2", "1.2"));
+	ck_assert(!manifest_version_meets("1.2", "<1.2"));
+}
+END_TEST
+
+/* --- whole configurations -----------------------------------------------------------------------
+ */
+
+static char directory[64];
+
+static void setup(void)
+{
+	char path[128];
+
+	(void)snprintf(directory, sizeof(directory), "/tmp/adit-conf-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	(void)snprintf(path, sizeof(path), "%s/conf.d", directory);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	(void)snprintf(path, sizeof(path), "%s/plugins", directory);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+	(void)st;
+	(void)type;
+	(void)where;
+	return remove(path);
+}
+
+static void teardown(void)
+{
+	(void)nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void put(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void put(const char *name, const char *format, ...)
+{
+	char path[160];
+	va_list args;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", directory, name);
+	f = fopen(path, "w");
+	ck_assert_ptr_nonnull(f);
+	va_start(args, format);
+	(void)vfprintf(f, format, args);
+	va_end(args);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+static const char node_manifest[] =
+    "[plugin]\nname = node\nversion = 0.1.0\ndescription = d\nauthor = a\n[config_schema]\n"
+    "network = enum | regtest | regtest,main | n\n";
+
+static struct conf *load(struct problems *p, bool *usable)
+{
+	char path[160];
+
+	memset(p, 0, sizeof(*p));
+	(void)snprintf(path, sizeof(path), "%s/adit.conf", directory);
+	return conf_load(path, node_manifest, p, usable);
+}
+
+/* True when a problem ends with TEXT (what is before it is the place). */
+static bool has(const struct problems *p, const char *place, const char *text)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		if (strstr(p->texts[i], place) != NULL && strstr(p->texts[i], text) != NULL)
+			return true;
+	}
+	for (size_t i = 0; i < p->count; i++)
+		(void)fprintf(stderr, "%s\n", p->texts[i]);
+	return false;
+}
+
+static void put_main(const char *more)
+{
+	put("adit.conf", "[host]\nstate_dir = state\nrun_dir = run\nplugin_dir = plugins\n%s",
+	    more);
+}
+
+static void put_plugin(const char *name, const char *more)
+{
+	char file[64];
+
+	(void)snprintf(file, sizeof(file), "plugins/%s.manifest", name);
+	put(file,
+	    "[plugin]\nname = %s\nversion = 0.1.0\nentry_point = %s.so\ndescription = d\n"
+	    "author = a\n%s",
+	    name, name, more);
+}
+
+START_TEST(test_conf_good)
+{
+	struct problems p;
+	bool usable;
+	struct conf *c;
+	const struct conf_role *role;
+	char path[160];
+
+	put_main("server_id = 7\nwatchdog = 2s\n[node]\nnetwork = main\n");
+	put_plugin("a", "[dependencies]\nb =\n");
+	put_plugin("b", "workers = many\n[config_schema]\nlisten = listen | - | - | h\n"
+			"n = int | 5 | - | h\nd = path | x | - | h\n");
+	put("conf.d/10-a.conf", "[a]\nprocess = together\n");
+	put("conf.d/20-b.conf",
+	    "[b]\nprocess = together\nlisten = unix:s.sock\n[b@two]\nworkers = 3\n");
+	put("conf.d/ignored.txt", "rubbish");
+	c = load(&p, &usable);
+	ck_assert_uint_eq(p.count, 0);
+	ck_assert(usable);
+	ck_assert_str_eq(c->network, "main");
+	ck_assert_int_eq(c->server_id, 7);
+	ck_assert_uint_eq(c->watchdog_ms, 2000);
+	(void)snprintf(path, sizeof(path), "%s/run/control.sock", directory);
+	ck_assert_str_eq(c->control_socket, path);
+	ck_assert_uint_eq(c->group_count, 3);
+	ck_assert_str_eq(c->groups[0].name, "node");
+	ck_assert_str_eq(c->groups[1].name, "together");
+	ck_assert_str_eq(c->groups[1].roles[0]->instance, "b"); /* a depends on it */
+	ck_assert_str_eq(c->groups[1].roles[1]->instance, "a");
+	ck_assert_str_eq(c->groups[2].name, "b.two");
+	ck_assert_uint_eq(c->groups[2].workers, 3);
+	ck_assert_uint_eq(c->groups[1].after_count, 1); /* node */
+	role = conf_find(c, "b");
+	(void)snprintf(path, sizeof(path), "unix:%s/state/s.sock", directory);
+	ck_assert_str_eq(conf_role_value(role, "listen"), path);
+	ck_assert_str_eq(conf_role_value(role, "n"), "5");
+	(void)snprintf(path, sizeof(path), "%s/state/x", directory);
+	ck_assert_str_eq(conf_role_value(role, "d"), path);
+	conf_free(c);
+}
+END_TEST
+
+START_TEST(test_conf_errors_collected)
+{
+	struct problems p;
+	bool usable;
+
+	put_main("log_levle = info\nserver_id = 65536\n[node]\nnetwork = moon\nfoo = 1\n");
+	put_plugin("pool", "[config_schema]\npayout = string | required | - | who is paid\n"
+			   "shares_per_minute = float | 6 | 0.1..1000 | h\n");
+	put("conf.d/10.conf", "[pool]\nenabled = perhaps\nworkers = 65\nprocess = No\n"
+			      "share_per_minute = 6\n[host]\nlog_level = debug\n");
+	put("conf.d/20.conf", "[pool]\npayout = x\n[pool@UP]\n[pool@x]\npayout = x\npayout = y\n");
+	conf_free(load(&p, &usable));
+	ck_assert(!usable);
+	ck_assert(has(
+	    &p, "adit.conf:5: ", "log_levle: unknown key in [host]; did you mean `log_level`?"));
+	ck_assert(has(&p, "adit.conf:6: ", "server_id: expected 0..65535, not 65536"));
+	ck_assert(has(&p, "adit.conf:8: ", "network: expected one of regtest,main, not `moon`"));
+	ck_assert(has(&p, "adit.conf:9: ", "foo: unknown key in [node]"));
+	ck_assert(has(&p, "10.conf:2: ", "enabled: expected true or false, not `perhaps`"));
+	ck_assert(has(&p, "10.conf:3: ", "workers: expected 1..64, not 65"));
+	ck_assert(has(&p, "10.conf:4: ", "process: expected"));
+	ck_assert(
+	    has(&p, "10.conf:5: ",
+		"share_per_minute: unknown key in [pool]; did you mean `shares_per_minute`?"));
+	ck_assert(has(&p, "10.conf:1: ", "payout: is required in [pool]: who is paid"));
+	ck_assert(has(&p, "10.conf:6: ", "[host] belongs into"));
+	ck_assert(has(&p, "20.conf:1: ", "[pool] stands at"));
+	ck_assert(has(&p, "20.conf:3: ", "[pool@UP]: expected a role"));
+	ck_assert(has(&p, "20.conf:6: ", "payout: was given in line 5, too"));
+	problems_free(&p);
+}
+END_TEST
+
+/* What is wrong with one role stops that role only. */
+START_TEST(test_conf_soft)
+{
+	struct problems p;
+	bool usable;
+	struct conf *c;
+
+	put_main("");
+	put_plugin("a", "[dependencies]\nb =\n");
+	put_plugin("b", "[dependencies]\nc = >=2\n");
+	put_plugin("c", "");
+	put_plugin("x", "[dependencies]\ny =\n");
+	put_plugin("y", "[dependencies]\nx =\n");
+	put_plugin("bad", "nonsense\n");
+	put("conf.d/1.conf", "[a]\n[b]\n[c]\n[x]\n[y]\n[bad]\n[poool]\n[off]\nenabled = no\n");
+	c = load(&p, &usable);
+	ck_assert(usable);
+	ck_assert(has(&p, "bad.manifest:7: ", "neither"));
+	ck_assert(has(&p, "1.conf:6: ", "[bad]: no usable plugin `bad`"));
+	ck_assert(has(&p, "1.conf:7: ", "[poool]: no usable plugin `poool`"));
+	ck_assert(has(&p, "1.conf:2: ", "[b]: needs `c` >=2"));
+	ck_assert(has(&p, "1.conf:1: ", "[a]: needs the role `b`"));
+	ck_assert(has(&p, "1.conf:", "which depends on it in turn"));
+	ck_assert_uint_eq(c->group_count, 2); /* node and c */
+	ck_assert_str_eq(c->groups[1].name, "c");
+	conf_free(c);
+	problems_free(&p);
+}
+END_TEST
+
+START_TEST(test_conf_conflicts)
+{
+	struct problems p;
+	bool usable;
+
+	put_main("");
+	put_plugin("a", "workers = many\n[config_schema]\nlisten = listen | 127.0.0.1:1 | - | h\n");
+	put_plugin("one", "");
+	put("conf.d/1.conf",
+	    "[a]\nprocess = p\nworkers = 2\n[a@b]\nprocess = p\nworkers = 3\n"
+	    "listen = 127.0.0.1:1\n[one]\nprocess = p\n[a@c]\nlisten = 127.0.0.1:0\n"
+	    "[a@d]\nlisten = 127.0.0.1:0\n");
+	conf_free(load(&p, &usable));
+	ck_assert(!usable);
+	ck_assert(has(&p, "1.conf:6: ", "workers: [a] in the same process `p` says 2"));
+	ck_assert(
+	    has(&p, "1.conf:", "`one`, which shares the process `p`, can run in one worker only"));
+	ck_assert(has(&p, "1.conf:7: ", "listen: 127.0.0.1:1 is taken by [a]"));
+	ck_assert_uint_eq(p.count, 3);
+	problems_free(&p);
+}
+END_TEST
+
+START_TEST(test_conf_missing)
+{
+	struct problems p;
+	bool usable;
+
+	conf_free(load(&p, &usable)); /* no adit.conf at all */
+	ck_assert(!usable);
+	ck_assert(has(&p, "adit.conf: ", "No such file"));
+	problems_free(&p);
+	put_main("plugin_dir = nowhere\n");
+	conf_free(load(&p, &usable));
+	ck_assert(!usable);
+	problems_free(&p);
+}
+END_TEST
+
+START_TEST(test_conf_same)
+{
+	struct problems p;
+	bool usable;
+	struct conf *a;
+	struct conf *b;
+
+	put_main("");
+	put_plugin("a", "[config_schema]\nn = int | 5 | - | h\n");
+	put("conf.d/1.conf", "[a]\n");
+	a = load(&p, &usable);
+	put("conf.d/1.conf", "\n[a]\nn = 5\n");
+	b = load(&p, &usable);
+	ck_assert(conf_group_same(a, &a->groups[1], b, &b->groups[1]));
+	ck_assert(!conf_group_same(a, &a->groups[0], b, &b->groups[1]));
+	conf_free(b);
+	put("conf.d/1.conf", "[a]\nn = 6\n");
+	b = load(&p, &usable);
+	ck_assert(!conf_group_same(a, &a->groups[1], b, &b->groups[1]));
+	conf_free(a);
+	conf_free(b);
+}
+END_TEST
+
+static TCase *make_case(const char *name, const TTest *const *tests, size_t count)
+{
+	TCase *c = tcase_create(name);
+
+	for (size_t i = 0; i < count; i++)
+		tcase_add_test(c, tests[i]);
+	return c;
+}
+
+int main(void)
+{
+	const TTest *const parts[] = {
+	    test_ini_lines,       test_ini_problems,       test_ini_nul,
+	    test_ini_long,        test_ini_too_long,       test_schema_values,
+	    test_schema_refusals, test_schema_definitions, test_schema_socket_path,
+	    test_schema_nearest,  test_manifest,           test_manifest_problems,
+	    test_versions,
+	};
+	const TTest *const whole[] = {test_conf_good,    test_conf_errors_collected,
+				      test_conf_soft,    test_conf_conflicts,
+				      test_conf_missing, test_conf_same};
+	Suite *suite = suite_create("host-conf");
+	TCase *c = make_case("whole", whole, sizeof(whole) / sizeof(whole[0]));
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(c, setup, teardown);
+	suite_add_tcase(suite, make_case("parts", parts, sizeof(parts) / sizeof(parts[0])));
+	suite_add_tcase(suite, c);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

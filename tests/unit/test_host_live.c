@@ -1,0 +1,749 @@
+/* SPDX-License-Identifier: MIT */
+/* A real aditd with the plugin tests/plugins/echo.c, which misbehaves on demand. */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <check.h>
+
+#include "lib/util/clock.h"
+#include "tests/functional/harness.h"
+
+#define WAIT_MS 20000
+
+/* --- set-up -------------------------------------------------------------------------------------
+ */
+
+/* The plugins of the build in the test's own folder: links, since who may write a plugin is looked
+ * at. */
+static void put_plugin(const char *name)
+{
+	char from[512];
+	char to[256];
+	char line[1024];
+	FILE *in;
+	FILE *out;
+
+	(void)snprintf(from, sizeof(from), TEST_PLUGINS "/%s.so", name);
+	(void)snprintf(to, sizeof(to), "%s/plugins/%s.so", harness.directory, name);
+	ck_assert_int_eq(symlink(from, to), 0);
+	(void)snprintf(to, sizeof(to), "%s/plugins/%s.manifest", harness.directory, name);
+	in = fopen(TEST_MANIFEST, "r");
+	out = fopen(to, "w");
+	ck_assert(in != NULL && out != NULL);
+	while (fgets(line, sizeof(line), in) != NULL) {
+		if (strncmp(line, "name = ", 7) == 0)
+			(void)fprintf(out, "name = %s\n", name);
+		else if (strncmp(line, "entry_point = ", 14) == 0)
+			(void)fprintf(out, "entry_point = %s.so\n", name);
+		else
+			(void)fputs(line, out);
+	}
+	(void)fclose(in);
+	(void)fclose(out);
+}
+
+static void setup(void)
+{
+	char path[128];
+
+	harness_setup();
+	(void)snprintf(path, sizeof(path), "%s/plugins", harness.directory);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	put_plugin("echo");
+	harness_configure("[host]\nstate_dir = state\nrun_dir = .\nplugin_dir = plugins\n"
+			  "watchdog = %llus\n[node]\nbackend = embedded\n",
+			  (unsigned long long)harness_limit(1000) / 1000);
+}
+
+static struct json_object *params(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static struct json_object *params(const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+	struct json_object *o;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	o = json_tokener_parse(text);
+	ck_assert_ptr_nonnull(o);
+	return o;
+}
+
+/* What `call` answers, as JSON text; or "CODE: message". Static. (The client appends the code.) */
+static const char *call(const char *target, const char *method, const char *json)
+{
+	static char text[65536];
+	struct json_object *p =
+	    params("{\"target\":\"%s\",\"method\":\"%s\",\"params\":%s}", target, method, json);
+	struct json_object *result = NULL;
+	struct error e;
+	int32_t code =
+	    control_request(&harness.control, "call", p, (int)harness_limit(WAIT_MS), &result, &e);
+
+	(void)json_object_put(p);
+	if (code != ADIT_OK)
+		(void)snprintf(text, sizeof(text), "%s: %.*s", adit_error_name(code),
+			       (int)(strlen(e.text) - strlen(adit_error_name(code)) - 3), e.text);
+	else
+		(void)snprintf(text, sizeof(text), "%s",
+			       json_object_to_json_string_ext(result, JSON_C_TO_STRING_PLAIN));
+	(void)json_object_put(result);
+	return text;
+}
+
+/* A call whose answer nobody waits for. */
+static void call_away(const char *target, const char *method)
+{
+	struct json_object *p =
+	    params("{\"target\":\"%s\",\"method\":\"%s\",\"params\":{}}", target, method);
+	struct error e;
+
+	ck_assert_int_eq(control_send(&harness.control, "call", p, NULL, &e), ADIT_OK);
+	(void)json_object_put(p);
+}
+
+/* KEY of role NAME in a fresh status, as text. Static. */
+static const char *role_text(const char *name, const char *key)
+{
+	static char text[2048];
+	struct json_object *status = harness_status();
+	struct json_object *role = harness_role(status, name);
+
+	must(role != NULL, "no role %s in the status", name);
+	(void)snprintf(text, sizeof(text), "%s", json_text(role, key, ""));
+	(void)json_object_put(status);
+	return text;
+}
+
+struct expected {
+	const char *role;
+	const char *key;
+	const char *part;
+};
+
+static bool role_has(void *user)
+{
+	const struct expected *x = user;
+
+	return strstr(role_text(x->role, x->key), x->part) != NULL;
+}
+
+static void wait_role(const char *role, const char *key, const char *part)
+{
+	struct expected x = {role, key, part};
+
+	harness_wait(WAIT_MS, role_has, &x, part);
+}
+
+static bool log_has(void *user)
+{
+	return harness_log_has(user);
+}
+
+static void wait_log(const char *text)
+{
+	char what[256];
+
+	(void)snprintf(what, sizeof(what), "the log has: %s", text);
+	harness_wait(WAIT_MS, log_has, strdup(text), what);
+}
+
+/* --- calls, events, the ABI
+ * ----------------------------------------------------------------------- */
+
+START_TEST(test_calls)
+{
+	harness_configure("[echo]\nworkers = 2\n[echo@other]\n");
+	harness_start();
+	harness_wait_running();
+	ck_assert_str_eq(call("echo", "echo", "{\"a\":[1,2]}"), "{\"a\":[1,2]}");
+	ck_assert_str_eq(call("echo@other", "echo", "\"x\""), "\"x\"");
+	ck_assert_str_eq(call("nobody", "echo", "{}"), "not-found: there is no role `nobody`");
+	ck_assert_str_eq(call("echo", "nothing", "{}"), "not-found: echo has no method `nothing`");
+	ck_assert_str_eq(call("echo.3", "echo", "{}"), "not-found: there is no role `echo.3`");
+	ck_assert_str_eq(call("echo", "refuse", "{}"), "limit: as you?wish");
+	ck_assert_str_eq(call("echo", "hold", "{}"),
+			 "invalid-argument: echo: `hold` is for one worker, name it as in echo.1");
+	/* gathered, or of one worker */
+	ck_assert_ptr_nonnull(
+	    strstr(call("echo", "status", "{}"), "[{\"worker\":\"echo.1\",\"result\":{"));
+	ck_assert_ptr_nonnull(
+	    strstr(call("echo", "status", "{}"), "{\"worker\":\"echo.2\",\"result\":{"));
+	ck_assert_ptr_nonnull(strstr(call("echo.2", "status", "{}"), "{\"worker\":2,"));
+	/* what is no JSON never reaches a client */
+	ck_assert_str_eq(
+	    call("echo", "garbage", "{}"),
+	    "[{\"worker\":\"echo.1\",\"result\":null},{\"worker\":\"echo.2\",\"result\":null}]");
+	ck_assert_str_eq(call("echo.1", "garbage", "{}"), "null");
+	/* from role to role, 3 MiB there and back */
+	ck_assert_str_eq(call("echo", "ask", "{\"to\":\"echo@other echo\"}"), "{\"a\":1}");
+	ck_assert_str_eq(call("echo", "ask", "{\"to\":\"nobody echo\"}"),
+			 "not-found: there is no role `nobody`");
+	ck_assert_str_eq(call("echo", "ask", "{\"to\":\"echo@other hold\"}"),
+			 "timeout: no answer in time");
+	ck_assert_str_eq(
+	    call("echo", "ask", "{\"to\":\"node get_chain_tip\"}"),
+	    "permission-denied: the capability read_blockchain is missing in its manifest");
+	ck_assert_ptr_nonnull(
+	    strstr(call("echo", "ask", "{\"to\":\"node get_status\"}"), "\"backend\""));
+	harness_stop();
+}
+END_TEST
+
+START_TEST(test_abi)
+{
+	harness_configure("[echo]\nlisten = 127.0.0.1:0, unix:echo.sock\n");
+	harness_start();
+	harness_wait_running();
+	ck_assert_str_eq(call("echo", "selftest", "{}"),
+			 "{\"configuration\":true,\"listener\":true,\"services\":true,\"io\":true,"
+			 "\"order\":\"good\",\"destroyed\":3}");
+	wait_role("echo", "text", "self?test");
+	ck_assert_str_eq(
+	    call("echo", "publish", "{}"),
+	    "{\"own\":\"ok\",\"core\":\"permission-denied\",\"none\":\"invalid-argument\","
+	    "\"wanted\":true}");
+	wait_log("info echo.1: evil ?[31m?te");
+	harness_stop();
+}
+END_TEST
+
+static struct json_object *next_event(const char *type)
+{
+	for (;;) {
+		struct json_object *message;
+		struct json_object *event;
+		struct error e;
+		int32_t code =
+		    control_receive(&harness.control, (int)harness_limit(WAIT_MS), &message, &e);
+
+		must(code == ADIT_OK, "no event %s: %s", type, e.text);
+		event = json_object_member(message, "params");
+		if (event != NULL && strcmp(json_text(event, "type", ""), type) == 0) {
+			event = json_object_get(event);
+			(void)json_object_put(message);
+			return event;
+		}
+		(void)json_object_put(message);
+	}
+}
+
+START_TEST(test_events)
+{
+	struct control other = {.fd = -1};
+	struct json_object *result;
+	struct json_object *p =
+	    params("{\"target\":\"echo\",\"method\":\"publish\",\"params\":{\"n\":1}}");
+	struct error e;
+
+	harness_configure("[echo]\n");
+	harness_start();
+	harness_wait_running();
+	ck_assert_int_eq(control_open(&other, harness.socket, &e), ADIT_OK);
+	(void)json_object_put(harness_request("events", NULL));
+	for (int i = 1; i <= 2; i++) {
+		struct json_object *event;
+
+		ck_assert_int_eq(control_request(&other, "call", p, WAIT_MS, &result, &e), ADIT_OK);
+		(void)json_object_put(result);
+		event = next_event("EchoSaid");
+		ck_assert_str_eq(json_text(event, "source", ""), "echo.1");
+		ck_assert_int_eq(json_integer(event, "sequence", 0), i);
+		ck_assert_int_eq(json_integer(event, "lost", -1), 0);
+		ck_assert_int_eq(json_integer(json_object_member(event, "data"), "n", 0), 1);
+		(void)json_object_put(event);
+	}
+	(void)json_object_put(p);
+	/* a crash is told */
+	p = params("{\"target\":\"echo\",\"method\":\"exit\",\"params\":{}}");
+	ck_assert_int_eq(control_request(&other, "call", p, WAIT_MS, &result, &e),
+			 ADIT_E_UNAVAILABLE);
+	(void)json_object_put(p);
+	result = next_event("ModuleCrashed");
+	ck_assert_str_eq(json_text(json_object_member(result, "data"), "error", ""),
+			 "exited with status 3");
+	(void)json_object_put(result);
+	(void)json_object_put(next_event("ModuleStarted"));
+	control_close(&other);
+	harness_stop();
+}
+END_TEST
+
+/* A subscriber that sleeps while 50 MiB of events arrive is told how many it has missed. */
+START_TEST(test_events_lost)
+{
+	struct json_object *status;
+	struct json_object *said;
+
+	harness_configure("[echo]\n[echo@slow]\n");
+	harness_start();
+	harness_wait_running();
+	call_away("echo@slow.1", "sleep");
+	ck_assert_str_eq(call("echo", "flood", "{}"), "true");
+	(void)call("echo", "publish", "{}");
+	(void)harness_wait_number("echo@slow", "last_sequence", 1, WAIT_MS);
+	for (int i = 0; i < 100 && harness_number("echo@slow", "last_sequence") < 201; i++) {
+		(void)call("echo", "publish", "{}");
+		harness_pause();
+	}
+	status = harness_status();
+	said = harness_said(status, "echo@slow");
+	ck_assert_int_gt(json_integer(said, "lost", 0), 0);
+	ck_assert_int_eq(json_integer(said, "lost", 0) + json_integer(said, "events", 0),
+			 json_integer(said, "last_sequence", 0));
+	ck_assert(!json_truth(said, "gap", true));
+	(void)json_object_put(status);
+	harness_stop();
+}
+END_TEST
+
+/* --- supervision --------------------------------------------------------------------------------
+ */
+
+START_TEST(test_kill)
+{
+	struct json_object *status;
+	int64_t slice;
+	pid_t before;
+
+	harness_configure("[echo]\nlisten = 127.0.0.1:%u\n", harness.port);
+	harness_start();
+	harness_wait_running();
+	slice = harness_number("echo", "slice");
+	before = harness_pid("echo");
+	ck_assert_int_ne(harness_kill("echo"), before);
+	ck_assert_str_eq(call("echo", "echo", "1"), "1");
+	ck_assert_int_gt(harness_number("echo", "slice"), slice);
+	status = harness_status();
+	ck_assert_int_eq(json_integer(harness_role(status, "echo"), "restarts", 0), 1);
+	ck_assert_str_eq(json_text(harness_role(status, "echo"), "last_exit", ""),
+			 "killed by signal 9 (SIGKILL)");
+	(void)json_object_put(status);
+	/* a crash of its own leaves a reason; the caller is told */
+	ck_assert_str_eq(call("echo", "crash", "{}"), "unavailable: echo.1 has gone");
+	wait_log("killed by signal 11 (SIGSEGV)");
+	wait_role("echo", "state", "running");
+	call_away("echo", "fail");
+	wait_log("gave up: asked to fail");
+	wait_role("echo", "state", "running");
+	harness_stop();
+}
+END_TEST
+
+START_TEST(test_watchdog)
+{
+	uint64_t asked;
+	struct json_object *status;
+
+	harness_configure("[echo]\n");
+	harness_start();
+	harness_wait_running();
+	call_away("echo", "spin");
+	/* a hung role delays nobody: status answers, with null for it */
+	asked = clock_monotonic_ms();
+	status = harness_status();
+	ck_assert_uint_lt(clock_monotonic_ms() - asked, harness_limit(2500));
+	ck_assert_ptr_null(harness_said(status, "echo"));
+	ck_assert_ptr_nonnull(json_object_member(status, "node"));
+	(void)json_object_put(status);
+	wait_log("watchdog: its loop does not answer");
+	wait_role("echo", "last_exit", "killed by signal 6 (SIGABRT): watchdog");
+	wait_role("echo", "state", "running");
+	harness_stop();
+}
+END_TEST
+
+/* Connections made while the role is down are served by its successor: the socket is the host's. */
+START_TEST(test_listener_survives)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	harness_configure("[echo]\nlisten = unix:echo.sock\n");
+	harness_start();
+	harness_wait_running();
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/state/echo.sock",
+		       harness.directory);
+	ck_assert_int_eq(kill(harness_pid("echo"), SIGKILL), 0);
+	ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	(void)close(fd);
+	harness_stop();
+	ck_assert_int_ne(access(address.sun_path, F_OK), 0);
+}
+END_TEST
+
+/* The processes don't outlive a host that is killed. */
+START_TEST(test_host_killed)
+{
+	pid_t pid;
+	pid_t host;
+
+	harness_configure("[echo]\n");
+	harness_start();
+	harness_wait_running();
+	pid = harness_pid("echo");
+	host = harness.pid;
+	control_close(&harness.control);
+	harness.connected = false;
+	ck_assert_int_eq(kill(host, SIGKILL), 0);
+	for (int i = 0; i < 500 && kill(pid, 0) == 0; i++) {
+		(void)waitpid(-1, NULL, WNOHANG); /* orphans become ours */
+		harness_pause();
+	}
+	ck_assert_int_ne(kill(pid, 0), 0);
+	harness.pid = 0;
+	/* and its sockets don't keep the next one from starting */
+	harness_start();
+	harness_wait_running();
+	harness_stop();
+}
+END_TEST
+
+START_TEST(test_hung_stop)
+{
+	harness_configure("[echo]\nfail = stop\n");
+	harness_start();
+	harness_wait_running();
+	harness_stop();
+	ck_assert(harness_log_has("did not stop within 5 s"));
+}
+END_TEST
+
+START_TEST(test_stop_twice)
+{
+	uint64_t asked;
+
+	harness_configure("[echo]\nfail = stop\n");
+	harness_start();
+	harness_wait_running();
+	asked = clock_monotonic_ms();
+	ck_assert_int_eq(kill(harness.pid, SIGTERM), 0);
+	wait_log("stopping");
+	ck_assert_int_eq(kill(harness.pid, SIGINT), 0);
+	harness_await_end();
+	ck_assert_uint_lt(clock_monotonic_ms() - asked, 4000);
+}
+END_TEST
+
+/* --- starts that fail ---------------------------------------------------------------------------
+ */
+
+START_TEST(test_refused_plugins)
+{
+	static const char *const names[] = {"major", "minor", "short", "named"};
+
+	for (size_t i = 0; i < 4; i++) {
+		put_plugin(names[i]);
+		harness_configure("[%s]\n", names[i]);
+	}
+	harness_configure("[echo]\n[echo@init]\nfail = init\n[echo@start]\nfail = start\n"
+			  "[echo@config]\nfail = config\n");
+	harness_start();
+	wait_role("echo", "state", "running"); /* the others don't disturb it */
+	wait_role("major", "text",
+		  "major.so: built for plugin interface 2.0, this aditd has 1.0: "
+		  "install a newer aditd");
+	wait_role("minor", "text", "needs plugin interface 1.99");
+	wait_role("short", "text", "its descriptor of 24 bytes is shorter");
+	wait_role("named", "text", "calls itself `other`, its manifest says `named`");
+	wait_role("echo@init", "text",
+		  "could not be started: echo@init.1: init: the word is wrong");
+	wait_role("echo@start", "text", "echo@start.1: start: can't start today");
+	wait_role("echo@config", "text",
+		  "refused its configuration: echo@config.1: init: the word");
+	ck_assert_str_eq(role_text("major", "state"), "failing");
+	harness_stop();
+}
+END_TEST
+
+START_TEST(test_writable_plugin)
+{
+	char path[128];
+	char copy[512];
+
+	(void)snprintf(path, sizeof(path), "%s/plugins/echo.so", harness.directory);
+	ck_assert_int_eq(unlink(path), 0);
+	(void)snprintf(copy, sizeof(copy), "cp " TEST_PLUGINS "/echo.so %s && chmod 777 %s", path,
+		       path);
+	ck_assert_int_eq(system(copy), 0);
+	harness_configure("[echo]\n");
+	harness_start();
+	wait_role("echo", "text", "others than root and the user of aditd can write it");
+	harness_stop();
+}
+END_TEST
+
+START_TEST(test_address_taken)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", harness.directory);
+	ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+	harness_configure("[echo]\nlisten = unix:%s\n", address.sun_path);
+	harness_start();
+	wait_role("echo", "text", "another process listens there");
+	harness_stop();
+	(void)close(fd);
+}
+END_TEST
+
+START_TEST(test_check_option)
+{
+	char *output;
+
+	harness_configure("[echo]\n");
+	ck_assert_int_eq(harness_run("--check", &output), 0);
+	ck_assert_str_eq(output, "configuration ok\n");
+	free(output);
+	harness_configure("wrod = x\ncount = 5\n");
+	ck_assert_int_eq(harness_run("--check", &output), 78);
+	ck_assert_ptr_nonnull(
+	    strstr(output, "adit.conf:9: wrod: unknown key in [echo]; did you mean `word`?\n"));
+	ck_assert_ptr_nonnull(strstr(output, "adit.conf:10: count: expected a duration like"));
+	free(output);
+	ck_assert_int_eq(harness_run(NULL, &output), 78); /* nor does it start */
+	free(output);
+}
+END_TEST
+
+/* --- reload -------------------------------------------------------------------------------------
+ */
+
+START_TEST(test_reload)
+{
+	pid_t changed;
+	pid_t kept;
+	pid_t node;
+	FILE *f;
+
+	harness_configure("[echo@kept]\n[echo@gone]\n[echo]\n");
+	harness_start();
+	harness_wait_running();
+	changed = harness_pid("echo");
+	kept = harness_pid("echo@kept");
+	node = harness_pid("node");
+	harness_configure("word = other\n[echo@new]\nworkers = 2\n");
+	(void)json_object_put(harness_request("reload", NULL));
+	wait_role("echo@new", "state", "running");
+	harness_wait_running();
+	ck_assert_int_ne(harness_pid("echo"), changed);
+	ck_assert_int_eq(harness_pid("echo@kept"), kept);
+	ck_assert_int_eq(harness_pid("node"), node);
+	/* one that is wrong changes nothing */
+	harness_configure("[echo@wrong]\nword =\nnonsense = 1\n");
+	ck_assert_int_eq(kill(harness.pid, SIGHUP), 0);
+	wait_log("the new configuration is not used");
+	ck_assert(harness_log_has("nonsense: unknown key in [echo@wrong]"));
+	ck_assert_str_eq(call("echo@new", "echo", "1"), "1");
+	/* and all roles may go */
+	f = fopen(harness.config, "w");
+	ck_assert_int_gt(
+	    fprintf(f, "[host]\nstate_dir = state\nrun_dir = .\nplugin_dir = plugins\n"), 0);
+	ck_assert_int_eq(fclose(f), 0);
+	(void)json_object_put(harness_request("reload", NULL));
+	for (int i = 0; i < 200 && kill(kept, 0) == 0; i++)
+		harness_pause();
+	ck_assert_int_ne(kill(kept, 0), 0);
+	for (int i = 0; i < 200 && strcmp(call("echo", "echo", "1"), "1") != 0; i++) {
+		if (strcmp(call("echo", "echo", "1"), "not-found: there is no role `echo`") == 0)
+			break;
+		harness_pause();
+	}
+	ck_assert_str_eq(call("echo", "echo", "1"), "not-found: there is no role `echo`");
+	harness_stop();
+}
+END_TEST
+
+/* --- the control socket -------------------------------------------------------------------------
+ */
+
+static int control_connect(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", harness.socket);
+	ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/* Sends TEXT and returns the first line of the answer, "" at the end of the stream. Static. */
+static const char *exchange(int fd, const char *text, size_t size)
+{
+	static char line[4096];
+	size_t used = 0;
+
+	for (size_t sent = 0; sent < size;) {
+		ssize_t n = send(fd, text + sent, size - sent, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			break;
+		sent += (size_t)n;
+	}
+	while (used < sizeof(line) - 1 && (used == 0 || line[used - 1] != '\n')) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+
+		must(poll(&p, 1, (int)harness_limit(WAIT_MS)) == 1, "no answer");
+		if (read(fd, line + used, 1) != 1)
+			break;
+		used++;
+	}
+	line[used] = '\0';
+	return line;
+}
+
+START_TEST(test_control_hostile)
+{
+	static const char *const lines[][2] = {
+	    {"rubbish\n", "-32700"},
+	    {"[]\n", "-32600"},
+	    {"{}\n", "-32600"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":[],\"method\":\"status\"}\n", "-32600"},
+	    {"{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"status\"}\n", "-32600"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":5}\n", "-32600"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\",\"params\":[]}\n", "-32600"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":\"a\\\"b\",\"method\":\"nothing\"}\n",
+	     "\"id\":\"a\\\"b\",\"error\":{\"code\":-32601"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"call\",\"params\":{}}\n", "-32602"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"events\",\"params\":{\"types\":[5]}}\n",
+	     "-32602"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"events\",\"params\":{\"types\":[null]}}\n",
+	     "-32602"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"roles\"}\n", "\"id\":null,\"result\""},
+	};
+	char *large = malloc(3 << 20);
+	int fd;
+
+	harness_configure("[echo]\n");
+	harness_start();
+	harness_wait_running();
+	fd = control_connect();
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		const char *answer = exchange(fd, lines[i][0], strlen(lines[i][0]));
+
+		ck_assert_msg(strstr(answer, lines[i][1]) != NULL, "%s: %s", lines[i][0], answer);
+	}
+	(void)close(fd);
+	/* a line without end is refused, and its sender closed */
+	ck_assert_ptr_nonnull(large);
+	memset(large, 'x', 3 << 20);
+	fd = control_connect();
+	ck_assert_ptr_nonnull(strstr(exchange(fd, large, 3 << 20), "longer than 1 MiB"));
+	(void)close(fd);
+	free(large);
+	/* half a request, then nothing: others go on */
+	fd = control_connect();
+	ck_assert_int_eq((int)write(fd, "{\"json", 6), 6);
+	ck_assert_str_eq(call("echo", "echo", "1"), "1");
+	(void)close(fd);
+	harness_stop();
+}
+END_TEST
+
+/* More clients than are served: an administrator's come through when others leave. */
+START_TEST(test_control_many)
+{
+	static const char request[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"roles\"}\n";
+	int fds[40];
+	int served = 0;
+
+	harness_configure("[echo]\n");
+	harness_start();
+	harness_wait_running();
+	for (int i = 0; i < 40; i++)
+		fds[i] = control_connect();
+	for (int i = 0; i < 40; i++)
+		served += strstr(exchange(fds[i], request, strlen(request)), "\"result\"") != NULL;
+	ck_assert_int_eq(served, 31); /* and the harness's own */
+	for (int i = 0; i < 40; i++)
+		(void)close(fds[i]);
+	ck_assert_str_eq(call("echo", "echo", "1"), "1");
+	harness_stop();
+}
+END_TEST
+
+/* Who is neither root nor the user of aditd reads only. */
+START_TEST(test_control_reader)
+{
+	static const char *const requests[][2] = {
+	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"stop\"}\n", "permission-denied"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"reload\"}\n", "permission-denied"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"call\",\"params\":{\"target\":\"echo\","
+	     "\"method\":"
+	     "\"echo\"}}\n",
+	     "permission-denied"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"roles\"}\n", "\"result\""},
+	};
+	int fd;
+
+	if (geteuid() != 0)
+		return; /* it takes root to be somebody else */
+	harness_configure("[echo]\n");
+	harness_start();
+	harness_wait_running();
+	ck_assert_int_eq(chmod(harness.directory, 0755), 0);
+	ck_assert_int_eq(chmod(harness.socket, 0666), 0);
+	ck_assert_int_eq(seteuid(65534), 0);
+	fd = control_connect(); /* credentials are those of the moment of connect() */
+	ck_assert_int_eq(seteuid(0), 0);
+	for (size_t i = 0; i < 4; i++)
+		ck_assert_ptr_nonnull(
+		    strstr(exchange(fd, requests[i][0], strlen(requests[i][0])), requests[i][1]));
+	(void)close(fd);
+	harness_stop();
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+	    test_calls,
+	    test_abi,
+	    test_events,
+	    test_events_lost,
+	    test_kill,
+	    test_watchdog,
+	    test_listener_survives,
+	    test_host_killed,
+	    test_hung_stop,
+	    test_stop_twice,
+	    test_refused_plugins,
+	    test_writable_plugin,
+	    test_address_taken,
+	    test_check_option,
+	    test_reload,
+	    test_control_hostile,
+	    test_control_many,
+	    test_control_reader,
+	};
+	Suite *suite = suite_create("host-live");
+	TCase *c = tcase_create("live");
+	SRunner *runner;
+	int failed;
+
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		tcase_add_test(c, tests[i]);
+	tcase_add_checked_fixture(c, setup, harness_teardown);
+	tcase_set_timeout(c, (double)harness_limit(60000) / 1000);
+	suite_add_tcase(suite, c);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
