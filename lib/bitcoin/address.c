@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "lib/bitcoin/bech32.h"
+#include "lib/bitcoin/keyexpr.h"
 
 enum opcode {
 	OP_0 = 0x00,
@@ -152,7 +153,7 @@ int32_t address_to_script(const char *address, enum bitcoin_network network, str
 {
 	const struct network *net = &networks[network];
 	struct segwit_address segwit;
-	uint8_t payload[64];
+	uint8_t payload[128];
 	const char *wrong = segwit_decode(address, &segwit);
 	int size;
 
@@ -163,6 +164,10 @@ int32_t address_to_script(const char *address, enum bitcoin_network network, str
 		return error_set(e, ADIT_E_INVALID_ARGUMENT, "%.90s: %s", address, wrong);
 	/* What is no address may be a key that was pasted here, so the text stays out of the
 	 * message. */
+	if (key_is_private(address))
+		return error_set(e, ADIT_E_INVALID_ARGUMENT,
+				 "a private key: give the address, or a descriptor with the public "
+				 "key");
 	size = base58check_decode(address, payload, sizeof(payload));
 	if (size < 0)
 		return error_set(e, ADIT_E_INVALID_ARGUMENT,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* address.h: addresses and the descriptors that need no key: where the reward goes. base58check,
- * bech32 (BIP173), bech32m (BIP350); descriptors addr() and raw() of BIP385/386 with checksum
- * (BIP380). */
+/* address.h: addresses and descriptors: where the reward goes. base58check, bech32 (BIP173), bech32m
+ * (BIP350); descriptors of BIP380 to 386. */
 #ifndef BITCOIN_ADDRESS_H
 #define BITCOIN_ADDRESS_H
 
@@ -31,9 +30,25 @@ int32_t address_to_script(const char *address, enum bitcoin_network network, str
 /* The address of a standard script; false for others. OUT holds at least 100 bytes. */
 bool script_to_address(const uint8_t *script, size_t size, enum bitcoin_network network, char *out,
 		       size_t capacity);
-/* A bare address, addr(ADDRESS) or raw(HEX), the latter two with or without #checksum. */
+/*
+ * The script of a bare address or of a descriptor, with or without #checksum:
+ *
+ *   addr(ADDRESS) raw(HEX) pk(KEY) pkh(KEY) wpkh(KEY) tr(KEY) multi(k,KEY,..) sortedmulti(k,KEY,..)
+ *   sh(..) and wsh(..) of pk, pkh, multi, sortedmulti; sh(wpkh(KEY)); sh(wsh(..))
+ *
+ * KEY is public: hexadecimal digits, or an xpub (network main) or tpub (the others) with the steps
+ * that follow it. ADIT_E_UNSUPPORTED for what BIP380 and its successors have besides (combo(), script
+ * trees in tr(), multipaths), ADIT_E_INVALID_ARGUMENT for everything else. No error text repeats a
+ * key, so that a private one that was put here by mistake reaches no log.
+ */
 int32_t descriptor_to_script(const char *text, enum bitcoin_network network, struct script *out,
 			     struct error *e);
+/* Whether TEXT stands for one script for each index: a key of it ends in a star. Such a one is
+ * nothing for descriptor_to_script(). */
+bool descriptor_is_ranged(const char *text);
+/* The script of TEXT at INDEX (0..2147483647). One that is not ranged has the same script at each. */
+int32_t descriptor_script_at(const char *text, enum bitcoin_network network, uint32_t index,
+			     struct script *out, struct error *e);
 /* BIP380: the checksum of a descriptor, eight characters and a NUL; false when TEXT has a character
  * that no descriptor may have. */
 bool descriptor_checksum(const char *text, size_t size, char out[9]);

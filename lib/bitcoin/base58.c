@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "lib/bitcoin/address.h"
+#include "lib/bitcoin/base58.h"
 
 #include <string.h>
 
+#include "lib/bitcoin/address.h"
 #include "lib/bitcoin/sha256.h"
 
-/* Bounds the work, which grows with the square of the size; the longest thing in use is an extended
- * key of 78 bytes, 111 characters. */
-#define BYTES_MAX 128
 #define TEXT_MAX 180
 #define CHECKSUM_SIZE 4
 
 static const char alphabet[] = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 
-/* NUMBER = NUMBER * 58 + DIGIT, most significant byte last; false when it outgrows BYTES_MAX. */
+/* NUMBER = NUMBER * 58 + DIGIT, most significant byte last; false when it outgrows
+ * BASE58_BYTES_MAX. */
 static bool multiply_add(uint8_t *number, size_t *size, unsigned digit)
 {
 	unsigned carry = digit;
@@ -27,20 +26,20 @@ static bool multiply_add(uint8_t *number, size_t *size, unsigned digit)
 	}
 	if (carry == 0)
 		return true;
-	if (*size == BYTES_MAX)
+	if (*size == BASE58_BYTES_MAX)
 		return false;
 	number[(*size)++] = (uint8_t)carry;
 	return true;
 }
 
-/* Each leading '1' is a leading zero byte. Returns the size, most significant byte first, or -1. */
-static int base58_decode(const char *text, uint8_t out[BYTES_MAX])
+/* Each leading '1' is a leading zero byte. */
+int base58_decode(const char *text, uint8_t out[BASE58_BYTES_MAX])
 {
-	uint8_t number[BYTES_MAX];
+	uint8_t number[BASE58_BYTES_MAX];
 	size_t zeros = strspn(text, "1");
 	size_t size = 0;
 
-	if (zeros > BYTES_MAX)
+	if (zeros > BASE58_BYTES_MAX)
 		return -1;
 	for (const char *c = text + zeros; *c != '\0'; c++) {
 		const char *at = strchr(alphabet, *c);
@@ -48,7 +47,7 @@ static int base58_decode(const char *text, uint8_t out[BYTES_MAX])
 		if (at == NULL || !multiply_add(number, &size, (unsigned)(at - alphabet)))
 			return -1;
 	}
-	if (zeros + size > BYTES_MAX)
+	if (zeros + size > BASE58_BYTES_MAX)
 		return -1;
 	memset(out, 0, zeros);
 	for (size_t i = 0; i < size; i++)
@@ -58,7 +57,7 @@ static int base58_decode(const char *text, uint8_t out[BYTES_MAX])
 
 int base58check_decode(const char *text, uint8_t *out, size_t capacity)
 {
-	uint8_t bytes[BYTES_MAX];
+	uint8_t bytes[BASE58_BYTES_MAX];
 	uint8_t checksum[32];
 	int size = base58_decode(text, bytes);
 	size_t payload;
@@ -86,25 +85,21 @@ static unsigned divide(uint8_t *number, size_t size)
 	return remainder;
 }
 
-bool base58check_encode(const uint8_t *payload, size_t size, char *out, size_t capacity)
+bool base58_encode(const uint8_t *data, size_t size, char *out, size_t capacity)
 {
-	uint8_t bytes[BYTES_MAX];
-	uint8_t checksum[32];
+	uint8_t number[BASE58_BYTES_MAX];
 	char digits[TEXT_MAX];
 	size_t count = 0;
 	size_t zeros = 0;
 
-	if (size > BYTES_MAX - CHECKSUM_SIZE)
+	if (size > sizeof(number))
 		return false;
-	memcpy(bytes, payload, size);
-	sha256d(payload, size, checksum);
-	memcpy(bytes + size, checksum, CHECKSUM_SIZE);
-	size += CHECKSUM_SIZE;
-	while (zeros < size && bytes[zeros] == 0)
+	memcpy(number, data, size);
+	while (zeros < size && number[zeros] == 0)
 		zeros++;
 	for (size_t start = zeros; start < size;) {
-		digits[count++] = alphabet[divide(bytes + start, size - start)];
-		while (start < size && bytes[start] == 0)
+		digits[count++] = alphabet[divide(number + start, size - start)];
+		while (start < size && number[start] == 0)
 			start++;
 	}
 	if (zeros + count >= capacity)
@@ -114,4 +109,17 @@ bool base58check_encode(const uint8_t *payload, size_t size, char *out, size_t c
 		out[zeros + i] = digits[count - 1 - i];
 	out[zeros + count] = '\0';
 	return true;
+}
+
+bool base58check_encode(const uint8_t *payload, size_t size, char *out, size_t capacity)
+{
+	uint8_t bytes[BASE58_BYTES_MAX];
+	uint8_t checksum[32];
+
+	if (size > BASE58_BYTES_MAX - CHECKSUM_SIZE)
+		return false;
+	memcpy(bytes, payload, size);
+	sha256d(payload, size, checksum);
+	memcpy(bytes + size, checksum, CHECKSUM_SIZE);
+	return base58_encode(bytes, size + CHECKSUM_SIZE, out, capacity);
 }

@@ -90,7 +90,34 @@ static const char *read_symbols(const char *text, uint8_t *out, size_t *size)
 			return "a character that bech32 does not have (1, b, i, o or a sign)";
 		out[(*size)++] = (uint8_t)(at - charset);
 	}
-	return *size < CHECKSUM_SIZE + 1 ? "too short" : NULL;
+	return *size < CHECKSUM_SIZE ? "too short" : NULL;
+}
+
+const char *bech32_decode(const char *text, struct bech32_text *out)
+{
+	char folded[BECH32_SIZE_MAX + 1];
+	const char *wrong = fold_case(text, strlen(text), folded);
+	const char *separator;
+	uint32_t sum;
+
+	if (wrong != NULL)
+		return wrong;
+	separator = strrchr(folded, '1');
+	if (separator == NULL || separator == folded || separator - folded > BECH32_HRP_MAX)
+		return "no network prefix";
+	memset(out, 0, sizeof(*out));
+	memcpy(out->hrp, folded, (size_t)(separator - folded));
+	wrong = read_symbols(separator + 1, out->symbols, &out->size);
+	if (wrong != NULL)
+		return wrong;
+	sum = polymod_hrp(out->hrp);
+	for (size_t i = 0; i < out->size; i++)
+		sum = polymod_step(sum, out->symbols[i]);
+	if (sum != BECH32_CONSTANT && sum != BECH32M_CONSTANT)
+		return "wrong checksum";
+	out->is_bech32m = sum == BECH32M_CONSTANT;
+	out->size -= CHECKSUM_SIZE;
+	return NULL;
 }
 
 static const char *check_program(const struct segwit_address *a)
@@ -104,45 +131,27 @@ static const char *check_program(const struct segwit_address *a)
 	return NULL;
 }
 
-static const char *decode_symbols(const uint8_t *symbols, size_t size, struct segwit_address *out)
+const char *segwit_decode(const char *text, struct segwit_address *out)
 {
-	uint32_t sum = polymod_hrp(out->hrp);
+	struct bech32_text decoded;
 	uint8_t bytes[BECH32_SIZE_MAX];
+	const char *wrong = bech32_decode(text, &decoded);
 
-	for (size_t i = 0; i < size; i++)
-		sum = polymod_step(sum, symbols[i]);
-	if (sum != BECH32_CONSTANT && sum != BECH32M_CONSTANT)
-		return "wrong checksum";
-	out->version = symbols[0];
-	if (sum != constant_of(out->version))
+	if (wrong != NULL)
+		return wrong;
+	if (decoded.size == 0)
+		return "too short";
+	memset(out, 0, sizeof(*out));
+	memcpy(out->hrp, decoded.hrp, sizeof(out->hrp));
+	out->version = decoded.symbols[0];
+	if (decoded.is_bech32m != (out->version != 0))
 		return out->version == 0 ? "version 0 with a bech32m checksum"
 					 : "version 1 or above with a bech32 checksum";
-	if (!symbols_to_bytes(symbols + 1, size - CHECKSUM_SIZE - 1, bytes, &out->size))
+	if (!symbols_to_bytes(decoded.symbols + 1, decoded.size - 1, bytes, &out->size))
 		return "wrong padding";
 	if (out->size <= sizeof(out->program))
 		memcpy(out->program, bytes, out->size);
 	return check_program(out);
-}
-
-const char *segwit_decode(const char *text, struct segwit_address *out)
-{
-	char folded[BECH32_SIZE_MAX + 1];
-	uint8_t symbols[BECH32_SIZE_MAX];
-	const char *wrong = fold_case(text, strlen(text), folded);
-	const char *separator;
-	size_t size;
-
-	if (wrong != NULL)
-		return wrong;
-	separator = strrchr(folded, '1');
-	if (separator == NULL || separator == folded || separator - folded > BECH32_HRP_MAX)
-		return "no network prefix";
-	memset(out, 0, sizeof(*out));
-	memcpy(out->hrp, folded, (size_t)(separator - folded));
-	wrong = read_symbols(separator + 1, symbols, &size);
-	if (wrong != NULL)
-		return wrong;
-	return decode_symbols(symbols, size, out);
 }
 
 /* The program as symbols, the last one filled up with zero bits. */

@@ -3,63 +3,26 @@
 
 #include "lib/noise/secp.h"
 
-#include <stdalign.h>
-#include <stddef.h>
 #include <secp256k1.h>
 #include <secp256k1_ellswift.h>
 #include <secp256k1_extrakeys.h>
-#include <secp256k1_preallocated.h>
 #include <secp256k1_schnorrsig.h>
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/bitcoin/secp_context.h"
 #include "lib/util/random.h"
-
-/* The library calls this when one of our calls breaks its rules, or when it finds itself broken: a
- * programmer's mistake, never a peer's doing. */
-static void misused(const char *text, void *data)
-{
-	(void)data;
-	(void)fprintf(stderr, "libsecp256k1: %s\n", text);
-	abort();
-}
-
-/* The context lives in static storage, so that a plugin that is unloaded leaves nothing behind.
- * Randomising it blinds the multiplications with secrets against side channels. */
-static const secp256k1_context *context(void)
-{
-	static alignas(max_align_t) unsigned char storage[1024];
-	static secp256k1_context *ctx;
-	uint8_t seed[32];
-
-	if (ctx != NULL)
-		return ctx;
-	if (secp256k1_context_preallocated_size(SECP256K1_CONTEXT_NONE) <= sizeof(storage))
-		ctx = secp256k1_context_preallocated_create(storage, SECP256K1_CONTEXT_NONE);
-	else
-		ctx = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
-	if (ctx == NULL)
-		abort(); /* no memory in the first moments of the process */
-	secp256k1_context_set_illegal_callback(ctx, misused, NULL);
-	secp256k1_context_set_error_callback(ctx, misused, NULL);
-	random_bytes(seed, sizeof(seed));
-	if (secp256k1_context_randomize(ctx, seed) != 1)
-		abort();
-	secure_wipe(seed, sizeof(seed));
-	return ctx;
-}
 
 static void serialize_x(const secp256k1_xonly_pubkey *key, uint8_t x[32])
 {
-	(void)secp256k1_xonly_pubkey_serialize(context(), x, key);
+	(void)secp256k1_xonly_pubkey_serialize(secp_context(), x, key);
 }
 
 bool secp_public_x(const uint8_t secret[32], uint8_t x[32])
 {
 	secp256k1_keypair pair;
 	secp256k1_xonly_pubkey key;
-	bool ok = secp256k1_keypair_create(context(), &pair, secret) == 1 &&
-		  secp256k1_keypair_xonly_pub(context(), &key, NULL, &pair) == 1;
+	bool ok = secp256k1_keypair_create(secp_context(), &pair, secret) == 1 &&
+		  secp256k1_keypair_xonly_pub(secp_context(), &key, NULL, &pair) == 1;
 
 	if (ok)
 		serialize_x(&key, x);
@@ -71,7 +34,7 @@ bool secp_x_valid(const uint8_t x[32])
 {
 	secp256k1_xonly_pubkey key;
 
-	return secp256k1_xonly_pubkey_parse(context(), &key, x) == 1;
+	return secp256k1_xonly_pubkey_parse(secp_context(), &key, x) == 1;
 }
 
 /* All but about 2^-128 of the 32-byte strings are valid keys: the loops run once. */
@@ -79,7 +42,7 @@ void secp_generate(uint8_t secret[32])
 {
 	do
 		random_bytes(secret, 32);
-	while (secp256k1_ec_seckey_verify(context(), secret) != 1);
+	while (secp256k1_ec_seckey_verify(secp_context(), secret) != 1);
 }
 
 void secp_generate_ellswift(uint8_t secret[32], uint8_t ellswift[64])
@@ -89,7 +52,7 @@ void secp_generate_ellswift(uint8_t secret[32], uint8_t ellswift[64])
 	do {
 		random_bytes(secret, 32);
 		random_bytes(aux, sizeof(aux));
-	} while (secp256k1_ellswift_create(context(), ellswift, secret, aux) != 1);
+	} while (secp256k1_ellswift_create(secp_context(), ellswift, secret, aux) != 1);
 	secure_wipe(aux, sizeof(aux));
 }
 
@@ -99,8 +62,8 @@ void secp_ellswift_x(const uint8_t ellswift[64], uint8_t x[32])
 	secp256k1_xonly_pubkey key;
 
 	/* Neither can fail: both are defined for every encoding. */
-	if (secp256k1_ellswift_decode(context(), &point, ellswift) != 1 ||
-	    secp256k1_xonly_pubkey_from_pubkey(context(), &key, NULL, &point) != 1)
+	if (secp256k1_ellswift_decode(secp_context(), &point, ellswift) != 1 ||
+	    secp256k1_xonly_pubkey_from_pubkey(secp_context(), &key, NULL, &point) != 1)
 		abort();
 	serialize_x(&key, x);
 }
@@ -108,7 +71,7 @@ void secp_ellswift_x(const uint8_t ellswift[64], uint8_t x[32])
 bool secp_ecdh(const uint8_t secret[32], const uint8_t a[64], const uint8_t b[64], bool we_are_a,
 	       uint8_t out[32])
 {
-	return secp256k1_ellswift_xdh(context(), out, a, b, secret, we_are_a ? 0 : 1,
+	return secp256k1_ellswift_xdh(secp_context(), out, a, b, secret, we_are_a ? 0 : 1,
 				      secp256k1_ellswift_xdh_hash_function_bip324, NULL) == 1;
 }
 
@@ -116,8 +79,8 @@ bool secp_sign(const uint8_t secret[32], const uint8_t message[32], const uint8_
 	       uint8_t signature[64])
 {
 	secp256k1_keypair pair;
-	bool ok = secp256k1_keypair_create(context(), &pair, secret) == 1 &&
-		  secp256k1_schnorrsig_sign32(context(), signature, message, &pair, aux) == 1;
+	bool ok = secp256k1_keypair_create(secp_context(), &pair, secret) == 1 &&
+		  secp256k1_schnorrsig_sign32(secp_context(), signature, message, &pair, aux) == 1;
 
 	secure_wipe(&pair, sizeof(pair));
 	return ok;
@@ -127,6 +90,6 @@ bool secp_verify(const uint8_t x[32], const uint8_t message[32], const uint8_t s
 {
 	secp256k1_xonly_pubkey key;
 
-	return secp256k1_xonly_pubkey_parse(context(), &key, x) == 1 &&
-	       secp256k1_schnorrsig_verify(context(), signature, message, 32, &key) == 1;
+	return secp256k1_xonly_pubkey_parse(secp_context(), &key, x) == 1 &&
+	       secp256k1_schnorrsig_verify(secp_context(), signature, message, 32, &key) == 1;
 }

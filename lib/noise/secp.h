@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* secp.h: what lib/noise needs of libsecp256k1, on the one context of this process. Internal. */
+/* secp.h: what lib/noise needs of libsecp256k1. Internal. */
 #ifndef NOISE_SECP_H
 #define NOISE_SECP_H
 

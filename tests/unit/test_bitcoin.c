@@ -46,6 +46,9 @@ int main(void)
 	srunner_add_suite(runner, script_suite());
 	srunner_add_suite(runner, coinbase_suite());
 	srunner_add_suite(runner, address_suite());
+	srunner_add_suite(runner, bech32_suite());
+	srunner_add_suite(runner, descriptor_suite());
+	srunner_add_suite(runner, keys_suite());
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -4,15 +4,17 @@
 #include "test_bitcoin.h"
 
 #include <ctype.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "lib/bitcoin/address.h"
 #include "lib/util/hex.h"
+#include "vectors.h"
 
-/* BIP350 (valid segwit addresses), BIP173 (those of version 0), and Bitcoin Core's
- * src/test/data/key_io_valid.json. */
+/* BIP350 (all valid segwit addresses) with BIP173's of version 0 among them, and some of Bitcoin
+ * Core's src/test/data/key_io_valid.json; all of that are in core_addresses. */
 static const struct {
 	const char *address;
 	const char *script;
@@ -79,8 +81,9 @@ START_TEST(valid_address)
 }
 END_TEST
 
-/* BIP350 and BIP173, invalid segwit addresses, with the reason those give; then
- * src/test/data/key_io_invalid.json of Bitcoin Core. */
+/* BIP350 and BIP173, all invalid segwit addresses, with the reason those give; what BIP173 had as
+ * valid of version 1 and above and BIP350 ended; then some of src/test/data/key_io_invalid.json of
+ * Bitcoin Core. */
 static const struct {
 	const char *address;
 	const char *reason;
@@ -104,6 +107,10 @@ static const struct {
     {"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5", "wrong checksum"},
     {"BC13W508D6QEJXTDG4Y5R3ZARVARY0C5XW7KN40WF2", "checksum"},
     {"bc1rw5uspcuh", "checksum"},
+    {"bc10w508d6qejxtdg4y5r3zarvary0c5xw7kw508d6qejxtdg4y5r3zarvary0c5xw7kw5rljs90", "checksum"},
+    {"bc1pw508d6qejxtdg4y5r3zarvary0c5xw7kw508d6qejxtdg4y5r3zarvary0c5xw7k7grplx", "checksum"},
+    {"BC1SW50QA3JX3S", "checksum"},
+    {"bc1zw508d6qejxtdg4y5r3zarvaryvg6kdaj", "checksum"},
     {"tb1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3q0sL5k7", "mixed"},
     {"bc1zw508d6qejxtdg4y5r3zarvaryvqyzf3du", "checksum"},
     {"tb1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3pjxtptv", "padding"},
@@ -144,6 +151,91 @@ START_TEST(invalid_address)
 		ck_assert_msg(strstr(e.text, invalid[_i].reason) != NULL, "%s", e.text);
 		ck_assert_uint_eq(script.size, 0);
 	}
+}
+END_TEST
+
+static struct json_object *read_json(const char *name, size_t entries)
+{
+	char path[4096];
+	struct json_object *all;
+
+	vectors_path(name, path, sizeof(path));
+	all = json_object_from_file(path);
+	ck_assert_msg(all != NULL, "%s", json_util_get_last_err());
+	ck_assert_uint_eq(json_object_array_length(all), entries);
+	return all;
+}
+
+static bool flag(struct json_object *about, const char *name)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(about, name, &value) && json_object_get_boolean(value);
+}
+
+/* An address becomes its script, and the script the address. A private key becomes neither. */
+static void check_core_entry(const char *text, const char *payload, struct json_object *about)
+{
+	struct json_object *chain;
+	enum bitcoin_network network;
+	struct script script;
+	struct error e = {0};
+	char other[128];
+	int32_t rc;
+
+	ck_assert(json_object_object_get_ex(about, "chain", &chain));
+	ck_assert(network_parse(json_object_get_string(chain), &network));
+	rc = address_to_script(text, network, &script, &e);
+	if (flag(about, "isPrivkey")) {
+		ck_assert_int_eq(rc, ADIT_E_INVALID_ARGUMENT);
+		ck_assert_msg(strncmp(e.text, "a private key", 13) == 0, "%s", e.text);
+		ck_assert_ptr_null(strstr(e.text, text));
+		return;
+	}
+	ck_assert_msg(rc == ADIT_OK, "%s: %s", text, e.text);
+	assert_hex(script.data, script.size, payload);
+	ck_assert(script_to_address(script.data, script.size, network, other, sizeof(other)));
+	ck_assert_str_eq(other, text);
+	for (size_t i = 0; i <= strlen(text); i++) {
+		char c = text[i];
+
+		other[i] = (char)(isupper((unsigned char)c) ? tolower(c) : toupper(c));
+	}
+	ck_assert_int_eq(address_to_script(other, network, &script, &e),
+			 flag(about, "tryCaseFlip") ? ADIT_OK : ADIT_E_INVALID_ARGUMENT);
+}
+
+/* src/test/data/key_io_valid.json of Bitcoin Core. */
+START_TEST(core_addresses)
+{
+	struct json_object *all = read_json("key_io_valid.json", 70);
+
+	for (size_t i = 0; i < 70; i++) {
+		struct json_object *entry = json_object_array_get_idx(all, i);
+
+		check_core_entry(json_object_get_string(json_object_array_get_idx(entry, 0)),
+				 json_object_get_string(json_object_array_get_idx(entry, 1)),
+				 json_object_array_get_idx(entry, 2));
+	}
+	json_object_put(all);
+}
+END_TEST
+
+/* src/test/data/key_io_invalid.json of Bitcoin Core, on every network. */
+START_TEST(core_no_addresses)
+{
+	struct json_object *all = read_json("key_io_invalid.json", 70);
+
+	for (size_t i = 0; i < 4 * 70; i++) {
+		struct json_object *entry = json_object_array_get_idx(all, i / 4);
+		struct script script;
+
+		ck_assert_int_eq(
+		    address_to_script(json_object_get_string(json_object_array_get_idx(entry, 0)),
+				      (enum bitcoin_network)(i % 4), &script, NULL),
+		    ADIT_E_INVALID_ARGUMENT);
+	}
+	json_object_put(all);
 }
 END_TEST
 
@@ -336,7 +428,6 @@ START_TEST(descriptors)
 	    "raw(dea)",
 	    "raw(zz)",
 	    "raw(deadbeef",
-	    "wpkh(02d2b36900396c9282fa14628566582f206a5dd0bcc8d5e892611806cafb0301f0)",
 	    "bcrt1qdavt4j2sd7dlhqsavtnfxvzppw6k7qy97tmnu9#00000000",
 	};
 	struct script script;
@@ -428,6 +519,8 @@ Suite *address_suite(void)
 
 	tcase_add_loop_test(tcase, valid_address, 0, (int)COUNT(valid));
 	tcase_add_loop_test(tcase, invalid_address, 0, (int)COUNT(invalid));
+	tcase_add_test(tcase, core_addresses);
+	tcase_add_test(tcase, core_no_addresses);
 	tcase_add_test(tcase, wrong_network_is_named);
 	tcase_add_test(tcase, networks_by_name);
 	tcase_add_test(tcase, scripts_without_address);

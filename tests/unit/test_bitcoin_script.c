@@ -3,6 +3,7 @@
 
 #include "test_bitcoin.h"
 
+#include <adit/sv2.h>
 #include <string.h>
 
 #include "lib/bitcoin/tx.h"
@@ -92,6 +93,21 @@ START_TEST(commitment_of_an_empty_block)
 }
 END_TEST
 
+/* BIP323 leaves bits 5 to 28 of the version to the miner, BIP320 had left bits 13 to 28. Neither
+ * touches the three bits at the top that mark versions as BIP9's (001). */
+START_TEST(version_bits_of_the_miner)
+{
+	const uint32_t bip320 = 0x1fffe000;
+	uint32_t bip323 = 0;
+
+	for (unsigned bit = 5; bit <= 28; bit++)
+		bip323 |= UINT32_C(1) << bit;
+	ck_assert_uint_eq(ADIT_SV2_VERSION_ROLLING_MASK, bip323);
+	ck_assert_uint_eq(bip320 & ~ADIT_SV2_VERSION_ROLLING_MASK, 0);
+	ck_assert_uint_eq(ADIT_SV2_VERSION_ROLLING_MASK & UINT32_C(0xe0000000), 0);
+}
+END_TEST
+
 #define HASH20 "14cd2b3298b7f455f39805377e5f213093df3cc09a"
 #define KEY33 "21025476c2e83188368da1ff3e292e7acafcdb3566bb0ad253f62fc70f07aeee6357"
 
@@ -150,6 +166,7 @@ Suite *script_suite(void)
 	tcase_add_loop_test(tcase, height_push, 0, (int)COUNT(heights));
 	tcase_add_loop_test(tcase, no_height_push, 0, (int)COUNT(no_heights));
 	tcase_add_test(tcase, commitment_of_an_empty_block);
+	tcase_add_test(tcase, version_bits_of_the_miner);
 	tcase_add_loop_test(tcase, signature_operations, 0, (int)COUNT(sigops));
 	suite_add_tcase(suite, tcase);
 	return suite;

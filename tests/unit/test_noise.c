@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_noise.c: the handshake, its certificate and the cipher of the transport. */
+/* test_noise.c: the handshake, its certificate and the cipher of the transport. The lists of published
+ * vectors are in test_noise_vectors.c. */
 #include "config.h"
 
 #include <check.h>
@@ -605,165 +606,6 @@ START_TEST(nonce_exhaustion)
 }
 END_TEST
 
-/* Curve ---------------------------------------------------------------------------------------- */
-
-struct xdh_vector {
-	const char *ours;
-	const char *ours_ellswift;
-	const char *theirs_ellswift;
-	bool initiating;
-	const char *our_x;
-	const char *shared;
-};
-
-/* BIP324, packet_encoding_test_vectors.csv, rows 1, 999, 0 and 255: columns in_priv_ours,
- * in_ellswift_ours, in_ellswift_theirs, in_initiating, mid_x_ours, mid_shared_secret. */
-static const struct xdh_vector xdh_vectors[] = {
-    {"e79f04ad4c684525ff3e3cf7c19f4cdb11193d387d7f3fe82a948a0c3165f5fe",
-     "4eff53ea1945e57b5d170565e760d771e5d496101c1005c302fd687af80d8b85"
-     "8c5a681c474fc4c0546ee464a1b95899ecb9d4f50c2c0854fe029fc054ae6777",
-     "824a1da0530fa695b95b375fee2a56ec96ce375ddd2fcf8367cc8ec1c0b751a3"
-     "304bbef5dc96543acaac50c24be8cb39906ef8521727de0c6e96c2060a026bd7",
-     true, "b63341693587b4944b865485cffcc34707b3e0760a6ba8d1d402fc1c996c4e91",
-     "05ac09c882b2cddd57fd4a1a14f93ae78d78a2ab2adb8cb6d67176cdb3101e15"},
-    {"53a915e6d8f6c5bbb93e537081085e9e642dc525649acf05be74e3a825e20921",
-     "715d7b8357dd4d15a07b3f8c6764ebd9927140f75047fb50478c33ea8889d710"
-     "511cdf39aa0fd6b1e94ea660d87f9d97bffc548646f9e2aaebc1468fe563fb97",
-     "cea7abc3112397b894bd3e89a615248af473f897bbdd30997c20e53e7ce499a2"
-     "95e55c4c5655cd3d21191e76c8af0aa1bbea10fd1b540a42d0fbed388dc59877",
-     false, "533bbaefc711f303be5e8271fdecfd31d03abd42128ff73479e2a427059e4a74",
-     "08cbe6a86ff92a9757b2aeea92b8b2f4d78426786a2caec99c3cc73d7dda47ab"},
-    {"dcf45714d450a32cdd05997b75acd34e8786969dfcff34295c287a13ba3225f0",
-     "feaa1ef8bb05296a8d5153855357868835fc5bc59d96dcbccb108e0e2dd67167"
-     "6c5683ad566ee4290ede5236ba6259ab47668e25853d64c0678641d27d5d0eed",
-     "c8067851ccc5df7331e9f137e66ebce1220306c4644266ff3e38436a1036ea36"
-     "582dac8ce2c30de59a890f81611f866f659c1334bdd82cce1ea20ab0128b7f56",
-     true, "d23f19ad26c7ab984c682c5b1475f5a7df0452a05dd29a164974d2027a6e488a",
-     "33a1ef8464def100bf031dae882ae4b7837b481f6adbc63c44baa8ef61c102eb"},
-    {"f360308206fb441c7713b1a24ba4096a2fa0d5401411198b7008f82ae85257fe",
-     "3d4aa6a71a8a734e014b4d9e6b62989f022c1e2238ae476b11465cb86fe8cf72"
-     "43db6f9472e188590705cf9b35121e06e57cb106a6043ab147b7c73871da8222",
-     "f0ebc3c872339622fbf2ab1b8aa2117c4d752b64eac9203962c03a47497a89c0"
-     "dd298348e5bb63d3433c48ed6da6bc2e2dbe78f7b91247dd29f1f51a858d464a",
-     false, "29bf8fe2cbd12835d3e6652840b8b1a2acf99d7b44610e738aafd7fd207c9b25",
-     "07eff272cd331aeb14db342b82f6df98303b01471f4dbe71028b127577216d9b"},
-};
-
-START_TEST(ecdh_bip324)
-{
-	const struct xdh_vector *v = &xdh_vectors[_i];
-	uint8_t secret[32], ours[64], theirs[64], out[32];
-
-	unhex(v->ours, secret, 32);
-	unhex(v->ours_ellswift, ours, 64);
-	unhex(v->theirs_ellswift, theirs, 64);
-	secp_ellswift_x(ours, out);
-	assert_hex(out, 32, v->our_x);
-	ck_assert(secp_ecdh(secret, v->initiating ? ours : theirs, v->initiating ? theirs : ours,
-			    v->initiating, out));
-	assert_hex(out, 32, v->shared);
-	memset(secret, 0, sizeof(secret));
-	ck_assert(!secp_ecdh(secret, ours, theirs, true, out));
-}
-END_TEST
-
-struct schnorr_vector {
-	const char *secret; /* NULL: only to be verified */
-	const char *x;
-	const char *aux;
-	const char *message;
-	const char *signature;
-	bool good;
-};
-
-/* BIP340, test-vectors.csv, rows 0 to 8, 13 and 14. */
-static const struct schnorr_vector schnorr_vectors[] = {
-    {"0000000000000000000000000000000000000000000000000000000000000003",
-     "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9",
-     "0000000000000000000000000000000000000000000000000000000000000000",
-     "0000000000000000000000000000000000000000000000000000000000000000",
-     "e907831f80848d1069a5371b402410364bdf1c5f8307b0084c55f1ce2dca8215"
-     "25f66a4a85ea8b71e482a74f382d2ce5ebeee8fdb2172f477df4900d310536c0",
-     true},
-    {"b7e151628aed2a6abf7158809cf4f3c762e7160f38b4da56a784d9045190cfef",
-     "dff1d77f2a671c5f36183726db2341be58feae1da2deced843240f7b502ba659",
-     "0000000000000000000000000000000000000000000000000000000000000001",
-     "243f6a8885a308d313198a2e03707344a4093822299f31d0082efa98ec4e6c89",
-     "6896bd60eeae296db48a229ff71dfe071bde413e6d43f917dc8dcf8c78de3341"
-     "8906d11ac976abccb20b091292bff4ea897efcb639ea871cfa95f6de339e4b0a",
-     true},
-    {"c90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74020bbea63b14e5c9",
-     "dd308afec5777e13121fa72b9cc1b7cc0139715309b086c960e18fd969774eb8",
-     "c87aa53824b4d7ae2eb035a2b5bbbccc080e76cdc6d1692c4b0b62d798e6d906",
-     "7e2d58d8b3bcdf1abadec7829054f90dda9805aab56c77333024b9d0a508b75c",
-     "5831aaeed7b44bb74e5eab94ba9d4294c49bcf2a60728d8b4c200f50dd313c1b"
-     "ab745879a5ad954a72c45a91c3a51d3c7adea98d82f8481e0e1e03674a6f3fb7",
-     true},
-    {"0b432b2677937381aef05bb02a66ecd012773062cf3fa2549e44f58ed2401710",
-     "25d1dff95105f5253c4022f628a996ad3a0d95fbf21d468a1b33f8c160d8f517",
-     "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-     "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-     "7eb0509757e246f19449885651611cb965ecc1a187dd51b64fda1edc9637d5ec"
-     "97582b9cb13db3933705b32ba982af5af25fd78881ebb32771fc5922efc66ea3",
-     true},
-    {NULL, "d69c3509bb99e412e68b0fe8544e72837dfa30746d8be2aa65975f29d22dc7b9", NULL,
-     "4df3c3f68fcc83b27e9d42c90431a72499f17875c81a599b566c9889b9696703",
-     "00000000000000000000003b78ce563f89a0ed9414f5aa28ad0d96d6795f9c63"
-     "76afb1548af603b3eb45c9f8207dee1060cb71c04e80f593060b07d28308d7f4",
-     true},
-    {NULL, "eefdea4cdb677750a420fee807eacf21eb9898ae79b9768766e4faa04a2d4a34", NULL,
-     "243f6a8885a308d313198a2e03707344a4093822299f31d0082efa98ec4e6c89",
-     "6cff5c3ba86c69ea4b7376f31a9bcb4f74c1976089b2d9963da2e5543e177769"
-     "69e89b4c5564d00349106b8497785dd7d1d713a8ae82b32fa79d5f7fc407d39b",
-     false},
-    {NULL, "dff1d77f2a671c5f36183726db2341be58feae1da2deced843240f7b502ba659", NULL,
-     "243f6a8885a308d313198a2e03707344a4093822299f31d0082efa98ec4e6c89",
-     "fff97bd5755eeea420453a14355235d382f6472f8568a18b2f057a1460297556"
-     "3cc27944640ac607cd107ae10923d9ef7a73c643e166be5ebeafa34b1ac553e2",
-     false},
-    {NULL, "dff1d77f2a671c5f36183726db2341be58feae1da2deced843240f7b502ba659", NULL,
-     "243f6a8885a308d313198a2e03707344a4093822299f31d0082efa98ec4e6c89",
-     "1fa62e331edbc21c394792d2ab1100a7b432b013df3f6ff4f99fcb33e0e1515f"
-     "28890b3edb6e7189b630448b515ce4f8622a954cfe545735aaea5134fccdb2bd",
-     false},
-    {NULL, "dff1d77f2a671c5f36183726db2341be58feae1da2deced843240f7b502ba659", NULL,
-     "243f6a8885a308d313198a2e03707344a4093822299f31d0082efa98ec4e6c89",
-     "6cff5c3ba86c69ea4b7376f31a9bcb4f74c1976089b2d9963da2e5543e177769"
-     "961764b3aa9b2ffcb6ef947b6887a226e8d7c93e00c5ed0c1834ff0d0c2e6da6",
-     false},
-    {NULL, "dff1d77f2a671c5f36183726db2341be58feae1da2deced843240f7b502ba659", NULL,
-     "243f6a8885a308d313198a2e03707344a4093822299f31d0082efa98ec4e6c89",
-     "6cff5c3ba86c69ea4b7376f31a9bcb4f74c1976089b2d9963da2e5543e177769"
-     "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141",
-     false},
-    {NULL, "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc30", NULL,
-     "243f6a8885a308d313198a2e03707344a4093822299f31d0082efa98ec4e6c89",
-     "6cff5c3ba86c69ea4b7376f31a9bcb4f74c1976089b2d9963da2e5543e177769"
-     "69e89b4c5564d00349106b8497785dd7d1d713a8ae82b32fa79d5f7fc407d39b",
-     false},
-};
-
-START_TEST(schnorr_bip340)
-{
-	const struct schnorr_vector *v = &schnorr_vectors[_i];
-	uint8_t secret[32], x[32], aux[32], message[32], signature[64];
-
-	if (v->secret != NULL) {
-		unhex(v->secret, secret, 32);
-		unhex(v->aux, aux, 32);
-		unhex(v->message, message, 32);
-		ck_assert(secp_public_x(secret, x));
-		assert_hex(x, 32, v->x);
-		ck_assert(secp_sign(secret, message, aux, signature));
-		assert_hex(signature, 64, v->signature);
-	}
-	unhex(v->x, x, 32);
-	unhex(v->message, message, 32);
-	unhex(v->signature, signature, 64);
-	ck_assert(secp_verify(x, message, signature) == v->good);
-}
-END_TEST
-
 static TCase *handshake_cases(void)
 {
 	TCase *tcase = tcase_create("handshake");
@@ -805,15 +647,6 @@ static TCase *cipher_cases(void)
 	return tcase;
 }
 
-static TCase *curve_cases(void)
-{
-	TCase *tcase = tcase_create("curve");
-
-	tcase_add_loop_test(tcase, ecdh_bip324, 0, (int)COUNT(xdh_vectors));
-	tcase_add_loop_test(tcase, schnorr_bip340, 0, (int)COUNT(schnorr_vectors));
-	return tcase;
-}
-
 int main(void)
 {
 	Suite *suite = suite_create("noise");
@@ -823,7 +656,6 @@ int main(void)
 	suite_add_tcase(suite, handshake_cases());
 	suite_add_tcase(suite, certificate_cases());
 	suite_add_tcase(suite, cipher_cases());
-	suite_add_tcase(suite, curve_cases());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
