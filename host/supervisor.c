@@ -17,7 +17,7 @@
 #include "lib/util/clock.h"
 #include "lib/util/random.h"
 
-#define RESTART_FIRST_MS 200
+#define RESTART_FIRST_MS 200u
 #define RESTART_MOST_MS 30000
 #define HEALTHY_MS 60000  /* running for so long: the next failure is a first one */
 #define STOP_MS 5000      /* allowed to a process that was asked to stop */
