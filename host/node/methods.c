@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/node/json.h"
+#include "host/node/value.h"
 #include "lib/bitcoin/sha256.h"
 #include "lib/bitcoin/target.h"
 #include "lib/bitcoin/tx.h"
@@ -243,10 +243,10 @@ static void get_block(void *user, struct adit_request *request,
 		      const struct adit_request_info *info)
 {
 	struct service *s = user;
-	struct json_object *o = json_parse(info->json, info->json_size);
+	struct json_object *o = value_parse(info->json, info->json_size);
 	struct service_request *r;
 	uint8_t hash[32];
-	bool found = json_get_hash(o, "hash", hash);
+	bool found = value_hash(o, "hash", hash);
 
 	json_object_put(o);
 	if (!found) {
@@ -264,10 +264,10 @@ static void get_block_by_height(void *user, struct adit_request *request,
 				const struct adit_request_info *info)
 {
 	struct service *s = user;
-	struct json_object *o = json_parse(info->json, info->json_size);
+	struct json_object *o = value_parse(info->json, info->json_size);
 	struct service_request *r;
 	uint64_t height;
-	bool found = json_get_u64(o, "height", INT32_MAX, &height);
+	bool found = value_u64(o, "height", INT32_MAX, &height);
 
 	json_object_put(o);
 	if (!found) {

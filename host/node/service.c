@@ -108,7 +108,7 @@ void service_set_state(struct service *s, enum service_state state, const char *
 	show_status(s);
 	if (state != old || state != SERVICE_INITIAL_DOWNLOAD)
 		service_log(s, state == SERVICE_FAILING ? ADIT_LOG_WARNING : ADIT_LOG_INFO,
-			    "node: %s%s%s", service_state_name(state), *detail != '\0' ? ": " : "",
+			    "%s%s%s", service_state_name(state), *detail != '\0' ? ": " : "",
 			    detail);
 	if (state != old && wanted(s, "SyncStateChanged"))
 		publish(s, "SyncStateChanged", "{\"old_state\":\"%s\",\"new_state\":\"%s\"}",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "host/node/json.h"
+#include "host/node/value.h"
 
 #include <json-c/json.h>
 #include <limits.h>
@@ -10,7 +10,7 @@
 
 #define JSON_DEPTH 16
 
-struct json_object *json_parse(const char *text, size_t size)
+struct json_object *value_parse(const char *text, size_t size)
 {
 	struct json_tokener *tokener;
 	struct json_object *o;
@@ -42,7 +42,7 @@ static struct json_object *get(struct json_object *o, const char *key, enum json
 	return value;
 }
 
-bool json_get_u64(struct json_object *o, const char *key, uint64_t max, uint64_t *out)
+bool value_u64(struct json_object *o, const char *key, uint64_t max, uint64_t *out)
 {
 	struct json_object *value = get(o, key, json_type_int);
 	uint64_t number;
@@ -57,17 +57,17 @@ bool json_get_u64(struct json_object *o, const char *key, uint64_t max, uint64_t
 	return true;
 }
 
-bool json_get_u32(struct json_object *o, const char *key, uint32_t *out)
+bool value_u32(struct json_object *o, const char *key, uint32_t *out)
 {
 	uint64_t value;
 
-	if (!json_get_u64(o, key, UINT32_MAX, &value))
+	if (!value_u64(o, key, UINT32_MAX, &value))
 		return false;
 	*out = (uint32_t)value;
 	return true;
 }
 
-bool json_get_bool(struct json_object *o, const char *key, bool *out)
+bool value_bool(struct json_object *o, const char *key, bool *out)
 {
 	struct json_object *value = get(o, key, json_type_boolean);
 
@@ -77,23 +77,23 @@ bool json_get_bool(struct json_object *o, const char *key, bool *out)
 	return true;
 }
 
-const char *json_get_text(struct json_object *o, const char *key)
+const char *value_text(struct json_object *o, const char *key)
 {
 	struct json_object *value = get(o, key, json_type_string);
 
 	return value != NULL ? json_object_get_string(value) : NULL;
 }
 
-bool json_get_hash(struct json_object *o, const char *key, uint8_t out[32])
+bool value_hash(struct json_object *o, const char *key, uint8_t out[32])
 {
-	const char *text = json_get_text(o, key);
+	const char *text = value_text(o, key);
 
 	return text != NULL && hex_decode_reversed(text, out, 32);
 }
 
-bool json_get_bits(struct json_object *o, const char *key, uint32_t *out)
+bool value_bits(struct json_object *o, const char *key, uint32_t *out)
 {
-	const char *text = json_get_text(o, key);
+	const char *text = value_text(o, key);
 	uint8_t bytes[4];
 
 	if (text == NULL || !hex_decode(text, bytes, 4))
@@ -103,7 +103,7 @@ bool json_get_bits(struct json_object *o, const char *key, uint32_t *out)
 	return true;
 }
 
-struct json_object *json_get_array(struct json_object *o, const char *key)
+struct json_object *value_array(struct json_object *o, const char *key)
 {
 	return get(o, key, json_type_array);
 }
