@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/node/json.h"
+#include "host/node/value.h"
 #include "lib/util/clock.h"
 #include "lib/util/random.h"
 
@@ -253,7 +253,7 @@ static void show_download(struct rpc *b, struct json_object *info, const struct 
 	double percent = 0;
 	char detail[128];
 
-	(void)json_get_u64(info, "headers", INT32_MAX, &headers);
+	(void)value_u64(info, "headers", INT32_MAX, &headers);
 	if (json_object_object_get_ex(info, "verificationprogress", &progress))
 		percent = json_object_get_double(progress) * 100;
 	snprintf(detail, sizeof(detail), "block %u of %llu, %.2f%% verified", tip->height,
@@ -266,7 +266,7 @@ static void show_download(struct rpc *b, struct json_object *info, const struct 
 static void on_version(void *user, const struct rpc_answer *answer)
 {
 	struct rpc *b = user;
-	const char *text = json_get_text(answer->result, "subversion");
+	const char *text = value_text(answer->result, "subversion");
 
 	b->version_look = NULL;
 	if (answer->error != ADIT_OK || text == NULL)
@@ -282,7 +282,7 @@ static void on_mempool(void *user, const struct rpc_answer *answer)
 	uint64_t size;
 
 	b->mempool_look = NULL;
-	if (answer->error == ADIT_OK && json_get_u64(answer->result, "size", UINT32_MAX, &size))
+	if (answer->error == ADIT_OK && value_u64(answer->result, "size", UINT32_MAX, &size))
 		b->service->mempool_tx = size;
 }
 
@@ -321,14 +321,14 @@ static bool parse_info(struct json_object *info, struct service_tip *tip, bool *
 {
 	uint64_t height;
 
-	if (!json_get_u64(info, "blocks", INT32_MAX, &height) ||
-	    !json_get_hash(info, "bestblockhash", tip->hash) ||
-	    !json_get_bool(info, "initialblockdownload", downloading))
+	if (!value_u64(info, "blocks", INT32_MAX, &height) ||
+	    !value_hash(info, "bestblockhash", tip->hash) ||
+	    !value_bool(info, "initialblockdownload", downloading))
 		return false;
 	tip->height = (uint32_t)height;
-	(void)json_get_u32(info, "mediantime", &tip->median_time);
-	(void)json_get_u32(info, "time", &tip->time);
-	(void)json_get_bits(info, "bits", &tip->nbits);
+	(void)value_u32(info, "mediantime", &tip->median_time);
+	(void)value_u32(info, "time", &tip->time);
+	(void)value_bits(info, "bits", &tip->nbits);
 	return true;
 }
 
@@ -346,7 +346,7 @@ static void on_look(void *user, const struct rpc_answer *answer)
 		rpc_trouble(b, answer);
 		return;
 	}
-	chain = json_get_text(answer->result, "chain");
+	chain = value_text(answer->result, "chain");
 	if (chain == NULL || !parse_info(answer->result, &tip, &b->service->initial_download)) {
 		rpc_trouble(b, &strange);
 		return;

@@ -56,6 +56,8 @@ struct rpc {
 	uint64_t longpoll_at;
 	uint64_t longpoll_timer;
 	char longpollid[RPC_LONGPOLLID_MAX];
+	char longpoll_asked[RPC_LONGPOLLID_MAX]; /* the one that was asked with */
+	unsigned longpoll_quick;                 /* answers in a row that came at once */
 
 	/* The chain: RECENT is its end, oldest first. WALK is the way back from the new tip. */
 	struct service_tip recent[RPC_RECENT];

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "host/node/json.h"
+#include "host/node/value.h"
 #include "lib/util/hex.h"
 
 #define FIRST_WALK                                                                                 \
@@ -88,13 +88,12 @@ static bool parse_header(struct json_object *o, struct service_tip *tip, uint8_t
 {
 	uint64_t height;
 
-	if (!json_get_hash(o, "hash", tip->hash) ||
-	    !json_get_u64(o, "height", INT32_MAX, &height) ||
-	    !json_get_u32(o, "time", &tip->time) || !json_get_bits(o, "bits", &tip->nbits))
+	if (!value_hash(o, "hash", tip->hash) || !value_u64(o, "height", INT32_MAX, &height) ||
+	    !value_u32(o, "time", &tip->time) || !value_bits(o, "bits", &tip->nbits))
 		return false;
 	tip->height = (uint32_t)height;
-	(void)json_get_u32(o, "mediantime", &tip->median_time);
-	return height == 0 || json_get_hash(o, "previousblockhash", prev);
+	(void)value_u32(o, "mediantime", &tip->median_time);
+	return height == 0 || value_hash(o, "previousblockhash", prev);
 }
 
 /* A header that can't be had ends the walk; the next look begins another. */

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/node/json.h"
+#include "host/node/value.h"
 #include "lib/util/buf.h"
 
 #define MAX_CALLS 128
@@ -105,7 +105,7 @@ static bool node_error(struct json_object *body, struct rpc_answer *answer)
 	if (!json_object_object_get_ex(body, "error", &error) || error == NULL)
 		return false;
 	answer->code = -1;
-	answer->message = json_get_text(error, "message");
+	answer->message = value_text(error, "message");
 	if (answer->message == NULL)
 		answer->message = "an error without a message";
 	if (json_object_is_type(error, json_type_object) &&
@@ -119,7 +119,7 @@ static bool node_error(struct json_object *body, struct rpc_answer *answer)
 static void answer_body(struct rpc_call *call)
 {
 	struct json_object *body =
-	    json_parse((const char *)call->response.data, call->response.size);
+	    value_parse((const char *)call->response.data, call->response.size);
 	struct rpc_answer answer = {.message = ""};
 
 	if (!json_object_is_type(body, json_type_object) ||

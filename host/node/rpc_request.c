@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/node/json.h"
+#include "host/node/value.h"
 #include "lib/util/buf.h"
 #include "lib/util/clock.h"
 #include "lib/util/hex.h"
@@ -261,14 +261,14 @@ static void on_block_header(void *user, const struct rpc_answer *answer)
 
 	if (!fetch_check(f, answer))
 		return;
-	if (!json_get_u64(answer->result, "height", INT32_MAX, &height)) {
+	if (!value_u64(answer->result, "height", INT32_MAX, &height)) {
 		fetch_failed(f, ADIT_E_PROTOCOL, "getblockheader: no height");
 		return;
 	}
 	f->height = (uint32_t)height;
 	/* -1 for a block beside the best chain: no confirmations. */
 	f->confirmations = 0;
-	(void)json_get_u64(answer->result, "confirmations", INT32_MAX, &f->confirmations);
+	(void)value_u64(answer->result, "confirmations", INT32_MAX, &f->confirmations);
 	hex_encode_reversed(f->hash, 32, text);
 	snprintf(params, sizeof(params), "[\"%s\",0]", text);
 	fetch_ask(f, "getblock", params, RPC_BLOCK_ANSWER, on_block);

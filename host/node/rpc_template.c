@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "host/node/json.h"
+#include "host/node/value.h"
 #include "lib/bitcoin/target.h"
 #include "lib/util/hex.h"
 
@@ -33,13 +33,13 @@ static int32_t parse_header(struct json_object *o, struct node_template *t, stru
 	if (v < INT32_MIN || v > UINT32_MAX)
 		return bad(e, "version");
 	t->version = (uint32_t)v;
-	if (!json_get_hash(o, "previousblockhash", t->prev_hash))
+	if (!value_hash(o, "previousblockhash", t->prev_hash))
 		return bad(e, "previousblockhash");
-	if (!json_get_bits(o, "bits", &t->nbits) || !target_from_nbits(t->nbits, target))
+	if (!value_bits(o, "bits", &t->nbits) || !target_from_nbits(t->nbits, target))
 		return bad(e, "bits");
-	if (!json_get_u32(o, "curtime", &t->curtime))
+	if (!value_u32(o, "curtime", &t->curtime))
 		return bad(e, "curtime");
-	if (!json_get_u32(o, "mintime", &t->mintime))
+	if (!value_u32(o, "mintime", &t->mintime))
 		return bad(e, "mintime");
 	return ADIT_OK;
 }
@@ -48,23 +48,23 @@ static int32_t parse_limits(struct json_object *o, struct node_template *t, stru
 {
 	uint64_t value;
 
-	if (json_get_u64(o, "sigoplimit", MAX_LIMIT, &value))
+	if (value_u64(o, "sigoplimit", MAX_LIMIT, &value))
 		t->sigop_limit = (uint32_t)value;
-	if (json_get_u64(o, "weightlimit", MAX_LIMIT, &value))
+	if (value_u64(o, "weightlimit", MAX_LIMIT, &value))
 		t->weight_limit = (uint32_t)value;
-	if (json_get_u64(o, "sizelimit", MAX_LIMIT, &value))
+	if (value_u64(o, "sizelimit", MAX_LIMIT, &value))
 		t->size_limit = (uint32_t)value;
-	if (!json_get_u64(o, "height", INT32_MAX, &value) || value == 0)
+	if (!value_u64(o, "height", INT32_MAX, &value) || value == 0)
 		return bad(e, "height");
 	t->height = (uint32_t)value;
-	if (!json_get_u64(o, "coinbasevalue", MAX_MONEY, &t->coinbase_value))
+	if (!value_u64(o, "coinbasevalue", MAX_MONEY, &t->coinbase_value))
 		return bad(e, "coinbasevalue");
 	return ADIT_OK;
 }
 
 static int32_t parse_commitment(struct json_object *o, struct node_template *t, struct error *e)
 {
-	const char *text = json_get_text(o, "default_witness_commitment");
+	const char *text = value_text(o, "default_witness_commitment");
 	size_t digits;
 
 	if (text == NULL)
@@ -79,7 +79,7 @@ static int32_t parse_commitment(struct json_object *o, struct node_template *t, 
 
 static bool parse_depends(struct json_object *o, struct node_template *t)
 {
-	struct json_object *list = json_get_array(o, "depends");
+	struct json_object *list = value_array(o, "depends");
 	size_t count = list != NULL ? json_object_array_length(list) : 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -96,7 +96,7 @@ static bool parse_depends(struct json_object *o, struct node_template *t)
 /* The transaction's bytes go straight to their place. */
 static struct template_tx *parse_data(struct json_object *o, struct node_template *t)
 {
-	const char *text = json_get_text(o, "data");
+	const char *text = value_text(o, "data");
 	size_t digits = text != NULL ? strlen(text) : 0;
 	uint8_t *at;
 
@@ -114,16 +114,15 @@ static bool parse_tx(struct json_object *o, struct node_template *t)
 	struct template_tx *tx = parse_data(o, t);
 	uint64_t value;
 
-	if (tx == NULL || !json_get_hash(o, "txid", tx->txid) ||
-	    !json_get_hash(o, "hash", tx->wtxid))
+	if (tx == NULL || !value_hash(o, "txid", tx->txid) || !value_hash(o, "hash", tx->wtxid))
 		return false;
-	if (!json_get_u64(o, "fee", MAX_MONEY, &tx->fee))
+	if (!value_u64(o, "fee", MAX_MONEY, &tx->fee))
 		return false;
 	t->fees += tx->fee;
-	if (!json_get_u64(o, "sigops", MAX_LIMIT, &value))
+	if (!value_u64(o, "sigops", MAX_LIMIT, &value))
 		return false;
 	tx->sigops = (uint32_t)value;
-	if (!json_get_u64(o, "weight", MAX_LIMIT, &value))
+	if (!value_u64(o, "weight", MAX_LIMIT, &value))
 		return false;
 	tx->weight = (uint32_t)value;
 	return parse_depends(o, t);
@@ -131,7 +130,7 @@ static bool parse_tx(struct json_object *o, struct node_template *t)
 
 static int32_t parse_txs(struct json_object *o, struct node_template *t, struct error *e)
 {
-	struct json_object *list = json_get_array(o, "transactions");
+	struct json_object *list = value_array(o, "transactions");
 	size_t count;
 
 	if (list == NULL)
@@ -151,7 +150,7 @@ static int32_t parse_txs(struct json_object *o, struct node_template *t, struct 
 
 static void take_longpollid(struct json_object *o, char longpollid[RPC_LONGPOLLID_MAX])
 {
-	const char *text = json_get_text(o, "longpollid");
+	const char *text = value_text(o, "longpollid");
 
 	longpollid[0] = '\0';
 	if (text == NULL || strlen(text) >= RPC_LONGPOLLID_MAX)

@@ -11,8 +11,9 @@
 #define LONGPOLL_MS                                                                                \
 	900000u /* then it is asked again: nothing changed, or the connection is dead              \
 		 */
-#define LONGPOLL_PAUSE_MS 1000   /* after one that failed or told nothing new */
-#define LONGPOLL_SHORTEST_MS 200 /* sooner than this is no long poll */
+#define LONGPOLL_PAUSE_MS 1000 /* after one that failed or told nothing new */
+#define LONGPOLL_QUICK_MS 200  /* sooner than this was at once */
+#define LONGPOLL_QUICK_MAX 10  /* so many of them are no accident */
 #define RPC_CLIENT_NOT_CONNECTED (-9)
 #define RPC_CLIENT_IN_INITIAL_DOWNLOAD (-10)
 
@@ -29,10 +30,18 @@ static void on_longpoll_timer(void *user)
 /* A node that can't make templates says why. Anything but a lack of peers or blocks is a fault. */
 static void refused(struct rpc *b, const struct rpc_answer *answer)
 {
+	static const struct rpc_answer ending = {.error = ADIT_E_UNAVAILABLE,
+						 .message = "the node is shutting down"};
 	char detail[400];
 
 	if (answer->code == RPC_IN_WARMUP) {
 		rpc_trouble(b, answer);
+		return;
+	}
+	/* How bitcoind ends a long poll when it stops; the code is the one for a lack of peers. */
+	if (answer->code == RPC_CLIENT_NOT_CONNECTED &&
+	    strcmp(answer->message, "Shutting down") == 0) {
+		rpc_trouble(b, &ending);
 		return;
 	}
 	snprintf(detail, sizeof(detail), "getblocktemplate: %s", answer->message);
@@ -109,14 +118,23 @@ void rpc_template_fetch(struct rpc *b)
 				   RPC_TEMPLATE_ANSWER, on_template, b);
 }
 
+/* True when the node answers without waiting, which would become a storm of questions. An answer at
+ * once is right when there was better work already, and then it has another id. */
+static bool is_no_long_poll(struct rpc *b)
+{
+	if (clock_monotonic_ms() - b->longpoll_at >= LONGPOLL_QUICK_MS)
+		b->longpoll_quick = 0;
+	else
+		b->longpoll_quick++;
+	return b->longpoll_quick > LONGPOLL_QUICK_MAX ||
+	       (b->longpoll_quick > 0 && strcmp(b->longpollid, b->longpoll_asked) == 0);
+}
+
 /* A long poll may end without news or break: the regular look tells how the node is, so that is no
  * trouble by itself. */
 static void on_longpoll(void *user, const struct rpc_answer *answer)
 {
 	struct rpc *b = user;
-	uint64_t before = b->service->template_id;
-	uint64_t took = clock_monotonic_ms() - b->longpoll_at;
-	bool news;
 
 	b->longpoll_call = NULL;
 	if (answer->error == ADIT_E_UNAVAILABLE || answer->error == ADIT_E_TIMEOUT) {
@@ -124,10 +142,13 @@ static void on_longpoll(void *user, const struct rpc_answer *answer)
 		rpc_look(b);
 		return;
 	}
+	/* An answer that is under way on the other connection may be of before the news. */
+	rpc_client_cancel(b->template_call);
+	b->template_call = NULL;
+	b->template_again = false;
 	if (!take_template(b, answer))
 		return;
-	news = b->service->template_id != before;
-	if (took < LONGPOLL_SHORTEST_MS && !news)
+	if (is_no_long_poll(b))
 		rpc_timer(b, &b->longpoll_timer, LONGPOLL_PAUSE_MS, on_longpoll_timer, b);
 	else
 		longpoll(b);
@@ -141,8 +162,9 @@ static void longpoll(struct rpc *b)
 
 	if (!b->usable || b->longpollid[0] == '\0' || b->longpoll_call != NULL)
 		return;
+	strcpy(b->longpoll_asked, b->longpollid);
 	snprintf(params, sizeof(params), "[{\"rules\":[%s],\"longpollid\":\"%s\"}]", rules(b),
-		 b->longpollid);
+		 b->longpoll_asked);
 	b->longpoll_at = clock_monotonic_ms();
 	b->longpoll_call = rpc_ask(b, "getblocktemplate", params, LONGPOLL_MS, RPC_TEMPLATE_ANSWER,
 				   on_longpoll, b);

@@ -124,9 +124,11 @@ static void send_template(struct mock_node *m, struct evhttp_request *req)
 		   "{\"version\":536870912,\"previousblockhash\":\"%s\",\"bits\":\"207fffff\","
 		   "\"curtime\":1700000100,\"mintime\":1700000001,\"height\":%u,"
 		   "\"coinbasevalue\":5000100000,\"sigoplimit\":80000,\"sizelimit\":4000000,"
-		   "\"weightlimit\":4000000,\"longpollid\":\"%s%u\","
+		   "\"weightlimit\":4000000,\"longpollid\":\"%s%u-%u\","
 		   "\"default_witness_commitment\":\"6a24aa21a9ed00\",\"transactions\":[",
-		   hash, m->height + 1, hash, m->tx_count);
+		   hash, m->height + 1, hash, m->tx_count, m->longpoll_ids);
+	if (m->longpoll_ids > 0)
+		m->longpoll_ids++;
 	for (unsigned i = 0; i < m->tx_count; i++)
 		template_tx(&out, i);
 	buf_printf(&out, "]}");

@@ -44,6 +44,7 @@ struct mock_node {
 	unsigned tx_count; /* in the template */
 	struct evhttp_request *longpoll;
 	bool longpoll_at_once;
+	unsigned longpoll_ids; /* a new id each time, counted here from 1; 0: as the work is */
 	size_t last_submitted_size;
 
 	/* What goes wrong: for all methods or ONLY one. */

@@ -426,10 +426,11 @@ END_TEST
 START_TEST(a_node_that_polls_back_at_once_is_not_hammered)
 {
 	mock.longpoll_at_once = true;
+	mock.longpoll_ids = (unsigned)_i;
 	start();
 	wait_for("state", "ready");
 	fake_host_run(host, 1500);
-	ck_assert_uint_le(mock.calls[MOCK_LONGPOLL], 4);
+	ck_assert_uint_le(mock.calls[MOCK_LONGPOLL], _i == 0 ? 4 : 14);
 }
 END_TEST
 
@@ -542,6 +543,8 @@ static const struct nonsense {
      "previousblockhash"},
     {MOCK_TEMPLATE, 200, "{\"error\":{\"code\":-9,\"message\":\"no peers\"}}", "starting",
      "no peers"},
+    {MOCK_TEMPLATE, 200, "{\"error\":{\"code\":-9,\"message\":\"Shutting down\"}}", "connecting",
+     "shutting down"},
     {MOCK_TEMPLATE, 200, "{\"error\":{\"code\":-10,\"message\":\"syncing\"}}", "initial-download",
      "syncing"},
     {MOCK_TEMPLATE, 200, "{\"error\":{\"code\":-8,\"message\":\"rule\"}}", "failing", "rule"},
@@ -765,7 +768,7 @@ int main(void)
 	tcase_add_test(well, a_reorganisation_is_told);
 	tcase_add_test(well, a_chain_may_get_shorter);
 	tcase_add_test(well, the_same_work_keeps_its_number);
-	tcase_add_test(well, a_node_that_polls_back_at_once_is_not_hammered);
+	tcase_add_loop_test(well, a_node_that_polls_back_at_once_is_not_hammered, 0, 2);
 	tcase_add_test(well, verdicts_are_passed_on);
 	tcase_add_test(well, a_block_is_sent_until_the_node_is_there);
 	tcase_add_test(well, blocks_are_fetched);

@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,10 +213,33 @@ bool node_add_transactions(void)
 	return true;
 }
 
+/* The process that with-node started last; 0 while there is none. */
+static long node_pid(void)
+{
+	char path[256];
+	long pid = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/../pid", getenv("BITCOIN_DATADIR"));
+	f = fopen(path, "re");
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%ld", &pid) != 1)
+		pid = 0;
+	fclose(f);
+	return pid;
+}
+
 void node_restart(void)
 {
+	long old = node_pid();
+	int patience = 1500;
+
+	ck_assert_int_ne(old, 0);
 	free(node_text("stop"));
-	/* The old one closes its RPC server first, and -rpcwait waits for the new one. */
-	for (int i = 0; i < 2; i++)
-		free(node_text("-rpcwait -rpcwaittimeout=30 getblockcount"));
+	while (node_pid() == 0 || node_pid() == old) {
+		ck_assert_msg(--patience > 0, "the node does not come back");
+		poll(NULL, 0, 20);
+	}
+	free(node_text("-rpcwait -rpcwaittimeout=30 getblockcount"));
 }
