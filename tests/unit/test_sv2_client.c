@@ -92,7 +92,7 @@ START_TEST(test_back_off)
 	rig_until(&rig, &rig.client_closed, 5, 3000);
 	took = clock_monotonic_ms() - start;
 	ck_assert_uint_ge(took, (40 + 80 + 160 + 160) / 2 - 5);
-	ck_assert_uint_le(took, 40 + 80 + 160 + 160 + 300);
+	ck_assert_uint_le(took, 40 + 80 + 160 + 160 + 1500);
 	rig_fini(&rig);
 }
 END_TEST
