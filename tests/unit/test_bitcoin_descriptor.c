@@ -11,7 +11,7 @@
 
 #include "lib/bitcoin/address.h"
 #include "lib/bitcoin/keyexpr.h"
-#include "lib/util/hex.h"
+#include "lib/bitcoin/sha256.h"
 #include "vectors.h"
 
 #define SECRET_RUN 12 /* characters of a key in a row that no error text may have */
@@ -268,6 +268,39 @@ START_TEST(redeem_script_limit)
 	(void)snprintf(text + size, sizeof(text) - size, "))");
 	ck_assert_int_eq(descriptor_to_script(text, BITCOIN_MAIN, &script, &e), ADIT_OK);
 	ck_assert_uint_eq(script.size, 23);
+	(void)snprintf(text + size, sizeof(text) - size, "," KEY "))");
+	ck_assert_int_eq(descriptor_to_script(text, BITCOIN_MAIN, &script, &e),
+			 ADIT_E_INVALID_ARGUMENT);
+	ck_assert_ptr_nonnull(strstr(e.text, "at most 15 keys"));
+}
+END_TEST
+
+/* 16 is the last number with an opcode of its own (OP_16, 60); 17 is a push (01 11). */
+START_TEST(sixteen_and_seventeen_keys)
+{
+	static const char *const numbers[] = {"60", "0111"};
+
+	for (int n = 16; n <= 17; n++) {
+		static char text[2048], hex[2048];
+		static uint8_t bytes[1024];
+		uint8_t hash[32];
+		struct script script;
+		struct error e = {0};
+		size_t size = (size_t)snprintf(text, sizeof(text), "wsh(multi(%d", n);
+		size_t digits = (size_t)snprintf(hex, sizeof(hex), "%s", numbers[n - 16]);
+
+		for (int i = 0; i < n; i++) {
+			size += (size_t)snprintf(text + size, sizeof(text) - size, "," KEY);
+			digits += (size_t)snprintf(hex + digits, sizeof(hex) - digits, "21" KEY);
+		}
+		(void)snprintf(text + size, sizeof(text) - size, "))");
+		(void)snprintf(hex + digits, sizeof(hex) - digits, "%sae", numbers[n - 16]);
+		sha256(bytes, unhex(hex, bytes, sizeof(bytes)), hash);
+		ck_assert_msg(descriptor_to_script(text, BITCOIN_MAIN, &script, &e) == ADIT_OK,
+			      "%s", e.text);
+		ck_assert_uint_eq(script.size, 34);
+		ck_assert_mem_eq(script.data + 2, hash, 32);
+	}
 }
 END_TEST
 
@@ -309,6 +342,7 @@ Suite *descriptor_suite(void)
 	tcase_add_test(tcase, indices);
 	tcase_add_test(tcase, depth_has_an_end);
 	tcase_add_test(tcase, redeem_script_limit);
+	tcase_add_test(tcase, sixteen_and_seventeen_keys);
 	tcase_add_test(tcase, private_keys_are_named);
 	suite_add_tcase(suite, tcase);
 	return suite;
