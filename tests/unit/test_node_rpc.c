@@ -577,25 +577,25 @@ END_TEST
 	"\"sigops\":1,\"weight\":4"
 
 static const char *const bad_templates[] = {
-    "{\"version\":4294967296}",
-    GOOD_START "\"coinbasevalue\":-1,\"transactions\":[]}",
-    GOOD_START "\"coinbasevalue\":2100000000000001,\"transactions\":[]}",
-    GOOD_START "\"coinbasevalue\":1}",
-    GOOD_START "\"coinbasevalue\":1,\"transactions\":{}}",
-    GOOD_START "\"coinbasevalue\":1,\"transactions\":[7]}",
-    GOOD_START "\"coinbasevalue\":1,\"transactions\":[{}]}",
-    GOOD_START "\"coinbasevalue\":1,\"transactions\":[{\"data\":\"\"," GOOD_TX ",\"fee\":0}]}",
-    GOOD_START "\"coinbasevalue\":1,\"transactions\":[{\"data\":\"000\"," GOOD_TX ",\"fee\":0}]}",
-    GOOD_START "\"coinbasevalue\":1,\"transactions\":[{\"data\":\"0x\"," GOOD_TX ",\"fee\":0}]}",
-    GOOD_START "\"coinbasevalue\":1,\"transactions\":[{\"data\":\"00\"," GOOD_TX ",\"fee\":2}]}",
-    GOOD_START "\"coinbasevalue\":1,\"transactions\":[{\"data\":\"00\"," GOOD_TX "}]}",
-    GOOD_START "\"coinbasevalue\":1,\"transactions\":[{\"data\":\"00\"," GOOD_TX
-	       ",\"fee\":0,\"depends\":[1]}]}",
-    GOOD_START "\"coinbasevalue\":1,\"transactions\":[{\"data\":\"00\"," GOOD_TX
-	       ",\"fee\":0,\"depends\":[\"a\"]}]}",
-    GOOD_START "\"coinbasevalue\":1,\"default_witness_commitment\":\"0\",\"transactions\":[]}",
-    "{\"version\":1,\"previousblockhash\":"
-    "\"0000000000000000000000000000000000000000000000000000000000000001\",\"bits\":\"00000000\"}",
+    ("{\"version\":4294967296}"),
+    (GOOD_START "\"coinbasevalue\":-1,\"transactions\":[]}"),
+    (GOOD_START "\"coinbasevalue\":2100000000000001,\"transactions\":[]}"),
+    (GOOD_START "\"coinbasevalue\":1}"),
+    (GOOD_START "\"coinbasevalue\":1,\"transactions\":{}}"),
+    (GOOD_START "\"coinbasevalue\":1,\"transactions\":[7]}"),
+    (GOOD_START "\"coinbasevalue\":1,\"transactions\":[{}]}"),
+    (GOOD_START "\"coinbasevalue\":1,\"transactions\":[{\"data\":\"\"," GOOD_TX ",\"fee\":0}]}"),
+    (GOOD_START "\"coinbasevalue\":1,\"transactions\":[{\"data\":\"000\"," GOOD_TX ",\"fee\":0}]}"),
+    (GOOD_START "\"coinbasevalue\":1,\"transactions\":[{\"data\":\"0x\"," GOOD_TX ",\"fee\":0}]}"),
+    (GOOD_START "\"coinbasevalue\":1,\"transactions\":[{\"data\":\"00\"," GOOD_TX ",\"fee\":2}]}"),
+    (GOOD_START "\"coinbasevalue\":1,\"transactions\":[{\"data\":\"00\"," GOOD_TX "}]}"),
+    (GOOD_START "\"coinbasevalue\":1,\"transactions\":[{\"data\":\"00\"," GOOD_TX
+		",\"fee\":0,\"depends\":[1]}]}"),
+    (GOOD_START "\"coinbasevalue\":1,\"transactions\":[{\"data\":\"00\"," GOOD_TX
+		",\"fee\":0,\"depends\":[\"a\"]}]}"),
+    (GOOD_START "\"coinbasevalue\":1,\"default_witness_commitment\":\"0\",\"transactions\":[]}"),
+    ("{\"version\":1,\"previousblockhash\":"
+     "\"0000000000000000000000000000000000000000000000000000000000000001\",\"bits\":\"00000000\"}"),
 };
 
 START_TEST(a_bad_template_is_refused)
