@@ -19,7 +19,8 @@
  * submit_block      attachment: the serialized block with witness ->
  *                   {"accepted":true,"hash":"..","height":8} or
  *                   {"accepted":false,"hash":"..","reason":"bad-cb-amount"}. A duplicate of a block
- *                   that was accepted before is {"accepted":true,"duplicate":true,..}.
+ *                   that was accepted before is {"accepted":true,"duplicate":true,..}. While the
+ *                   node is away the answer waits for it, a minute at most.
  * get_block         {"hash":".."} -> {"hash","height","confirmations"}; attachment: the block.
  * get_block_by_height {"height":7} -> the same.
  *
@@ -32,7 +33,13 @@
  *                     "depends":[1]}, ...]}
  *   `depends` are 1-based indices into the list, as in getblocktemplate (BIP22/23). Attachment: the
  *   transactions, fully serialized, one after the other, `size` bytes each, in list order.
- *   `id` grows by at least one with every template that differs; same id = same template.
+ *   `id` grows by at least one with every template that differs; same id = same template. Ids go on
+ *   growing when the service is restarted. `curtime` is when the template was made, so a header's
+ *   time is the larger of the clock and `mintime`.
+ *
+ * Reasons of submit_block are bitcoind's (BIP22): "high-hash", "bad-txnmrklroot", "bad-cb-amount" ...
+ *   "inconclusive", "inconclusive-not-best-prevblk" and "prev-blk-not-found" mean that the block is
+ *   stale: it does not follow the tip. "block-decode-failed": the attachment is not a block.
  *
  * Events of the owner `node`:
  *   NewBlock              {"block_hash":"..","height":8}
