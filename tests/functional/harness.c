@@ -43,6 +43,7 @@ void harness_setup(void)
 	snprintf(harness.log, sizeof(harness.log), "%s/log", harness.directory);
 	snprintf(harness.socket, sizeof(harness.socket), "%s/control.sock", harness.directory);
 	harness.port = harness_free_port();
+	harness.workers = 1;
 	/* Orphans of the daemon come to this process: so none can be left behind unseen. */
 	ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 }
@@ -111,13 +112,16 @@ void harness_configure_pool(const char *nbits, const char *pool_keys)
 			  "listen = unix:%s/tdp.sock\n"
 			  "\n[sv2-server]\n"
 			  "process = mining\n"
-			  "listen = 127.0.0.1:%u\n"
-			  "\n[pool]\n"
+			  "workers = %u\n"
+			  "listen = 127.0.0.1:%u\n",
+			  harness.directory, harness.workers, harness.port);
+	harness_configure("\n[pool]\n"
 			  "process = mining\n"
+			  "workers = %u\n"
 			  "payout = " HARNESS_ADDRESS "\n"
 			  "template_provider = unix:%s/tdp.sock\n"
 			  "%s",
-			  harness.directory, harness.port, harness.directory, pool_keys);
+			  harness.workers, harness.directory, pool_keys);
 }
 
 void harness_configure_miner(const char *name, const char *channel, unsigned hashrate)

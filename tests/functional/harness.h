@@ -27,11 +27,12 @@
 
 struct harness {
 	char directory[64];
-	char config[96]; /* DIRECTORY/adit.conf */
-	char log[96];    /* what aditd wrote to standard error */
-	char socket[96]; /* its control socket */
-	uint16_t port;   /* on which sv2-server listens */
-	pid_t pid;       /* of aditd, 0: not running */
+	char config[96];  /* DIRECTORY/adit.conf */
+	char log[96];     /* what aditd wrote to standard error */
+	char socket[96];  /* its control socket */
+	uint16_t port;    /* on which sv2-server listens */
+	unsigned workers; /* of process `mining`, 1; to be set before it is configured */
+	pid_t pid;        /* of aditd, 0: not running */
 	struct control control;
 	bool connected;
 };

@@ -125,6 +125,28 @@ static int lines_with(const char *out, const char *needle)
 	return count;
 }
 
+/* For each block that `watch` wrote to the file OUT: the pool's log tells of the same hash and
+ * channel. */
+static int blocks_as_logged(const char *out)
+{
+	char path[128], line[1024], hash[80], channel[80], logged[256];
+	int count = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", harness.directory, out);
+	f = fopen(path, "r");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, "block %*d %79s channel %79s", hash, channel) != 2)
+			continue;
+		snprintf(logged, sizeof(logged), "%s, by %s ", hash, channel);
+		must(harness_log_has(logged), "not in the log: %s", logged);
+		count++;
+	}
+	if (f != NULL)
+		fclose(f);
+	return count;
+}
+
 START_TEST(two_miners_and_aditctl)
 {
 	harness_configure_pool(NBITS, POOL_KEYS);
@@ -136,6 +158,7 @@ START_TEST(two_miners_and_aditctl)
 	ck_assert_int_eq(run("watch --blocks 3", "watch"), 0);
 	ck_assert_int_eq(lines_with("watch", "block "), 3);
 	ck_assert_int_eq(lines_with("watch", "channel pool.1/"), 3);
+	ck_assert_int_eq(blocks_as_logged("watch"), 3);
 	ck_assert_int_eq(run("status", "status"), 0);
 	ck_assert_int_eq(lines_with("status", "standard"), 1);
 	ck_assert_int_eq(lines_with("status", "extended"), 1);
@@ -150,6 +173,35 @@ START_TEST(two_miners_and_aditctl)
 	ck_assert_int_eq(run("stop", "stop"), 0);
 	harness_await_end();
 	ck_assert_int_eq(run("status", "status"), 3);
+}
+END_TEST
+
+/* Several processes serve one listener; they share neither channels nor extranonces, but the chain.
+ */
+START_TEST(two_workers)
+{
+	struct json_object *status, *workers;
+	int64_t found = 0;
+
+	harness.workers = 2;
+	harness_configure_pool(NBITS, POOL_KEYS);
+	harness_configure_miner("one", "standard", HASHRATE);
+	harness_configure_miner("two", "extended", HASHRATE);
+	harness_configure_miner("three", "standard", HASHRATE);
+	harness_configure_miner("four", "extended", HASHRATE);
+	harness_start();
+	harness_wait_running();
+	ck_assert_int_eq(run("watch --blocks 8", "watch"), 0);
+	ck_assert_int_eq(blocks_as_logged("watch"), 8);
+	status = harness_status();
+	workers = json_array_member(harness_role(status, "pool"), "workers");
+	ck_assert_uint_eq(json_count(workers), 2);
+	for (size_t i = 0; i < json_count(workers); i++)
+		found += json_integer(json_object_member(json_element(workers, i), "status"),
+				      "blocks_found", -100);
+	ck_assert_int_ge(found, 8);
+	json_object_put(status);
+	harness_stop();
 }
 END_TEST
 
@@ -193,6 +245,7 @@ int main(void)
 	tcase_set_timeout(c, (double)harness_limit(180));
 	tcase_add_loop_test(c, blocks_are_found_through_noise, 0, 2);
 	tcase_add_test(c, two_miners_and_aditctl);
+	tcase_add_test(c, two_workers);
 	tcase_add_test(c, chain_survives_a_restart);
 	tcase_add_test(c, asked_twice_to_stop);
 	suite_add_tcase(suite, c);
