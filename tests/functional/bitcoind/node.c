@@ -33,7 +33,7 @@ static char *read_all(FILE *from)
 	return text;
 }
 
-static char *run_cli(const char *format, va_list arguments)
+__attribute__((format(printf, 1, 0))) static char *run_cli(const char *format, va_list arguments)
 {
 	const char *cli = getenv("BITCOIN_CLI");
 	char *rest;
