@@ -163,7 +163,7 @@ int32_t control_send(struct control *c, const char *method, struct json_object *
 	if (text == NULL)
 		result = error_set(e, ADIT_E_NO_MEMORY, "out of memory");
 	else if (size >= CONTROL_REQUEST_MAX)
-		result = error_set(e, ADIT_E_LIMIT, "the request is longer than %u bytes",
+		result = error_set(e, ADIT_E_LIMIT, "the request is longer than %zu bytes",
 				   CONTROL_REQUEST_MAX);
 	else
 		result = send_all(c, text, size, e);
@@ -226,7 +226,7 @@ static int32_t read_more(struct control *c, struct error *e)
 	ssize_t n;
 
 	if (room == NULL)
-		return error_set(e, ADIT_E_PROTOCOL, "aditd sent a line of more than %u bytes",
+		return error_set(e, ADIT_E_PROTOCOL, "aditd sent a line of more than %zu bytes",
 				 CONTROL_ANSWER_MAX - READ_SIZE);
 	n = recv(c->fd, room, READ_SIZE, MSG_DONTWAIT);
 	if (n > 0)

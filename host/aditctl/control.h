@@ -15,8 +15,8 @@
 #include "lib/util/buf.h"
 #include "lib/util/error.h"
 
-#define CONTROL_REQUEST_MAX (1024u * 1024)     /* what aditd takes */
-#define CONTROL_ANSWER_MAX (16u * 1024 * 1024) /* what we take */
+#define CONTROL_REQUEST_MAX ((size_t)1 << 20) /* what aditd takes */
+#define CONTROL_ANSWER_MAX ((size_t)16 << 20) /* what we take */
 
 struct control {
 	int fd; /* -1: closed */

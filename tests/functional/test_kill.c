@@ -113,7 +113,7 @@ START_TEST(all_killed_come_back)
 		harness_kill(processes[i].role);
 	memset(&progress, 0, sizeof(progress));
 	progress.height = height;
-	harness_wait(2 * BACK_MS, has_progressed, &progress, "everybody mines again");
+	harness_wait(UINT64_C(2) * BACK_MS, has_progressed, &progress, "everybody mines again");
 	harness_stop();
 }
 END_TEST
