@@ -30,7 +30,8 @@
 #define IPC_HEADER 48
 #define IPC_NAME_MAX 127
 #define IPC_TEXT_MAX 1023
-#define IPC_JSON_MAX ((uint32_t)1 << 20)
+/* A full block's template is some 210 bytes of JSON a transaction: at most 4 MiB. */
+#define IPC_JSON_MAX ((uint32_t)8 << 20)
 #define IPC_ATTACHMENT_MAX ((uint32_t)32 << 20)
 
 /* The comment says what the fields carry. */

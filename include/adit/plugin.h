@@ -169,8 +169,8 @@ struct adit_host_api {
 
 	/* Events. Requires the capability publish_events / subscribe_events. `event_wanted` is false
 	 * when no one is subscribed: then build nothing. TYPE is a name of adit-events(7) or a
-	 * plugin's own ("[A-Z][A-Za-z0-9]*", at most 63 bytes). JSON at most 1 MiB, attachment at
-	 * most 32 MiB. */
+	 * plugin's own ("[A-Z][A-Za-z0-9]*", at most 63 bytes). JSON at most 8 MiB, attachment at
+	 * most 32 MiB; the same bounds hold for calls and answers. */
 	bool (*event_wanted)(struct adit_host *host, const char *type);
 	int32_t (*publish)(struct adit_host *host, const char *type, const char *json, size_t json_size,
 	                   const void *attachment, size_t attachment_size);
