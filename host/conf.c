@@ -149,8 +149,7 @@ static const struct conf_section *conf_section_find(const struct conf *conf, con
 	return NULL;
 }
 
-/* [host]. Relative paths are taken from the configuration file's directory. */
-static void conf_host(struct conf *conf, struct problems *problems)
+void conf_host(struct conf *conf, struct problems *problems)
 {
 	const struct conf_section *section = conf_section_find(conf, "host");
 	struct schema schema = {0};
@@ -367,13 +366,9 @@ static char *conf_absolute(const char *file)
 	return path;
 }
 
-struct conf *conf_load(const char *file, const char *node_manifest, struct problems *problems,
-		       bool *usable)
+struct conf *conf_new(const char *file)
 {
 	struct conf *conf = calloc(1, sizeof(*conf));
-	const struct conf_role *node;
-	const char *network = NULL;
-	size_t before = problems->count;
 
 	if (conf == NULL)
 		return NULL;
@@ -384,20 +379,42 @@ struct conf *conf_load(const char *file, const char *node_manifest, struct probl
 		conf_free(conf);
 		return NULL;
 	}
-	conf_read(conf, problems);
-	conf_host(conf, problems);
-	if (conf->state_dir != NULL && conf->plugin_dir != NULL && conf->run_dir != NULL) {
-		conf->soft_problems = problems->count;
-		manifests_load(&conf->manifests, conf->plugin_dir, problems);
-		conf->soft_problems = problems->count - conf->soft_problems;
-		conf_node(conf, node_manifest, problems);
-		conf_roles(conf, problems);
-	}
+	return conf;
+}
+
+bool conf_check(struct conf *conf, const char *node_manifest, struct problems *problems)
+{
+	const struct conf_role *node;
+	const char *network = NULL;
+
+	conf_node(conf, node_manifest, problems);
+	conf_roles(conf, problems);
 	node = conf_find(conf, "node");
 	if (node != NULL)
 		network = conf_role_value(node, "network");
 	conf->network = strdup(network != NULL ? network : "regtest");
-	*usable = conf_plan(conf, problems) && problems->count - before == conf->soft_problems;
+	return conf->network != NULL && conf_plan(conf, problems);
+}
+
+struct conf *conf_load(const char *file, const char *node_manifest, struct problems *problems,
+		       bool *usable)
+{
+	struct conf *conf = conf_new(file);
+	size_t before = problems->count;
+
+	*usable = false;
+	if (conf == NULL)
+		return NULL;
+	conf_read(conf, problems);
+	conf_host(conf, problems);
+	if (conf->state_dir == NULL || conf->plugin_dir == NULL || conf->run_dir == NULL)
+		return conf;
+	/* a broken manifest is the trouble of its role only */
+	conf->soft_problems = problems->count;
+	manifests_load(&conf->manifests, conf->plugin_dir, problems);
+	conf->soft_problems = problems->count - conf->soft_problems;
+	*usable = conf_check(conf, node_manifest, problems) &&
+		  problems->count - before == conf->soft_problems;
 	return conf;
 }
 

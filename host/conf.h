@@ -90,11 +90,20 @@ void conf_free(struct conf *conf);
 const char *conf_role_value(const struct conf_role *role, const char *key);
 const struct conf_role *conf_find(const struct conf *conf, const char *instance);
 
+/* The steps of conf_load(), for tests. conf_host() understands [host], with relative paths taken
+ * from the configuration file's directory; conf_check() all other sections, against
+ * conf->manifests. */
+struct conf *conf_new(const char *file);
+void conf_host(struct conf *conf, struct problems *problems);
+bool conf_check(struct conf *conf, const char *node_manifest, struct problems *problems);
+
 /* conf_plan.c: dependencies, groups and their order. False when memory ran out. */
 bool conf_plan(struct conf *conf, struct problems *problems);
 
 /* conf_read.c: the files' sections, unchecked. */
 void conf_read(struct conf *conf, struct problems *problems);
+void conf_read_text(struct conf *conf, const char *file, bool main_file, const char *text,
+		    size_t size, struct problems *problems);
 void conf_section_free(struct conf_section *section);
 void conf_settings_free(struct conf_setting *settings, size_t count);
 

@@ -309,8 +309,7 @@ bool conf_group_same(const struct conf *a, const struct conf_group *group_a, con
 {
 	if (strcmp(group_a->name, group_b->name) != 0 || group_a->workers != group_b->workers ||
 	    group_a->role_count != group_b->role_count || a->server_id != b->server_id ||
-	    a->log_level != b->log_level || strcmp(a->network, b->network) != 0 ||
-	    strcmp(a->state_dir, b->state_dir) != 0)
+	    strcmp(a->network, b->network) != 0 || strcmp(a->state_dir, b->state_dir) != 0)
 		return false;
 	for (size_t i = 0; i < group_a->role_count; i++) {
 		if (!conf_role_same(group_a->roles[i], group_b->roles[i]))

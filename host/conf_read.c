@@ -106,18 +106,24 @@ static void conf_read_value(void *user, const char *key, const char *value, unsi
 	};
 }
 
-static void conf_read_file(struct conf *conf, const char *file, bool main_file,
-			   struct problems *problems)
+void conf_read_text(struct conf *conf, const char *file, bool main_file, const char *text,
+		    size_t size, struct problems *problems)
 {
 	struct conf_reader r = {
 	    .conf = conf, .file = file, .main_file = main_file, .problems = problems};
 	const struct ini_sink sink = {&r, conf_read_section, conf_read_value};
+
+	ini_file_parse(file, text, size, &sink, problems);
+}
+
+static void conf_read_file(struct conf *conf, const char *file, bool main_file,
+			   struct problems *problems)
+{
 	size_t size;
 	char *text = ini_file_load(file, CONF_FILE_MAX, &size, problems);
 
-	if (text == NULL)
-		return;
-	ini_file_parse(file, text, size, &sink, problems);
+	if (text != NULL)
+		conf_read_text(conf, file, main_file, text, size, problems);
 	free(text);
 }
 

@@ -41,6 +41,7 @@ enum ipc_kind {
 	IPC_STOP,
 	IPC_PING,
 	IPC_WANTED, /* name: event type ("*": every type), status: 1 wanted, 0 no longer */
+	IPC_LEVEL,  /* status: adit_log_level of what is logged from now on */
 	IPC_EVENT,  /* target, name: type, text: source, correlation: sequence, extra: lost */
 	IPC_CALL,   /* both ways, see below */
 	IPC_REPLY,  /* both ways: correlation, status, text: message, json, attachment */

@@ -16,6 +16,20 @@ static bool reload_same_place(const struct conf *a, const struct conf *b)
 	       strcmp(a->plugin_dir, b->plugin_dir) == 0;
 }
 
+/* What is logged changes without a restart. */
+static void reload_level(struct host *host, int level)
+{
+	const struct ipc_frame frame = {.kind = IPC_LEVEL, .status = level};
+
+	log_set_level(level);
+	for (struct group *group = host->groups; group != NULL; group = group->next) {
+		for (size_t i = 0; i < group->process_count; i++) {
+			if (group->processes[i].channel != NULL)
+				(void)ipc_send(group->processes[i].channel, &frame);
+		}
+	}
+}
+
 void host_reload(struct host *host)
 {
 	struct problems problems = {0};
@@ -44,7 +58,7 @@ void host_reload(struct host *host)
 		return;
 	}
 	host->conf = conf;
-	log_set_level(conf->log_level);
+	reload_level(host, conf->log_level);
 	log_line(ADIT_LOG_INFO, "aditd", "the configuration was read again");
 	supervisor_reconfigure(host, old);
 	conf_free(old);

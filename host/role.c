@@ -79,6 +79,10 @@ static void role_fini(struct role *role)
 
 		if (host->state == INSTANCE_NEW)
 			continue;
+		if (host->state == INSTANCE_RUNNING) { /* nobody asked it to stop in good order */
+			host->state = INSTANCE_STOPPING;
+			(void)host->plugin->stop(host->instance);
+		}
 		registrations_revoke(host);
 		host->plugin->fini(host->instance);
 		registrations_revoke(host); /* what fini itself may have left */
@@ -232,6 +236,8 @@ static void role_frame(void *user, const struct ipc_frame *frame)
 		(void)ipc_send(role->channel, &pong);
 	else if (frame->kind == IPC_WANTED)
 		role_bus_wanted(role, frame->name, frame->status != 0);
+	else if (frame->kind == IPC_LEVEL)
+		log_set_level(frame->status);
 	else if (frame->kind == IPC_STOP)
 		role_stop(role);
 	else if (role->hosts == NULL)

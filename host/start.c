@@ -80,14 +80,20 @@ bool start_encode(const struct start *start, struct buf *out)
 	return ok;
 }
 
+/* VALUE's text, owned by the caller; "" for null. */
+static char *start_copy(struct json_object *value)
+{
+	const char *text = json_object_get_string(value);
+
+	return strdup(text != NULL ? text : "");
+}
+
 /* A member's string, owned by the caller; "" when it is missing. */
 static char *start_string(struct json_object *o, const char *key)
 {
 	struct json_object *value;
 
-	if (!json_object_object_get_ex(o, key, &value))
-		return strdup("");
-	return strdup(json_object_get_string(value));
+	return json_object_object_get_ex(o, key, &value) ? start_copy(value) : strdup("");
 }
 
 static int64_t start_number(struct json_object *o, const char *key)
@@ -127,10 +133,14 @@ static bool start_read_instance(struct json_object *o, struct start_instance *in
 		return false;
 	for (size_t i = 0; i < settings; i++) {
 		struct json_object *pair = json_object_array_get_idx(config, i);
-		struct start_setting *s = &instance->settings[instance->setting_count++];
+		struct start_setting *s = &instance->settings[instance->setting_count];
 
-		s->key = strdup(json_object_get_string(json_object_array_get_idx(pair, 0)));
-		s->value = strdup(json_object_get_string(json_object_array_get_idx(pair, 1)));
+		if (!json_object_is_type(pair, json_type_array) ||
+		    json_object_array_length(pair) != 2)
+			return false;
+		instance->setting_count++;
+		s->key = start_copy(json_object_array_get_idx(pair, 0));
+		s->value = start_copy(json_object_array_get_idx(pair, 1));
 	}
 	for (size_t i = 0; i < sockets; i++) {
 		struct json_object *l = json_object_array_get_idx(listeners, i);

@@ -19,12 +19,12 @@
 
 #define RESTART_FIRST_MS 200u
 #define RESTART_MOST_MS 30000
-#define HEALTHY_MS 60000  /* running for so long: the next failure is a first one */
-#define STOP_MS 5000      /* allowed to a process that was asked to stop */
-#define STOP_AGAIN_MS 1000  /* asked to stop again this soon is the same wish */
-#define ABORT_MS 2000     /* between SIGABRT and SIGKILL */
-#define CLOSED_MS 2000    /* allowed between the end of its channel and its exit */
-#define TICK_LATE_MS 2000 /* a tick later than this: it was us who did not run */
+#define HEALTHY_MS 60000   /* running for so long: the next failure is a first one */
+#define STOP_MS 5000       /* allowed to a process that was asked to stop */
+#define STOP_AGAIN_MS 1000 /* asked to stop again this soon is the same wish */
+#define ABORT_MS 2000      /* between SIGABRT and SIGKILL */
+#define CLOSED_MS 2000     /* allowed between the end of its channel and its exit */
+#define TICK_LATE_MS 2000  /* a tick later than this: it was us who did not run */
 
 const char *process_state_name(enum process_state state)
 {
@@ -449,7 +449,7 @@ void supervisor_started(struct process *p)
 /* The process has exited with STATUS. */
 static void process_exited(struct process *p, int status)
 {
-	bool stopping = p->state == PROCESS_STOPPING;
+	bool stopping = p->state == PROCESS_STOPPING || p->group->host->stopping;
 	enum process_exit how;
 	char text[1400];
 

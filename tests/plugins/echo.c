@@ -4,7 +4,8 @@
  * what plugins should not do. With ECHO_... macros the same source makes plugins that have to be
  * refused.
  *
- * Configuration: fail = no|init|start|config|stop (stop: says "not yet" for ever), listen, word,
+ * Configuration: fail = no|init|start|config|stop|late (stop: says "not yet" for ever;
+ * late: for 50 ms), listen, word,
  * count. Methods: see the table at the end.
  */
 #include "config.h"
@@ -425,12 +426,25 @@ static int32_t echo_start(void *instance)
 	return p->api->subscribe(p->host, "EchoSaid", echo_on_event, p, NULL, &p->subscription);
 }
 
+static void echo_on_late(void *user)
+{
+	struct echo *p = user;
+
+	p->api->log(p->host, ADIT_LOG_INFO, "stopped late", 12);
+	p->api->stopped(p->host);
+}
+
 static int32_t echo_stop(void *instance)
 {
 	struct echo *p = instance;
+	const char *fail = p->api->config(p->host, "fail");
 
-	if (strcmp(p->api->config(p->host, "fail"), "stop") == 0)
+	if (strcmp(fail, "stop") == 0)
 		return ADIT_E_UNAVAILABLE;
+	if (strcmp(fail, "late") == 0) {
+		(void)p->api->timer_add(p->host, 50, 0, echo_on_late, p, NULL, NULL);
+		return ADIT_E_UNAVAILABLE;
+	}
 	p->api->stopped(p->host); /* at once is allowed */
 	return ADIT_E_UNAVAILABLE;
 }
