@@ -111,7 +111,7 @@ START_TEST(test_ipc_hostile)
 	    {36, 128}, /* name of 128 bytes */
 	    {37, 1},
 	    {39, 4},    /* text of 1024 bytes and more */
-	    {42, 0x11}, /* 1 MiB and more of JSON */
+	    {42, 0x81}, /* 8 MiB and more of JSON */
 	    {43, 1},
 	    {47, 0xff}, /* 4 GiB of attachment */
 	};
