@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * adit/sv2.h: Stratum V2 connections as a plugin sees them, and the service `sv2.server/1`.
+ * adit/sv2.h: Stratum V2 connections as a plugin sees them, and the services `sv2.server/1` and
+ * `sv2.client/1`, with which a plugin builds any Stratum V2 application without a library of ours.
+ * adit-sv2-server(8) describes the role that offers them; examples/lottery-pool is a whole pool.
  *
  * Messages arrive as decoded structs at handlers and are sent as structs; framing, Noise,
  * SetupConnection, time-outs and limits are below. The structs and handler tables stand in
@@ -202,7 +204,8 @@ struct adit_sv2_setup_result {
 
 /*
  * Service "sv2.server/1", offered by the plugin sv2-server: its listeners hand connections of a
- * protocol to the plugin that registered for it.
+ * protocol to the plugin that serves it. A protocol that nobody serves is refused in
+ * SetupConnection with "unsupported-protocol".
  */
 #define ADIT_SV2_SERVER_SERVICE "sv2.server/1"
 
@@ -211,17 +214,120 @@ struct adit_sv2_server_service {
 	uint32_t version; /* 1 */
 	void *server;     /* first argument of the functions below */
 
-	/* Serves the mining protocol with HANDLERS (kept by reference until withdrawn). At first closed:
-	 * nobody is accepted until set_open(.., true). ADIT_E_EXISTS when another plugin does already. */
-	int32_t (*serve_mining)(void *server, const struct adit_sv2_mining_server_handlers *handlers,
-	                        void *context);
-	/* Ends what serve_mining began: connections are closed, `closed` is called for each before
-	 * this returns. */
-	void (*withdraw_mining)(void *server);
-	/* While PROTOCOL (enum adit_sv2_protocol) is not open no new connection is accepted for it; those
-	 * waiting stay in the listener's queue. */
+	/* Serves PROTOCOL (enum adit_sv2_protocol) with HANDLERS, the server's table of that protocol,
+	 * kept by reference until withdrawn; handlers get CONTEXT. At first closed: nobody is accepted
+	 * until set_open(.., true). To be called from `start` on. ADIT_E_EXISTS when another plugin
+	 * serves it already; ADIT_E_UNSUPPORTED when the server does not know the protocol.
+	 * adit_sv2_serve_mining() and its like below check the table's type. */
+	int32_t (*serve)(void *server, uint8_t protocol, const void *handlers, void *context);
+	/* Ends what serve() began: connections are sent Reconnect and closed, `closed` is called for
+	 * each before this returns. Does nothing when PROTOCOL is not served. */
+	void (*withdraw)(void *server, uint8_t protocol);
+	/* While PROTOCOL is not open no new connection is accepted for it. When no protocol is open,
+	 * those who connect wait in the listener's queue; else they are refused with
+	 * "service-unavailable". */
 	void (*set_open)(void *server, uint8_t protocol, bool open);
 };
+
+static inline int32_t adit_sv2_serve_mining(const struct adit_sv2_server_service *s,
+                                            const struct adit_sv2_mining_server_handlers *h,
+                                            void *context)
+{
+	return s->serve(s->server, ADIT_SV2_MINING, h, context);
+}
+static inline int32_t adit_sv2_serve_template(const struct adit_sv2_server_service *s,
+                                              const struct adit_sv2_template_server_handlers *h,
+                                              void *context)
+{
+	return s->serve(s->server, ADIT_SV2_TEMPLATE_DISTRIBUTION, h, context);
+}
+
+/*
+ * Service "sv2.client/1", offered by the plugin sv2-server, also by an instance without listeners
+ * (`listen =`). A client dials, does Noise and SetupConnection, calls its handlers, and connects
+ * again with back-off until it is freed. Names are resolved without blocking. A protocol has its own
+ * client: who needs two creates two.
+ *
+ * Reconnect from the server is followed (same authority key, same encryption; back to the configured
+ * address when the new place can't be reached) unless the table has a handler `reconnect`, which then
+ * decides: closing the connection makes the client dial the configured address again.
+ * ChannelEndpointChanged goes to the handler of that name, or is ignored.
+ *
+ * Siblings. A plugin that has a server and a client (a pool: miners below, a template provider above)
+ * gives both tables the same CONTEXT. All runs on one thread, so the handler of one side acts on the
+ * other at once: it sends on the other side's connections (a message that arrives from the provider
+ * goes out to every miner from inside the handler; a share that is a block is sent to conn()), and it
+ * calls the other table's handlers as the plain functions they are, with a message struct of its own
+ * making. A send never calls a handler, so neither side is entered twice.
+ */
+#define ADIT_SV2_CLIENT_SERVICE "sv2.client/1"
+
+struct adit_sv2_client;
+
+/* What is 0 or NULL takes the default. Everything is copied. */
+struct adit_sv2_client_options {
+	uint32_t size;
+	uint32_t flags; /* SetupConnection.flags */
+	/* "HOST:PORT", "[V6]:PORT" or "unix:PATH"; "HOST:PORT KEY" as a configuration key of type
+	 * `connect` has it names the authority key too. */
+	const char *address;
+	/* The server's authority public key as text. NULL and no KEY in `address`: anybody could be at
+	 * the other end, which is warned of each time a client is created so. */
+	const char *authority;
+	bool plain; /* without Noise; a unix: address always is */
+	const char *vendor; /* of SetupConnection; "adit" */
+	const char *hardware_version;
+	const char *firmware;
+	const char *device_id;
+	uint32_t connect_timeout_ms;   /* 5000; for the name, and for each of its addresses */
+	uint32_t handshake_timeout_ms; /* 10000; until SetupConnection.Success */
+	uint32_t idle_timeout_ms;      /* nothing received; default: no limit */
+	uint32_t write_timeout_ms;     /* 30000; queued and nothing taken */
+	uint32_t max_pending;          /* 4194304 bytes queued; one message alone may pass it */
+	uint32_t retry_min_ms;         /* 1000; back-off between attempts doubles from here */
+	uint32_t retry_max_ms;         /* 30000; to here */
+	/* Gets the client's log lines (LEVEL: enum adit_log_level) with the CONTEXT of the handlers;
+	 * NULL: they are logged by sv2-server. */
+	void (*log)(void *context, int32_t level, const char *text);
+};
+
+struct adit_sv2_client_service {
+	uint32_t size;
+	uint32_t version; /* 1 */
+	void *service;    /* first argument of the functions below */
+
+	/* Creates a client of PROTOCOL with HANDLERS, the client's table of that protocol, kept by
+	 * reference until the client is freed. To be called from `start` on; the first attempt is made
+	 * from the loop. On failure *CLIENT is NULL and WHY (WHY_SIZE bytes, may be NULL) gets a text:
+	 * ADIT_E_CONFIG or ADIT_E_INVALID_ARGUMENT when address or key can't be used,
+	 * ADIT_E_UNSUPPORTED when the protocol is not known. */
+	int32_t (*create)(void *service, const struct adit_sv2_client_options *options,
+	                  uint8_t protocol, const void *handlers, void *context,
+	                  struct adit_sv2_client **client, char *why, size_t why_size);
+	/* Closes and frees; `closed` is called before this returns if a connection was open. May be
+	 * called from a handler. At the latest in the plugin's `stop`. NULL does nothing. */
+	void (*free)(void *service, struct adit_sv2_client *client);
+	/* The connection while it is set up, else NULL. */
+	struct adit_sv2_conn *(*conn)(void *service, struct adit_sv2_client *client);
+};
+
+static inline int32_t adit_sv2_client_mining(const struct adit_sv2_client_service *s,
+                                             const struct adit_sv2_client_options *options,
+                                             const struct adit_sv2_mining_client_handlers *h,
+                                             void *context, struct adit_sv2_client **client,
+                                             char *why, size_t why_size)
+{
+	return s->create(s->service, options, ADIT_SV2_MINING, h, context, client, why, why_size);
+}
+static inline int32_t adit_sv2_client_template(const struct adit_sv2_client_service *s,
+                                               const struct adit_sv2_client_options *options,
+                                               const struct adit_sv2_template_client_handlers *h,
+                                               void *context, struct adit_sv2_client **client,
+                                               char *why, size_t why_size)
+{
+	return s->create(s->service, options, ADIT_SV2_TEMPLATE_DISTRIBUTION, h, context, client, why,
+	                 why_size);
+}
 
 #ifdef __cplusplus
 }

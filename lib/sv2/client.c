@@ -13,6 +13,7 @@
 #include "lib/sv2/dial.h"
 #include "lib/sv2/dispatch.h"
 #include "lib/sv2/log.h"
+#include "lib/sv2/trace.h"
 #include "lib/util/clock.h"
 #include "lib/util/random.h"
 
@@ -350,7 +351,7 @@ static void client_defaults(struct sv2_client *c, const struct sv2_client_option
 	    .certificate_skew = or_default(o->certificate_skew, 60),
 	    .handshake_timeout_ms = or_default(o->handshake_timeout_ms, 10000),
 	    .idle_timeout_ms = o->idle_timeout_ms,
-	    .write_timeout_ms = WRITE_TIMEOUT_MS,
+	    .write_timeout_ms = or_default(o->write_timeout_ms, WRITE_TIMEOUT_MS),
 	    .max_pending = o->max_pending > 0 ? o->max_pending : (size_t)4 << 20,
 	};
 	c->log = (struct sv2_log){.fn = o->log, .user = o->log_user};
@@ -361,7 +362,7 @@ static struct sv2_client *client_new(struct event_base *base,
 				     const struct sv2_client_options *options, struct error *e)
 {
 	struct sv2_client *c = calloc(1, sizeof(*c));
-	uint32_t timeouts[2];
+	uint32_t timeouts[3];
 
 	if (c == NULL) {
 		(void)error_set(e, ADIT_E_NO_MEMORY, "out of memory");
@@ -370,12 +371,13 @@ static struct sv2_client *client_new(struct event_base *base,
 	client_defaults(c, options);
 	timeouts[0] = c->conn_options.handshake_timeout_ms;
 	timeouts[1] = c->conn_options.idle_timeout_ms;
+	timeouts[2] = c->conn_options.write_timeout_ms;
 	if (sv2_address_parse(options->address, &c->configured, e) != ADIT_OK) {
 		free(c);
 		return NULL;
 	}
 	c->target = c->configured;
-	if (sv2_loop_init(&c->loop, base, sv2_loop_tick_for(timeouts, 2), client_destroy, c) ==
+	if (sv2_loop_init(&c->loop, base, sv2_loop_tick_for(timeouts, 3), client_destroy, c) ==
 	    ADIT_OK)
 		c->retry = evtimer_new(base, on_retry, c);
 	if (c->retry == NULL) {
@@ -393,21 +395,48 @@ static struct sv2_client *client_new(struct event_base *base,
 	return c;
 }
 
-struct sv2_client *sv2_client_new_mining(struct event_base *base,
-					 const struct sv2_client_options *options,
-					 const struct adit_sv2_mining_client_handlers *handlers,
-					 void *context, struct error *e)
+/* What C speaks; ADIT_E_UNSUPPORTED when PROTOCOL has no table of handlers. */
+static int32_t client_speaks(struct sv2_client *c, uint8_t protocol, const void *table)
+{
+	switch (protocol) {
+	case ADIT_SV2_MINING:
+		c->scope = SV2_SCOPE_MINING;
+		c->callbacks = sv2_callbacks_mining_client(table);
+		break;
+	case ADIT_SV2_TEMPLATE_DISTRIBUTION:
+		c->scope = SV2_SCOPE_TEMPLATE;
+		c->callbacks = sv2_callbacks_template_client(table);
+		break;
+	default:
+		return ADIT_E_UNSUPPORTED;
+	}
+	c->protocol = protocol;
+	c->table = table;
+	return ADIT_OK;
+}
+
+struct sv2_client *sv2_client_new(struct event_base *base, const struct sv2_client_options *options,
+				  uint8_t protocol, const void *handlers, void *context,
+				  struct error *e)
 {
 	struct sv2_client *c = client_new(base, options, e);
 
 	if (c == NULL)
 		return NULL;
-	c->protocol = ADIT_SV2_MINING;
-	c->scope = SV2_SCOPE_MINING;
-	c->callbacks = sv2_callbacks_mining_client(handlers);
-	c->table = handlers;
 	c->context = context;
-	return c;
+	if (client_speaks(c, protocol, handlers) == ADIT_OK)
+		return c;
+	(void)error_set(e, ADIT_E_UNSUPPORTED, "protocol %u has no client here", protocol);
+	sv2_client_free(c);
+	return NULL;
+}
+
+struct sv2_client *sv2_client_new_mining(struct event_base *base,
+					 const struct sv2_client_options *options,
+					 const struct adit_sv2_mining_client_handlers *handlers,
+					 void *context, struct error *e)
+{
+	return sv2_client_new(base, options, ADIT_SV2_MINING, handlers, context, e);
 }
 
 struct sv2_client *sv2_client_new_template(struct event_base *base,
@@ -415,16 +444,7 @@ struct sv2_client *sv2_client_new_template(struct event_base *base,
 					   const struct adit_sv2_template_client_handlers *handlers,
 					   void *context, struct error *e)
 {
-	struct sv2_client *c = client_new(base, options, e);
-
-	if (c == NULL)
-		return NULL;
-	c->protocol = ADIT_SV2_TEMPLATE_DISTRIBUTION;
-	c->scope = SV2_SCOPE_TEMPLATE;
-	c->callbacks = sv2_callbacks_template_client(handlers);
-	c->table = handlers;
-	c->context = context;
-	return c;
+	return sv2_client_new(base, options, ADIT_SV2_TEMPLATE_DISTRIBUTION, handlers, context, e);
 }
 
 void sv2_client_free(struct sv2_client *c)
@@ -450,4 +470,9 @@ void sv2_client_free(struct sv2_client *c)
 struct adit_sv2_conn *sv2_client_conn(struct sv2_client *c)
 {
 	return c->conn != NULL && c->conn->c.phase == SV2_OPEN ? &c->conn->c.head : NULL;
+}
+
+uint32_t sv2_client_trace(struct sv2_client *c, uint32_t id, const struct sv2_tracer *tracer)
+{
+	return sv2_loop_trace(&c->loop, id, tracer);
 }

@@ -28,6 +28,7 @@ struct sv2_client_options {
 	uint32_t connect_timeout_ms;   /* 0: 5000 */
 	uint32_t handshake_timeout_ms; /* connect to SetupConnection.Success, 0: 10000 */
 	uint32_t idle_timeout_ms;      /* 0: never */
+	uint32_t write_timeout_ms;     /* queued and nothing taken, 0: 30000 */
 	size_t max_pending;            /* 0: 4 MiB */
 	uint32_t retry_min_ms;         /* 0: 1000 */
 	uint32_t retry_max_ms;         /* 0: 30000 */
@@ -35,10 +36,14 @@ struct sv2_client_options {
 	void *log_user;
 };
 
-/* HANDLERS kept by reference. The first attempt is made from the loop. NULL with E filled when the
- * address can't be parsed. Without handlers for them, Reconnect is followed (same authority key,
- * same encryption; back to ADDRESS when the new place can't be reached) and ChannelEndpointChanged
- * ignored. */
+/* HANDLERS, the client's table of PROTOCOL (enum adit_sv2_protocol), is kept by reference. The
+ * first attempt is made from the loop. NULL with E filled when the address can't be parsed. Without
+ * handlers for them, Reconnect is followed (same authority key, same encryption; back to ADDRESS
+ * when the new place can't be reached) and ChannelEndpointChanged ignored. */
+struct sv2_client *sv2_client_new(struct event_base *base, const struct sv2_client_options *options,
+				  uint8_t protocol, const void *handlers, void *context,
+				  struct error *e);
+/* The same with the type checked. */
 struct sv2_client *sv2_client_new_mining(struct event_base *base,
 					 const struct sv2_client_options *options,
 					 const struct adit_sv2_mining_client_handlers *handlers,
@@ -51,5 +56,7 @@ struct sv2_client *sv2_client_new_template(struct event_base *base,
 void sv2_client_free(struct sv2_client *c);
 /* The connection while it is set up, else NULL. */
 struct adit_sv2_conn *sv2_client_conn(struct sv2_client *c);
+/* As sv2_server_trace(). */
+uint32_t sv2_client_trace(struct sv2_client *c, uint32_t id, const struct sv2_tracer *tracer);
 
 #endif

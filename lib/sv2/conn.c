@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/sv2/trace.h"
 #include "lib/util/clock.h"
 
 /* An ending connection may take this long to write its last bytes, and the peer to close. */
@@ -123,6 +124,8 @@ void sv2_conn_end(struct sv2_conn *c, enum sv2_end end, const char *reason)
 	c->end = (uint8_t)end;
 	c->drop = end_drops(c, end);
 	(void)snprintf(c->reason, sizeof(c->reason), "%s", reason != NULL ? reason : "closed");
+	if (c->traced)
+		sv2_trace_end(c);
 	sv2_loop_schedule(c->loop, c);
 }
 

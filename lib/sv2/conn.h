@@ -93,6 +93,7 @@ struct sv2_conn {
 	bool opened;    /* was open once */
 	bool flush_queued;
 	bool write_armed;
+	bool traced;  /* see trace.h */
 	bool drop;    /* do not bother to write what is queued */
 	bool eof_out; /* end of file was sent */
 	bool eof_in;  /* and received */

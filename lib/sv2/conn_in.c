@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "lib/sv2/conn.h"
+#include "lib/sv2/trace.h"
 #include "lib/util/clock.h"
 
 static int32_t conn_fault(struct sv2_conn *c, enum sv2_end end, const char *reason)
@@ -116,6 +117,8 @@ static int32_t conn_message(struct sv2_conn *c, const uint8_t *payload, size_t s
 			       sv2_message(c->message)->title);
 		return conn_fault(c, SV2_END_PROTOCOL, reason);
 	}
+	if (c->traced)
+		sv2_trace_message(c, SV2_TRACE_IN, c->message, &body);
 	c->loop->messages_in++;
 	c->batch = c->batch || c->phase == SV2_OPEN;
 	r = c->ops->message(c, c->message, &body);

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "lib/sv2/conn.h"
+#include "lib/sv2/trace.h"
 #include "lib/util/clock.h"
 
 /* An empty queue keeps its storage up to this, so that a busy connection doesn't allocate. */
@@ -108,6 +109,8 @@ int32_t sv2_conn_send(struct sv2_conn *c, int32_t message, const void *body)
 		return r;
 	sv2_header_write(message, (uint32_t)payload, at);
 	r = sv2_encode(message, body, at + header, payload, &payload);
+	if (c->traced && r == ADIT_OK)
+		sv2_trace_message(c, SV2_TRACE_OUT, message, body);
 	if (r == ADIT_OK && c->sealed)
 		r = sv2_seal_in_place(&c->send, at, (uint32_t)payload);
 	return conn_sealed(c, r, wire);
@@ -130,6 +133,8 @@ int32_t sv2_conn_queue_frame(struct sv2_conn *c, const uint8_t *frame, size_t si
 	r = conn_room(c, wire, &at);
 	if (r != ADIT_OK)
 		return r;
+	if (c->traced)
+		sv2_trace_frame(c, frame, size);
 	if (c->sealed)
 		r = sv2_seal_frame(&c->send, frame, size, at);
 	else

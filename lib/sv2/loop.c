@@ -114,6 +114,7 @@ void sv2_loop_join(struct sv2_loop *l, struct sv2_conn *c)
 	struct timeval tick = {.tv_sec = l->tick_ms / 1000,
 			       .tv_usec = (suseconds_t)(l->tick_ms % 1000) * 1000};
 
+	c->traced = l->trace_all;
 	if (TAILQ_EMPTY(&l->conns))
 		(void)event_add(l->tick_event, &tick);
 	TAILQ_INSERT_TAIL(&l->conns, c, link);

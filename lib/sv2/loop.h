@@ -20,6 +20,7 @@
 #define SV2_SCRATCH_SIZE 65536
 
 struct sv2_conn;
+struct sv2_tracer;
 TAILQ_HEAD(sv2_conn_list, sv2_conn);
 
 struct sv2_loop {
@@ -33,6 +34,8 @@ struct sv2_loop {
 	uint64_t messages_out;
 	uint64_t bytes_in;
 	uint64_t bytes_out;
+	const struct sv2_tracer *tracer; /* see trace.h; NULL: none */
+	bool trace_all;                  /* connections to come are traced as well */
 	uint32_t tick_ms;
 	uint32_t depth; /* callbacks of ours that are on the stack */
 	void (*destroy)(void *owner);

@@ -12,6 +12,7 @@
 #include "lib/sv2/conn.h"
 #include "lib/sv2/dispatch.h"
 #include "lib/sv2/log.h"
+#include "lib/sv2/trace.h"
 #include "lib/util/clock.h"
 #include "lib/util/random.h"
 
@@ -385,41 +386,54 @@ static void server_withdraw(struct sv2_server *s, struct server_app *app)
 	sv2_loop_leave(&s->loop);
 }
 
-/* Sets or (TABLE NULL) withdraws who serves PROTOCOL. */
-static int32_t server_set(struct sv2_server *s, uint8_t protocol, const void *table, void *context,
-			  const struct sv2_server_callbacks *callbacks)
+/* The beginning that all tables of servers share; ADIT_E_UNSUPPORTED when PROTOCOL has none. */
+static int32_t server_callbacks(uint8_t protocol, const void *table,
+				struct sv2_server_callbacks *out)
 {
-	struct server_app *app = &s->apps[protocol];
+	switch (protocol) {
+	case ADIT_SV2_MINING:
+		*out = sv2_callbacks_mining_server(table);
+		return ADIT_OK;
+	case ADIT_SV2_TEMPLATE_DISTRIBUTION:
+		*out = sv2_callbacks_template_server(table);
+		return ADIT_OK;
+	default:
+		return ADIT_E_UNSUPPORTED;
+	}
+}
 
-	if (table != NULL && app->table != NULL)
-		return ADIT_E_EXISTS;
-	if (table == NULL) {
+int32_t sv2_server_set(struct sv2_server *s, uint8_t protocol, const void *handlers, void *context)
+{
+	struct server_app fresh = {.table = handlers, .context = context};
+	struct server_app *app;
+	int32_t r;
+
+	if (protocol >= PROTOCOLS)
+		return ADIT_E_UNSUPPORTED;
+	app = &s->apps[protocol];
+	if (handlers == NULL) {
 		if (app->table != NULL)
 			server_withdraw(s, app);
 		return ADIT_OK;
 	}
-	*app = (struct server_app){.callbacks = *callbacks, .table = table, .context = context};
-	return ADIT_OK;
+	if (app->table != NULL)
+		return ADIT_E_EXISTS;
+	r = server_callbacks(protocol, handlers, &fresh.callbacks);
+	if (r == ADIT_OK)
+		*app = fresh;
+	return r;
 }
 
 int32_t sv2_server_set_mining(struct sv2_server *s, const struct adit_sv2_mining_server_handlers *h,
 			      void *context)
 {
-	struct sv2_server_callbacks callbacks = {0};
-
-	if (h != NULL)
-		callbacks = sv2_callbacks_mining_server(h);
-	return server_set(s, ADIT_SV2_MINING, h, context, &callbacks);
+	return sv2_server_set(s, ADIT_SV2_MINING, h, context);
 }
 
 int32_t sv2_server_set_template(struct sv2_server *s,
 				const struct adit_sv2_template_server_handlers *h, void *context)
 {
-	struct sv2_server_callbacks callbacks = {0};
-
-	if (h != NULL)
-		callbacks = sv2_callbacks_template_server(h);
-	return server_set(s, ADIT_SV2_TEMPLATE_DISTRIBUTION, h, context, &callbacks);
+	return sv2_server_set(s, ADIT_SV2_TEMPLATE_DISTRIBUTION, h, context);
 }
 
 void sv2_server_set_open(struct sv2_server *s, uint8_t protocol, bool open)
@@ -434,6 +448,11 @@ void sv2_server_pause(struct sv2_server *s)
 {
 	s->paused = true;
 	server_update_accepting(s);
+}
+
+uint32_t sv2_server_trace(struct sv2_server *s, uint32_t id, const struct sv2_tracer *tracer)
+{
+	return sv2_loop_trace(&s->loop, id, tracer);
 }
 
 void sv2_server_stats(const struct sv2_server *s, struct sv2_server_stats *out)

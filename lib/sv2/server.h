@@ -14,6 +14,7 @@
 #include "lib/noise/noise.h"
 
 struct sv2_server;
+struct sv2_tracer;
 
 /* Sees a line that an operator may want; LEVEL is an adit_log_level. */
 typedef void (*sv2_log_fn)(void *user, int32_t level, const char *text);
@@ -58,9 +59,12 @@ struct sv2_server *sv2_server_new(struct event_base *base,
 void sv2_server_free(struct sv2_server *s);
 /* Accepts on FD, which stays the caller's. IS_UNIX only names peers. */
 int32_t sv2_server_listen(struct sv2_server *s, int fd, bool is_unix);
-/* Handler tables, one a protocol; kept by reference. ADIT_E_EXISTS when there is one already. NULL
- * withdraws: its connections are sent Reconnect and closed, `closed` is called before this returns.
- * No table: SetupConnection of it is refused with "unsupported-protocol". */
+/* Handler tables, one a protocol (enum adit_sv2_protocol, HANDLERS its server's table); kept by
+ * reference. ADIT_E_EXISTS when there is one already, ADIT_E_UNSUPPORTED for a protocol that has no
+ * table. NULL withdraws: its connections are sent Reconnect and closed, `closed` is called before
+ * this returns. No table: SetupConnection of it is refused with "unsupported-protocol". */
+int32_t sv2_server_set(struct sv2_server *s, uint8_t protocol, const void *handlers, void *context);
+/* The same with the type checked. */
 int32_t sv2_server_set_mining(struct sv2_server *s, const struct adit_sv2_mining_server_handlers *h,
 			      void *context);
 int32_t sv2_server_set_template(struct sv2_server *s,
@@ -70,6 +74,9 @@ int32_t sv2_server_set_template(struct sv2_server *s,
 void sv2_server_set_open(struct sv2_server *s, uint8_t protocol, bool open);
 /* Stops accepting; connections stay (drain). */
 void sv2_server_pause(struct sv2_server *s);
+/* Traces connection ID (0: all, those to come included) until it is called with TRACER NULL; see
+ * trace.h. TRACER is kept by reference. Returns how many connections are traced now. */
+uint32_t sv2_server_trace(struct sv2_server *s, uint32_t id, const struct sv2_tracer *tracer);
 void sv2_server_stats(const struct sv2_server *s, struct sv2_server_stats *out);
 /* Calls FN for each set-up connection; FN may close it. */
 void sv2_server_each(struct sv2_server *s, void (*fn)(void *user, struct adit_sv2_conn *conn),

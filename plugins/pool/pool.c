@@ -139,7 +139,7 @@ static int32_t serve(struct pool *pool, struct error *e)
 		return error_set(e, ADIT_E_NOT_FOUND,
 				 "no role of this process offers " ADIT_SV2_SERVER_SERVICE
 				 ": put [sv2-server] and [pool] into one process");
-	result = server->serve_mining(server->server, &server_handlers, pool);
+	result = adit_sv2_serve_mining(server, &server_handlers, pool);
 	if (result != ADIT_OK)
 		return error_set(e, result, "sv2-server: mining is served already: %s",
 				 adit_error_name(result));
@@ -176,7 +176,7 @@ static int32_t pool_begin(struct pool *pool, struct error *e)
 static void pool_end(struct pool *pool)
 {
 	if (pool->server)
-		pool->server->withdraw_mining(pool->server->server);
+		pool->server->withdraw(pool->server->server, ADIT_SV2_MINING);
 	pool->server = NULL;
 	pool->open = false;
 	providers_fini(pool);

@@ -10,14 +10,18 @@
 
 #include "lib/noise/keys.h"
 #include "lib/sv2/server.h"
+#include "plugins/sv2-server/clients.h"
 #include "plugins/sv2-server/settings.h"
+#include "plugins/sv2-server/trace.h"
 
 struct instance {
 	const struct adit_host_api *api;
 	struct adit_host *host;
 	struct settings settings;
-	struct sv2_server *server; /* from start to fini */
+	struct sv2_server *server; /* from start to fini; NULL without listeners */
 	struct adit_sv2_server_service service;
+	struct clients clients; /* service sv2.client/1 */
+	struct trace trace;
 	char public_text[NOISE_KEY_TEXT_SIZE];
 	uint64_t drain_timer;
 	uint32_t drain_turns; /* that are left */

@@ -29,22 +29,23 @@ static void server_log(void *user, int32_t level, const char *text)
 /* --- the service -------------------------------------------------------------------------------
  */
 
-static int32_t serve_mining(void *server, const struct adit_sv2_mining_server_handlers *handlers,
-			    void *context)
+static int32_t serve(void *server, uint8_t protocol, const void *handlers, void *context)
 {
 	struct instance *in = server;
 
 	if (in->server == NULL)
 		return ADIT_E_UNAVAILABLE;
-	return sv2_server_set_mining(in->server, handlers, context);
+	if (handlers == NULL)
+		return ADIT_E_INVALID_ARGUMENT;
+	return sv2_server_set(in->server, protocol, handlers, context);
 }
 
-static void withdraw_mining(void *server)
+static void withdraw(void *server, uint8_t protocol)
 {
 	struct instance *in = server;
 
 	if (in->server != NULL)
-		(void)sv2_server_set_mining(in->server, NULL, NULL);
+		(void)sv2_server_set(in->server, protocol, NULL, NULL);
 }
 
 static void set_open(void *server, uint8_t protocol, bool open)
@@ -64,6 +65,25 @@ static int32_t fail(const struct instance *in, const struct error *e)
 	return e->code;
 }
 
+/* An instance without listeners is there for the clients alone. When another instance of the
+ * process offers clients already, those who look for them find that one: any will do. */
+static int32_t offer_services(struct instance *in)
+{
+	int32_t r = ADIT_OK;
+
+	if (in->settings.listens)
+		r = in->api->service_offer(in->host, ADIT_SV2_SERVER_SERVICE, &in->service);
+	if (r != ADIT_OK) {
+		in->api->set_error(in->host,
+				   "another sv2-server of this process has listeners already: give "
+				   "one of them another process, or no `listen`");
+		return r;
+	}
+	clients_init(&in->clients, in);
+	r = in->api->service_offer(in->host, ADIT_SV2_CLIENT_SERVICE, &in->clients.service);
+	return r == ADIT_E_EXISTS ? ADIT_OK : r;
+}
+
 static int32_t plugin_init(const struct adit_host_api *api, struct adit_host *host, void **instance)
 {
 	struct instance *in = calloc(1, sizeof(*in));
@@ -77,14 +97,14 @@ static int32_t plugin_init(const struct adit_host_api *api, struct adit_host *ho
 	in->service = (struct adit_sv2_server_service){.size = sizeof(in->service),
 						       .version = 1,
 						       .server = in,
-						       .serve_mining = serve_mining,
-						       .withdraw_mining = withdraw_mining,
+						       .serve = serve,
+						       .withdraw = withdraw,
 						       .set_open = set_open};
 	r = settings_read(&in->settings, api, host, &e);
 	if (r != ADIT_OK)
 		r = fail(in, &e);
 	else
-		r = api->service_offer(host, ADIT_SV2_SERVER_SERVICE, &in->service);
+		r = offer_services(in);
 	if (r != ADIT_OK) {
 		free(in);
 		return r;
@@ -134,29 +154,39 @@ static int32_t take_listeners(struct instance *in, struct error *e)
 		instance_log(in, ADIT_LOG_INFO, line);
 	}
 	if (i == 0)
-		return error_set(e, ADIT_E_CONFIG, "listen: no address; nobody could connect");
+		return error_set(e, ADIT_E_INTERNAL, "listen: the host opened no listener");
 	return ADIT_OK;
+}
+
+static int32_t register_methods(struct instance *in)
+{
+	int32_t r =
+	    in->api->register_method(in->host, "status", ADIT_METHOD_ALL, report_status, in, NULL);
+
+	return r == ADIT_OK ? trace_register(in) : r;
 }
 
 static int32_t plugin_start(void *instance)
 {
 	struct instance *in = instance;
 	struct error e = {0};
-	int32_t r = make_server(in, &e);
+	int32_t r = ADIT_OK;
 
-	if (r == ADIT_OK)
-		r = take_listeners(in, &e);
-	if (r == ADIT_OK)
-		r = in->api->register_method(in->host, "status", ADIT_METHOD_ALL, report_status, in,
-					     NULL);
-	else
+	if (in->settings.listens) {
+		r = make_server(in, &e);
+		if (r == ADIT_OK)
+			r = take_listeners(in, &e);
+	}
+	if (r != ADIT_OK)
 		(void)fail(in, &e);
+	else
+		r = register_methods(in);
 	if (r != ADIT_OK) {
 		sv2_server_free(in->server);
 		in->server = NULL;
 		return r;
 	}
-	in->api->status(in->host, "listening");
+	in->api->status(in->host, in->settings.listens ? "listening" : "no listener, clients only");
 	return ADIT_OK;
 }
 
@@ -190,6 +220,8 @@ static int32_t plugin_stop(void *instance)
 {
 	struct instance *in = instance;
 
+	trace_end(in, "the server stops");
+	clients_free_all(&in->clients);
 	if (in->server == NULL)
 		return ADIT_OK;
 	sv2_server_pause(in->server);
@@ -207,6 +239,7 @@ static void plugin_fini(void *instance)
 {
 	struct instance *in = instance;
 
+	clients_free_all(&in->clients);
 	sv2_server_free(in->server);
 	free(in);
 }

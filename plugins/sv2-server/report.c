@@ -27,9 +27,10 @@ static struct json_object *listen_list(const struct instance *in)
 static struct json_object *status_object(const struct instance *in)
 {
 	struct json_object *o = json_object_new_object();
-	struct sv2_server_stats stats;
+	struct sv2_server_stats stats = {0};
 
-	sv2_server_stats(in->server, &stats);
+	if (in->server != NULL)
+		sv2_server_stats(in->server, &stats);
 	(void)json_object_object_add(o, "listen", listen_list(in));
 	(void)json_object_object_add(o, "authority_public_key",
 				     json_object_new_string(in->public_text));
@@ -43,6 +44,8 @@ static struct json_object *status_object(const struct instance *in)
 	add_count(o, "messages_out", stats.messages_out);
 	add_count(o, "bytes_in", stats.bytes_in);
 	add_count(o, "bytes_out", stats.bytes_out);
+	add_count(o, "clients", in->clients.count);
+	(void)json_object_object_add(o, "tracing", json_object_new_boolean(in->trace.on));
 	return o;
 }
 

@@ -77,8 +77,10 @@ int32_t settings_read(struct settings *s, const struct adit_host_api *api, struc
 	    {"max_handshakes", 1, &o->max_handshakes},
 	    {"max_pending", 1, &pending},
 	};
+	const char *listen = api->config(host, "listen");
 	int32_t r = key_path(s, api, host, e);
 
+	s->listens = listen != NULL && listen[0] != '\0';
 	for (size_t i = 0; r == ADIT_OK && i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		r = number(api, host, numbers[i].key, numbers[i].divisor, numbers[i].out, e);
 	o->max_pending = pending;

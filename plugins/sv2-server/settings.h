@@ -4,6 +4,7 @@
 #define SV2_SERVER_SETTINGS_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <adit/plugin.h>
@@ -12,6 +13,7 @@
 #include "lib/sv2/server.h"
 
 struct settings {
+	bool listens; /* `listen` names an address */
 	char key_path[PATH_MAX];
 	char public_path[PATH_MAX];
 	struct sv2_server_options options; /* without key and callbacks */

@@ -166,11 +166,12 @@ bool sent_text_is(const struct adit_bytes *bytes, const char *text)
 /* --- the service -------------------------------------------------------------------------------
  */
 
-static int32_t serve_mining(void *server, const struct adit_sv2_mining_server_handlers *handlers,
-			    void *context)
+static int32_t serve(void *server, uint8_t protocol, const void *handlers, void *context)
 {
 	struct fake_server *s = server;
 
+	if (protocol != ADIT_SV2_MINING)
+		return ADIT_E_UNSUPPORTED;
 	if (s->handlers != NULL)
 		return ADIT_E_EXISTS;
 	s->handlers = handlers;
@@ -190,10 +191,12 @@ static void server_remove(struct fake_server *s, struct fake_conn *c, const char
 	}
 }
 
-static void withdraw_mining(void *server)
+static void withdraw(void *server, uint8_t protocol)
 {
 	struct fake_server *s = server;
 
+	if (protocol != ADIT_SV2_MINING)
+		abort();
 	while (s->conn_count > 0)
 		server_remove(s, s->conns[0], "withdrawn");
 	s->handlers = NULL;
@@ -216,8 +219,8 @@ void fake_server_init(struct fake_server *s)
 	s->service.size = sizeof s->service;
 	s->service.version = 1;
 	s->service.server = s;
-	s->service.serve_mining = serve_mining;
-	s->service.withdraw_mining = withdraw_mining;
+	s->service.serve = serve;
+	s->service.withdraw = withdraw;
 	s->service.set_open = set_open;
 }
 
