@@ -107,8 +107,14 @@ void conf_read_text(struct conf *conf, const char *file, bool main_file, const c
 void conf_section_free(struct conf_section *section);
 void conf_settings_free(struct conf_setting *settings, size_t count);
 
-/* True when the running group A and the new group B are the same in every setting. */
-bool conf_group_same(const struct conf *a, const struct conf_group *group_a, const struct conf *b,
-		     const struct conf_group *group_b);
+/* How the running GROUP_A of A and GROUP_B of B, of the same name, differ. */
+enum conf_change {
+	CONF_SAME,
+	CONF_SETTINGS, /* in values that a running plugin could take over */
+	CONF_OTHER /* in what is run, where it listens, or what every plugin is told at its start */
+};
+enum conf_change conf_group_change(const struct conf *a, const struct conf_group *group_a,
+				   const struct conf *b, const struct conf_group *group_b);
+enum conf_change conf_role_change(const struct conf_role *a, const struct conf_role *b);
 
 #endif

@@ -286,34 +286,60 @@ bool conf_plan(struct conf *conf, struct problems *problems)
 	return ok;
 }
 
-static bool conf_role_same(const struct conf_role *a, const struct conf_role *b)
+static bool conf_role_same_plugin(const struct conf_role *a, const struct conf_role *b)
 {
-	if (strcmp(a->instance, b->instance) != 0 || a->setting_count != b->setting_count ||
-	    strcmp(a->manifest->version, b->manifest->version) != 0 ||
-	    a->manifest->capabilities != b->manifest->capabilities)
-		return false;
-	if ((a->manifest->entry_point == NULL) != (b->manifest->entry_point == NULL) ||
-	    (a->manifest->entry_point != NULL &&
-	     strcmp(a->manifest->entry_point, b->manifest->entry_point) != 0))
-		return false;
-	for (size_t i = 0; i < a->setting_count; i++) {
-		if (strcmp(a->settings[i].key, b->settings[i].key) != 0 ||
-		    strcmp(a->settings[i].value, b->settings[i].value) != 0)
-			return false;
-	}
-	return true;
+	const char *file_a = a->manifest->entry_point != NULL ? a->manifest->entry_point : "";
+	const char *file_b = b->manifest->entry_point != NULL ? b->manifest->entry_point : "";
+
+	return strcmp(a->instance, b->instance) == 0 &&
+	       strcmp(a->manifest->version, b->manifest->version) == 0 &&
+	       a->manifest->capabilities == b->manifest->capabilities &&
+	       strcmp(file_a, file_b) == 0;
 }
 
-bool conf_group_same(const struct conf *a, const struct conf_group *group_a, const struct conf *b,
-		     const struct conf_group *group_b)
+/* What the settings of A that B has not, or otherwise, make of the change. */
+static enum conf_change conf_settings_change(const struct conf_role *a, const struct conf_role *b)
 {
-	if (strcmp(group_a->name, group_b->name) != 0 || group_a->workers != group_b->workers ||
-	    group_a->role_count != group_b->role_count || a->server_id != b->server_id ||
-	    strcmp(a->network, b->network) != 0 || strcmp(a->state_dir, b->state_dir) != 0)
-		return false;
-	for (size_t i = 0; i < group_a->role_count; i++) {
-		if (!conf_role_same(group_a->roles[i], group_b->roles[i]))
-			return false;
+	enum conf_change change = CONF_SAME;
+
+	for (size_t i = 0; i < a->setting_count; i++) {
+		const char *other = conf_role_value(b, a->settings[i].key);
+
+		if (other != NULL && strcmp(other, a->settings[i].value) == 0)
+			continue;
+		if (a->settings[i].type == SCHEMA_LISTEN)
+			return CONF_OTHER;
+		change = CONF_SETTINGS;
 	}
-	return true;
+	return change;
+}
+
+enum conf_change conf_role_change(const struct conf_role *a, const struct conf_role *b)
+{
+	enum conf_change there;
+	enum conf_change back;
+
+	if (!conf_role_same_plugin(a, b))
+		return CONF_OTHER;
+	there = conf_settings_change(a, b);
+	back = conf_settings_change(b, a);
+	return there > back ? there : back;
+}
+
+enum conf_change conf_group_change(const struct conf *a, const struct conf_group *group_a,
+				   const struct conf *b, const struct conf_group *group_b)
+{
+	enum conf_change most = CONF_SAME;
+
+	if (group_a->workers != group_b->workers || group_a->role_count != group_b->role_count ||
+	    a->server_id != b->server_id || strcmp(a->network, b->network) != 0 ||
+	    strcmp(a->state_dir, b->state_dir) != 0)
+		return CONF_OTHER;
+	for (size_t i = 0; i < group_a->role_count; i++) {
+		enum conf_change change = conf_role_change(group_a->roles[i], group_b->roles[i]);
+
+		if (change > most)
+			most = change;
+	}
+	return most;
 }

@@ -72,6 +72,7 @@ struct process {
 	pid_t pid; /* 0: none */
 	struct ipc_channel *channel;
 	struct event *timer; /* next attempt, or the deadline of the present step */
+	bool again;          /* when it has stopped: start it anew */
 	bool aborted;        /* SIGABRT was sent: next is SIGKILL */
 	uint64_t started_ms;
 	uint64_t ping_ms; /* an unanswered ping was sent then; 0: none */
@@ -129,6 +130,8 @@ void supervisor_reconfigure(struct host *host, const struct conf *old);
 void supervisor_reap(struct host *host);
 /* The process sent IPC_STARTED. */
 void supervisor_started(struct process *p);
+/* Stops the process in good order and starts it again: its settings have changed. */
+void supervisor_restart(struct process *p);
 /* Ends a process that broke the protocol or does not answer. */
 void supervisor_abort(struct process *p, const char *why);
 /* The process closed its channel; REASON "" or what it did wrong. */
@@ -141,6 +144,8 @@ const char *process_state_name(enum process_state state);
 
 /* Opens sockets and directories, forks, and sends IPC_START. E on failure; then nothing runs. */
 int32_t process_spawn(struct process *p, struct error *e);
+/* Sends the settings of the group's role number INDEX to its running instance. */
+int32_t process_reload(const struct process *p, size_t index);
 /* Text and class of a wait status. */
 enum process_exit { EXIT_ASKED, EXIT_REFUSED, EXIT_CRASHED };
 enum process_exit process_exit_text(const struct process *p, int status, char *text, size_t size);

@@ -42,6 +42,7 @@ enum ipc_kind {
 	IPC_PING,
 	IPC_WANTED, /* name: event type ("*": every type), status: 1 wanted, 0 no longer */
 	IPC_LEVEL,  /* status: adit_log_level of what is logged from now on */
+	IPC_RELOAD, /* target, json: its settings, see start.h */
 	IPC_EVENT,  /* target, name: type, text: source, correlation: sequence, extra: lost */
 	IPC_CALL,   /* both ways, see below */
 	IPC_REPLY,  /* both ways: correlation, status, text: message, json, attachment */
@@ -49,6 +50,7 @@ enum ipc_kind {
 	IPC_STARTED, /* all instances run */
 	IPC_FAILED,  /* source, status, text: an instance could not be loaded or started */
 	IPC_PONG,
+	IPC_RELOADED,  /* source, status: other than ADIT_OK asks for a restart */
 	IPC_LOG,       /* source, status: level, json: the text */
 	IPC_PUBLISH,   /* source, name: type, json, attachment */
 	IPC_SUBSCRIBE, /* source, name: type */

@@ -308,6 +308,31 @@ int32_t process_spawn(struct process *p, struct error *e)
 	return error;
 }
 
+int32_t process_reload(const struct process *p, size_t index)
+{
+	const struct conf_role *role = p->group->conf->roles[index];
+	struct start_setting *settings = calloc(role->setting_count + 1, sizeof(*settings));
+	struct buf text = {.limit = IPC_JSON_MAX};
+	int32_t error = ADIT_E_NO_MEMORY;
+
+	for (size_t i = 0; settings != NULL && i < role->setting_count; i++)
+		settings[i] = (struct start_setting){.key = role->settings[i].key,
+						     .value = role->settings[i].value};
+	if (settings != NULL && start_encode_settings(settings, role->setting_count, &text)) {
+		const struct ipc_frame frame = {
+		    .kind = IPC_RELOAD,
+		    .target = p->endpoints[index].id,
+		    .json = text.data,
+		    .json_size = text.size,
+		};
+
+		error = ipc_send(p->channel, &frame);
+	}
+	buf_free(&text);
+	free(settings);
+	return error;
+}
+
 void process_kill(const struct process *p, int signal)
 {
 	if (p->pid > 0)

@@ -173,6 +173,38 @@ static void role_start(struct role *role, const struct ipc_frame *frame)
 		(void)ipc_send(role->channel, &started);
 }
 
+/* New values for an instance that runs. The old strings live until its `reload` has returned. */
+static int32_t role_reload_instance(struct adit_host *host, const struct ipc_frame *frame)
+{
+	struct start_instance *start = &host->role->start->instances[host - host->role->hosts];
+	const struct start_instance old = *start;
+	int32_t error;
+
+	if (host->state != INSTANCE_RUNNING || host->plugin->reload == NULL)
+		return ADIT_E_UNSUPPORTED;
+	if (!start_decode_settings(start, frame->json, frame->json_size))
+		return ADIT_E_PROTOCOL;
+	host->error.text[0] = '\0';
+	error = host->plugin->reload(host->instance);
+	start_settings_free(old.settings, old.setting_count);
+	if (error != ADIT_OK && error != ADIT_E_UNSUPPORTED)
+		log_line(ADIT_LOG_WARNING, start->worker_name, "reload: %s",
+			 host->error.text[0] != '\0' ? host->error.text : adit_error_name(error));
+	return error;
+}
+
+static void role_reload(struct role *role, const struct ipc_frame *frame)
+{
+	for (size_t i = 0; i < role->start->instance_count; i++) {
+		struct ipc_frame answer = {.kind = IPC_RELOADED, .source = frame->target};
+
+		if (role->start->instances[i].id != frame->target)
+			continue;
+		answer.status = role_reload_instance(&role->hosts[i], frame);
+		(void)ipc_send(role->channel, &answer);
+	}
+}
+
 /* Stops the next instances; when none is left, the process ends. */
 static void role_stop_next(struct role *role)
 {
@@ -242,6 +274,8 @@ static void role_frame(void *user, const struct ipc_frame *frame)
 		role_stop(role);
 	else if (role->hosts == NULL)
 		return;
+	else if (frame->kind == IPC_RELOAD)
+		role_reload(role, frame);
 	else if (frame->kind == IPC_EVENT)
 		role_bus_event(role, frame);
 	else if (frame->kind == IPC_CALL)

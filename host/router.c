@@ -345,6 +345,10 @@ static bool router_process_frame(struct process *p, const struct ipc_frame *fram
 	case IPC_PONG:
 		p->ping_ms = 0;
 		return true;
+	case IPC_RELOADED:
+		if (frame->status != ADIT_OK)
+			supervisor_restart(p);
+		return true;
 	case IPC_CANCEL:
 		calls_cancel(p->group->host->calls, p, frame->correlation);
 		return true;

@@ -29,20 +29,24 @@ static struct json_object *start_listeners(const struct start_instance *instance
 	return list;
 }
 
+static struct json_object *start_settings(const struct start_setting *settings, size_t count)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *pair = json_object_new_array();
+
+		(void)json_object_array_add(pair, json_object_new_string(settings[i].key));
+		(void)json_object_array_add(pair, json_object_new_string(settings[i].value));
+		(void)json_object_array_add(list, pair);
+	}
+	return list;
+}
+
 static struct json_object *start_instance(const struct start_instance *instance)
 {
 	struct json_object *o = json_object_new_object();
-	struct json_object *config = json_object_new_array();
 
-	for (size_t i = 0; i < instance->setting_count; i++) {
-		struct json_object *pair = json_object_new_array();
-
-		(void)json_object_array_add(pair,
-					    json_object_new_string(instance->settings[i].key));
-		(void)json_object_array_add(pair,
-					    json_object_new_string(instance->settings[i].value));
-		(void)json_object_array_add(config, pair);
-	}
 	(void)json_object_object_add(o, "id", json_object_new_int64(instance->id));
 	(void)json_object_object_add(o, "slice", json_object_new_int(instance->slice));
 	(void)json_object_object_add(o, "capabilities",
@@ -53,17 +57,31 @@ static struct json_object *start_instance(const struct start_instance *instance)
 				     json_object_new_string(instance->worker_name));
 	(void)json_object_object_add(o, "path", json_object_new_string(instance->path));
 	(void)json_object_object_add(o, "state_dir", json_object_new_string(instance->state_dir));
-	(void)json_object_object_add(o, "config", config);
+	(void)json_object_object_add(o, "config",
+				     start_settings(instance->settings, instance->setting_count));
 	(void)json_object_object_add(o, "listeners", start_listeners(instance));
 	return o;
+}
+
+/* Appends the text of O, and frees O. */
+static bool start_write(struct json_object *o, struct buf *out)
+{
+	const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+	bool ok = text != NULL && buf_append(out, text, strlen(text));
+
+	(void)json_object_put(o);
+	return ok;
+}
+
+bool start_encode_settings(const struct start_setting *settings, size_t count, struct buf *out)
+{
+	return start_write(start_settings(settings, count), out);
 }
 
 bool start_encode(const struct start *start, struct buf *out)
 {
 	struct json_object *o = json_object_new_object();
 	struct json_object *list = json_object_new_array();
-	const char *text;
-	bool ok;
 
 	(void)json_object_object_add(o, "process", json_object_new_string(start->process));
 	(void)json_object_object_add(o, "network", json_object_new_string(start->network));
@@ -74,10 +92,7 @@ bool start_encode(const struct start *start, struct buf *out)
 	for (size_t i = 0; i < start->instance_count; i++)
 		(void)json_object_array_add(list, start_instance(&start->instances[i]));
 	(void)json_object_object_add(o, "instances", list);
-	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
-	ok = text != NULL && buf_append(out, text, strlen(text));
-	(void)json_object_put(o);
-	return ok;
+	return start_write(o, out);
 }
 
 /* VALUE's text, owned by the caller; "" for null. */
@@ -112,6 +127,34 @@ static size_t start_array(struct json_object *o, const char *key, struct json_ob
 	return json_object_array_length(*array);
 }
 
+void start_settings_free(struct start_setting *settings, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(settings[i].key);
+		free(settings[i].value);
+	}
+	free(settings);
+}
+
+/* Reads LIST, [["key","value"],..], of SIZE elements; NULL when it is something else. */
+static struct start_setting *start_read_settings(struct json_object *list, size_t size)
+{
+	struct start_setting *settings = calloc(size + 1, sizeof(*settings));
+
+	for (size_t i = 0; settings != NULL && i < size; i++) {
+		struct json_object *pair = json_object_array_get_idx(list, i);
+
+		if (!json_object_is_type(pair, json_type_array) ||
+		    json_object_array_length(pair) != 2) {
+			start_settings_free(settings, i);
+			return NULL;
+		}
+		settings[i].key = start_copy(json_object_array_get_idx(pair, 0));
+		settings[i].value = start_copy(json_object_array_get_idx(pair, 1));
+	}
+	return settings;
+}
+
 static bool start_read_instance(struct json_object *o, struct start_instance *instance)
 {
 	struct json_object *config = NULL;
@@ -127,21 +170,11 @@ static bool start_read_instance(struct json_object *o, struct start_instance *in
 	instance->worker_name = start_string(o, "worker_name");
 	instance->path = start_string(o, "path");
 	instance->state_dir = start_string(o, "state_dir");
-	instance->settings = calloc(settings + 1, sizeof(*instance->settings));
+	instance->settings = start_read_settings(config, settings);
+	instance->setting_count = instance->settings != NULL ? settings : 0;
 	instance->listeners = calloc(sockets + 1, sizeof(*instance->listeners));
 	if (instance->settings == NULL || instance->listeners == NULL)
 		return false;
-	for (size_t i = 0; i < settings; i++) {
-		struct json_object *pair = json_object_array_get_idx(config, i);
-		struct start_setting *s = &instance->settings[instance->setting_count];
-
-		if (!json_object_is_type(pair, json_type_array) ||
-		    json_object_array_length(pair) != 2)
-			return false;
-		instance->setting_count++;
-		s->key = start_copy(json_object_array_get_idx(pair, 0));
-		s->value = start_copy(json_object_array_get_idx(pair, 1));
-	}
 	for (size_t i = 0; i < sockets; i++) {
 		struct json_object *l = json_object_array_get_idx(listeners, i);
 
@@ -200,17 +233,31 @@ struct start *start_decode(const char *text, size_t size)
 	return start;
 }
 
+bool start_decode_settings(struct start_instance *instance, const char *text, size_t size)
+{
+	struct json_object *list = start_parse(text, size);
+	struct start_setting *settings = NULL;
+	size_t count = 0;
+
+	if (json_object_is_type(list, json_type_array)) {
+		count = json_object_array_length(list);
+		settings = start_read_settings(list, count);
+	}
+	(void)json_object_put(list);
+	if (settings == NULL)
+		return false;
+	instance->settings = settings;
+	instance->setting_count = count;
+	return true;
+}
+
 static void start_instance_free(struct start_instance *instance)
 {
-	for (size_t i = 0; i < instance->setting_count; i++) {
-		free(instance->settings[i].key);
-		free(instance->settings[i].value);
-	}
 	for (size_t i = 0; i < instance->listener_count; i++) {
 		free(instance->listeners[i].key);
 		free(instance->listeners[i].address);
 	}
-	free(instance->settings);
+	start_settings_free(instance->settings, instance->setting_count);
 	free(instance->listeners);
 	free(instance->role);
 	free(instance->instance);

@@ -52,6 +52,11 @@ struct start {
 bool start_encode(const struct start *start, struct buf *out);
 /* The opposite; NULL when TEXT is none. */
 struct start *start_decode(const char *text, size_t size);
+/* The settings of one instance alone, the JSON text of IPC_RELOAD. start_decode_settings() puts
+ * those in place of INSTANCE's; false, without a change, when TEXT is none. */
+bool start_encode_settings(const struct start_setting *settings, size_t count, struct buf *out);
+bool start_decode_settings(struct start_instance *instance, const char *text, size_t size);
+void start_settings_free(struct start_setting *settings, size_t count);
 /* Frees what start_decode() made. */
 void start_free(struct start *start);
 

@@ -413,24 +413,72 @@ void supervisor_stop(struct host *host)
 	}
 }
 
-void supervisor_reconfigure(struct host *host, const struct conf *old)
+void supervisor_restart(struct process *p)
 {
-	for (struct group *group = host->groups; group != NULL; group = group->next) {
-		const struct conf_group *before = group->conf;
+	if (p->state == PROCESS_STOPPING || p->group->host->stopping || p->group->conf == NULL)
+		return;
+	if (p->pid == 0) {
+		if (p->state == PROCESS_FAILING)
+			process_set_timer(p, 0); /* with the new settings it may do better */
+		return;
+	}
+	log_line(ADIT_LOG_INFO, p->name, "is started again with its new settings");
+	process_stop(p);
+	p->again = true;
+}
 
-		group->conf = NULL;
-		for (size_t i = 0; before != NULL && i < host->conf->group_count; i++) {
-			if (conf_group_same(old, before, host->conf, &host->conf->groups[i]))
-				group->conf = &host->conf->groups[i];
-		}
-		if (group->conf != NULL)
+/* Gives the changed settings of GROUP, which ran with BEFORE, to its processes. */
+static void group_reload(struct group *group, const struct conf_group *before)
+{
+	for (size_t i = 0; i < group->process_count; i++) {
+		struct process *p = &group->processes[i];
+
+		if (p->state != PROCESS_RUNNING) {
+			supervisor_restart(p);
 			continue;
-		log_line(ADIT_LOG_INFO, group->name, "its configuration changed");
-		for (size_t i = 0; i < group->process_count; i++) {
-			if (group->processes[i].state != PROCESS_STOPPING)
-				process_stop(&group->processes[i]);
+		}
+		for (size_t j = 0; j < group->conf->role_count; j++) {
+			if (conf_role_change(before->roles[j], group->conf->roles[j]) == CONF_SAME)
+				continue;
+			if (process_reload(p, j) != ADIT_OK)
+				supervisor_restart(p);
 		}
 	}
+}
+
+/* Takes GROUP over into the new configuration, or retires it. */
+static void group_reconfigure(struct group *group, const struct conf *old)
+{
+	struct host *host = group->host;
+	const struct conf_group *before = group->conf;
+	enum conf_change change = CONF_OTHER;
+
+	group->conf = NULL;
+	for (size_t i = 0; before != NULL && i < host->conf->group_count; i++) {
+		const struct conf_group *now = &host->conf->groups[i];
+
+		if (strcmp(now->name, group->name) != 0)
+			continue;
+		change = conf_group_change(old, before, host->conf, now);
+		if (change != CONF_OTHER)
+			group->conf = now;
+	}
+	if (change == CONF_SETTINGS)
+		group_reload(group, before);
+	if (group->conf != NULL)
+		return;
+	log_line(ADIT_LOG_INFO, group->name, "its configuration changed");
+	for (size_t i = 0; i < group->process_count; i++) {
+		group->processes[i].again = false;
+		if (group->processes[i].state != PROCESS_STOPPING)
+			process_stop(&group->processes[i]);
+	}
+}
+
+void supervisor_reconfigure(struct host *host, const struct conf *old)
+{
+	for (struct group *group = host->groups; group != NULL; group = group->next)
+		group_reconfigure(group, old);
 	supervisor_add_groups(host);
 	host->announced = false;
 	supervisor_advance(host);
@@ -464,7 +512,9 @@ static void process_exited(struct process *p, int status)
 		if (how != EXIT_ASKED)
 			log_line(ADIT_LOG_WARNING, p->name, "%s while stopping", text);
 		process_remember(p, text);
-		p->state = PROCESS_STOPPED;
+		p->state =
+		    p->again && !p->group->host->stopping ? PROCESS_WAITING : PROCESS_STOPPED;
+		p->again = false;
 		process_announce(p, "ModuleStopped", NULL);
 	} else {
 		process_announce(p, "ModuleCrashed", text);

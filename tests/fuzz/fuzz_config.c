@@ -55,7 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		/* whatever runs has a place in exactly one process */
 		for (size_t i = 0; i < conf->group_count; i++) {
 			if (conf->groups[i].role_count == 0 ||
-			    !conf_group_same(conf, &conf->groups[i], conf, &conf->groups[i]))
+			    conf_group_change(conf, &conf->groups[i], conf, &conf->groups[i]) !=
+				CONF_SAME)
 				abort();
 		}
 	}

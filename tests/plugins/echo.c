@@ -449,6 +449,22 @@ static int32_t echo_stop(void *instance)
 	return ADIT_E_UNAVAILABLE;
 }
 
+/* Takes a new `word` over, unless it is "restart" or "wrong". */
+static int32_t echo_reload(void *instance)
+{
+	struct echo *p = instance;
+	const char *word = p->api->config(p->host, "word");
+
+	if (strcmp(word, "restart") == 0)
+		return ADIT_E_UNSUPPORTED;
+	if (strcmp(word, "wrong") == 0) {
+		p->api->set_error(p->host, "a wrong word");
+		return ADIT_E_CONFIG;
+	}
+	p->api->status(p->host, word);
+	return ADIT_OK;
+}
+
 static void echo_fini(void *instance)
 {
 	struct echo *p = instance;
@@ -470,6 +486,7 @@ const struct adit_plugin_descriptor adit_plugin = {
     .version = "1.2.0",
     .init = echo_init,
     .start = echo_start,
+    .reload = echo_reload,
     .stop = echo_stop,
     .fini = echo_fini,
 };

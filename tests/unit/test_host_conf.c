@@ -591,27 +591,41 @@ START_TEST(test_conf_missing)
 }
 END_TEST
 
-START_TEST(test_conf_same)
+/* What changes between "[a]" and CONFIGURATION. */
+static enum conf_change change_to(const char *main_part, const char *configuration)
 {
 	struct problems p;
 	bool usable;
+	enum conf_change change;
 	struct conf *a;
 	struct conf *b;
 
 	put_main("");
-	put_plugin("a", "[config_schema]\nn = int | 5 | - | h\n");
 	put("conf.d/1.conf", "[a]\n");
 	a = load(&p, &usable);
-	put("conf.d/1.conf", "\n[a]\nn = 5\n");
+	put_main(main_part);
+	put("conf.d/1.conf", "%s", configuration);
 	b = load(&p, &usable);
-	ck_assert(conf_group_same(a, &a->groups[1], b, &b->groups[1]));
-	ck_assert(!conf_group_same(a, &a->groups[0], b, &b->groups[1]));
-	conf_free(b);
-	put("conf.d/1.conf", "[a]\nn = 6\n");
-	b = load(&p, &usable);
-	ck_assert(!conf_group_same(a, &a->groups[1], b, &b->groups[1]));
+	ck_assert_uint_eq(p.count, 0);
+	change = conf_group_change(a, &a->groups[1], b, &b->groups[1]);
 	conf_free(a);
 	conf_free(b);
+	return change;
+}
+
+START_TEST(test_conf_change)
+{
+	put_plugin("a",
+		   "workers = many\n[config_schema]\nn = int | 5 | - | h\ns = string | - | - | h\n"
+		   "listen = listen | - | - | h\n");
+	ck_assert_int_eq(change_to("", "\n[a]\nn = 5\n"), CONF_SAME);
+	ck_assert_int_eq(change_to("log_level = debug\n", "[a]\n"), CONF_SAME);
+	ck_assert_int_eq(change_to("", "[a]\nn = 6\n"), CONF_SETTINGS);
+	ck_assert_int_eq(change_to("", "[a]\ns = x\n"), CONF_SETTINGS);
+	ck_assert_int_eq(change_to("", "[a]\nn = 6\nlisten = unix:x\n"), CONF_OTHER);
+	ck_assert_int_eq(change_to("", "[a]\nworkers = 2\n"), CONF_OTHER);
+	ck_assert_int_eq(change_to("server_id = 3\n", "[a]\n"), CONF_OTHER);
+	ck_assert_int_eq(change_to("", "[a]\n[a@b]\nprocess = a\n"), CONF_OTHER);
 }
 END_TEST
 
@@ -635,7 +649,7 @@ int main(void)
 	};
 	const TTest *const whole[] = {test_conf_good,    test_conf_errors_collected,
 				      test_conf_soft,    test_conf_conflicts,
-				      test_conf_missing, test_conf_same};
+				      test_conf_missing, test_conf_change};
 	Suite *suite = suite_create("host-conf");
 	TCase *c = make_case("whole", whole, sizeof(whole) / sizeof(whole[0]));
 	SRunner *runner;

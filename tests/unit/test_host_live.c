@@ -555,26 +555,60 @@ END_TEST
 /* --- reload -------------------------------------------------------------------------------------
  */
 
+/* Replaces OLD in the file, which stands there once. */
+static void rewrite(FILE *f, const char *old, const char *new)
+{
+	static char text[8192];
+	size_t size;
+	char *at;
+
+	rewind(f);
+	size = fread(text, 1, sizeof(text) - 1, f);
+	text[size] = '\0';
+	at = strstr(text, old);
+	ck_assert_ptr_nonnull(at);
+	ck_assert_int_eq(ftruncate(fileno(f), 0), 0);
+	rewind(f);
+	ck_assert_int_ge(fprintf(f, "%.*s%s%s", (int)(at - text), text, new, at + strlen(old)), 0);
+	ck_assert_int_eq(fflush(f), 0);
+}
+
 START_TEST(test_reload)
 {
+	pid_t taken;
 	pid_t changed;
 	pid_t kept;
+	pid_t moved;
 	pid_t node;
 	FILE *f;
 
-	harness_configure("[echo@kept]\n[echo@gone]\n[echo]\n");
+	harness_configure("[echo@kept]\n[echo@gone]\n[echo@moved]\n[echo@taken]\n[echo]\n");
 	harness_start();
 	harness_wait_running();
+	taken = harness_pid("echo@taken");
 	changed = harness_pid("echo");
 	kept = harness_pid("echo@kept");
+	moved = harness_pid("echo@moved");
 	node = harness_pid("node");
-	harness_configure("word = other\n[echo@new]\nworkers = 2\n");
+	f = fopen(harness.config, "r+");
+	ck_assert_ptr_nonnull(f);
+	rewrite(f, "[echo@moved]\n", "[echo@moved]\nlisten = unix:new.sock\n");
+	rewrite(f, "[echo@taken]\n", "[echo@taken]\nword = other\n");
+	rewrite(f, "[echo]\n", "[echo@new]\nworkers = 2\n[echo]\nword = restart\n");
+	rewrite(f, "[echo@gone]\n", "");
+	ck_assert_int_eq(fclose(f), 0);
 	(void)json_object_put(harness_request("reload", NULL));
 	wait_role("echo@new", "state", "running");
+	wait_role("echo@taken", "text", "other"); /* its plugin took the new value over */
+	wait_log("info echo.1: is started again with its new settings");
+	wait_log("info echo.moved: its configuration changed");
 	harness_wait_running();
-	ck_assert_int_ne(harness_pid("echo"), changed);
+	ck_assert_int_eq(harness_pid("echo@taken"), taken);
+	ck_assert_int_ne(harness_pid("echo"), changed); /* its plugin asked for a restart */
+	ck_assert_int_ne(harness_pid("echo@moved"), moved);
 	ck_assert_int_eq(harness_pid("echo@kept"), kept);
 	ck_assert_int_eq(harness_pid("node"), node);
+	ck_assert_str_eq(call("echo@gone", "echo", "1"), "not-found: there is no role `echo@gone`");
 	/* one that is wrong changes nothing */
 	harness_configure("[echo@wrong]\nword =\nnonsense = 1\n");
 	ck_assert_int_eq(kill(harness.pid, SIGHUP), 0);

@@ -123,7 +123,8 @@ START_TEST(test_ipc_hostile)
 		uint8_t before = b.data[altered[i][0]];
 
 		b.data[altered[i][0]] = altered[i][1];
-		ck_assert_int_eq(ipc_frame_size(b.data, &size), ADIT_E_PROTOCOL);
+		ck_assert_msg(ipc_frame_size(b.data, &size) == ADIT_E_PROTOCOL, "byte %u",
+			      altered[i][0]);
 		b.data[altered[i][0]] = before;
 	}
 	ck_assert_int_eq(ipc_frame_size(b.data, &size), ADIT_OK);
