@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -53,6 +54,33 @@ int32_t loader_check(const struct adit_plugin_descriptor *d, const char *file, c
 	return ADIT_OK;
 }
 
+/* The descriptor does not reach beyond its symbol, whose length the file's table tells. (A file may
+ * leave it out.) */
+static int32_t loader_check_symbol(const struct adit_plugin_descriptor *d, const char *file,
+				   struct error *e)
+{
+	void *found = NULL;
+	const ElfW(Sym) * symbol;
+	Dl_info where;
+
+	if (dladdr1(d, &where, &found, RTLD_DL_SYMENT) == 0 || found == NULL)
+		return ADIT_OK;
+	symbol = found;
+	if (symbol->st_size == 0)
+		return ADIT_OK;
+	if (symbol->st_size < offsetof(struct adit_plugin_descriptor, reserved))
+		return error_set(e, ADIT_E_UNSUPPORTED,
+				 "%s: its `adit_plugin` is no plugin descriptor, it has %zu bytes: "
+				 "build it with <adit/plugin.h>",
+				 file, (size_t)symbol->st_size);
+	if (d->magic == ADIT_PLUGIN_MAGIC && d->size > symbol->st_size)
+		return error_set(e, ADIT_E_UNSUPPORTED,
+				 "%s: its descriptor says that it has %u bytes, but has %zu: set "
+				 "`size` to sizeof(struct adit_plugin_descriptor)",
+				 file, d->size, (size_t)symbol->st_size);
+	return ADIT_OK;
+}
+
 /* Code is run from files only that nobody but root and ourselves can have written. */
 static int32_t loader_check_file(const char *path, struct error *e)
 {
@@ -91,5 +119,6 @@ int32_t loader_open(const char *path, const char *name,
 	if (*plugin == NULL)
 		return error_set(e, ADIT_E_UNSUPPORTED,
 				 "%s: exports no `adit_plugin`: is it a plugin of adit?", path);
-	return loader_check(*plugin, path, name, e);
+	error = loader_check_symbol(*plugin, path, e);
+	return error == ADIT_OK ? loader_check(*plugin, path, name, e) : error;
 }

@@ -11,7 +11,7 @@
 struct registration *registration_new(struct adit_host *host, enum registration_kind kind,
 				      void *user, adit_destroy_fn destroy)
 {
-	struct registration *r = calloc(1, sizeof(*r));
+	struct registration *r = host->state != INSTANCE_STOPPED ? calloc(1, sizeof(*r)) : NULL;
 
 	if (r == NULL)
 		return NULL;
@@ -29,6 +29,11 @@ struct registration *registration_new(struct adit_host *host, enum registration_
 		r->next->previous = r;
 	host->registrations = r;
 	return r;
+}
+
+int32_t registration_refusal(const struct adit_host *host)
+{
+	return host->state == INSTANCE_STOPPED ? ADIT_E_UNAVAILABLE : ADIT_E_NO_MEMORY;
 }
 
 static void registration_free(struct registration *r)
@@ -69,9 +74,12 @@ struct registration *registration_find(struct adit_host *host, uint64_t id,
 	return r != NULL && r->host == host && r->kind == kind ? r : NULL;
 }
 
-void registration_enter(struct registration *r)
+bool registration_enter(struct registration *r)
 {
+	if (r->host->state == INSTANCE_STOPPED || r->host->role->exiting)
+		return false;
 	r->busy++;
+	return true;
 }
 
 void registration_leave(struct registration *r)

@@ -71,7 +71,8 @@ static void role_services_drop(struct adit_host *host)
 	}
 }
 
-/* Ends every instance that has been initialised, last one first. */
+/* Ends every instance that has been initialised, last one first. One that still runs (another one's
+ * start failed, or the host has gone) is stopped before; there is no time for "not yet". */
 static void role_fini(struct role *role)
 {
 	for (size_t i = role->start->instance_count; i > 0; i--) {
@@ -79,16 +80,16 @@ static void role_fini(struct role *role)
 
 		if (host->state == INSTANCE_NEW)
 			continue;
-		if (host->state == INSTANCE_RUNNING) { /* nobody asked it to stop in good order */
+		if (host->state == INSTANCE_RUNNING) {
 			host->state = INSTANCE_STOPPING;
 			(void)host->plugin->stop(host->instance);
 		}
+		host->state = INSTANCE_STOPPED;
 		registrations_revoke(host);
 		host->plugin->fini(host->instance);
 		registrations_revoke(host); /* what fini itself may have left */
 		role_requests_free(host);
 		role_services_drop(host);
-		host->state = INSTANCE_NEW;
 	}
 }
 
@@ -124,8 +125,10 @@ static bool role_bring_up(struct role *role)
 		}
 		error = host->plugin->init(&role_api, host, &host->instance);
 		if (error != ADIT_OK) {
+			host->state = INSTANCE_STOPPED;
 			registrations_revoke(host);
 			role_services_drop(host);
+			host->state = INSTANCE_NEW; /* there is nothing for fini to undo */
 			role_refuse(role, host, error, "init");
 			return false;
 		}

@@ -134,16 +134,19 @@ int32_t loader_check(const struct adit_plugin_descriptor *descriptor, const char
 
 /* registration.c */
 
-/* A new registration of HOST; on failure USER stays the caller's. */
+/* A new registration of HOST; on failure USER stays the caller's. An instance that has stopped gets
+ * none: registration_refusal() is the error for NULL. */
 struct registration *registration_new(struct adit_host *host, enum registration_kind kind,
 				      void *user, adit_destroy_fn destroy);
+int32_t registration_refusal(const struct adit_host *host);
 /* Ends it: no call any more; `destroy` is called now, or when the present call has returned. */
 void registration_end(struct registration *r);
 /* The registration ID of HOST and KIND, or NULL. */
 struct registration *registration_find(struct adit_host *host, uint64_t id,
 				       enum registration_kind kind);
-/* Brackets of a call into the plugin. */
-void registration_enter(struct registration *r);
+/* Brackets of a call into the plugin. False: it is not called any more, its instance has stopped.
+ */
+bool registration_enter(struct registration *r);
 void registration_leave(struct registration *r);
 /* Ends all registrations of HOST and answers the calls it left open. */
 void registrations_revoke(struct adit_host *host);

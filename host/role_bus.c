@@ -119,7 +119,7 @@ int32_t role_subscribe(struct adit_host *host, const char *type, adit_event_fn f
 		return error;
 	r = registration_new(host, REGISTRATION_SUBSCRIPTION, user, destroy);
 	if (r == NULL)
-		return ADIT_E_NO_MEMORY;
+		return registration_refusal(host);
 	r->name = strdup(type);
 	if (r->name == NULL) {
 		r->destroy = NULL;
@@ -181,9 +181,8 @@ void role_bus_event(struct role *role, const struct ipc_frame *frame)
 			struct registration *r =
 			    registration_find(host, ids[j], REGISTRATION_SUBSCRIPTION);
 
-			if (r == NULL)
+			if (r == NULL || !registration_enter(r))
 				continue;
-			registration_enter(r);
 			r->fn.event(r->user, &event);
 			registration_leave(r);
 		}

@@ -17,7 +17,8 @@
 
 static void role_call_end(struct registration *r, const struct adit_reply *reply)
 {
-	registration_enter(r);
+	if (!registration_enter(r))
+		return;
 	registration_end(r); /* before the plugin hears of it: it may call again or cancel */
 	r->fn.reply(r->user, reply);
 	registration_leave(r);
@@ -72,7 +73,7 @@ int32_t role_call(struct adit_host *host, const char *target, const char *method
 	/* which capability a call needs is checked by the host, and answered like any refusal */
 	r = registration_new(host, REGISTRATION_CALL, user, NULL);
 	if (r == NULL)
-		return ADIT_E_NO_MEMORY;
+		return registration_refusal(host);
 	r->event = evtimer_new(host->role->base, role_on_call_deadline, r);
 	error = r->event == NULL ? ADIT_E_NO_MEMORY
 				 : role_call_send(r, target, method, json, json_size, attachment,
@@ -140,7 +141,7 @@ int32_t role_register_method(struct adit_host *host, const char *method, int32_t
 	}
 	r = registration_new(host, REGISTRATION_METHOD, user, NULL);
 	if (r == NULL)
-		return ADIT_E_NO_MEMORY;
+		return registration_refusal(host);
 	r->name = strdup(method);
 	error = r->name != NULL ? ipc_send(host->role->channel, &frame) : ADIT_E_NO_MEMORY;
 	if (error != ADIT_OK) {
@@ -239,7 +240,8 @@ static void role_request(struct adit_host *host, struct registration *r,
 			    NULL, 0);
 		return;
 	}
-	registration_enter(r);
+	if (!registration_enter(r))
+		return; /* the end of the instance answers it */
 	r->fn.method(r->user, request, &info);
 	registration_leave(r);
 }

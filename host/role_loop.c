@@ -19,7 +19,8 @@ static void role_on_timer(evutil_socket_t fd, short what, void *user)
 
 	(void)fd;
 	(void)what;
-	registration_enter(r);
+	if (!registration_enter(r))
+		return;
 	r->fn.timer(r->user);
 	if (!r->ended && r->repeat_ms > 0)
 		role_set_timer(r, r->repeat_ms);
@@ -37,7 +38,7 @@ int32_t role_timer_add(struct adit_host *host, uint32_t delay_ms, uint32_t repea
 		return ADIT_E_INVALID_ARGUMENT;
 	r = registration_new(host, REGISTRATION_TIMER, user, NULL);
 	if (r == NULL)
-		return ADIT_E_NO_MEMORY;
+		return registration_refusal(host);
 	r->event = evtimer_new(host->role->base, role_on_timer, r);
 	if (r->event == NULL) {
 		registration_end(r);
@@ -69,7 +70,8 @@ static void role_on_io(evutil_socket_t fd, short what, void *user)
 		flags |= ADIT_IO_READ;
 	if ((what & EV_WRITE) != 0)
 		flags |= ADIT_IO_WRITE;
-	registration_enter(r);
+	if (!registration_enter(r))
+		return;
 	r->fn.io(r->user, (int32_t)fd, flags);
 	registration_leave(r);
 }
@@ -89,7 +91,7 @@ int32_t role_io_watch(struct adit_host *host, int32_t fd, uint32_t flags, adit_i
 		what |= EV_WRITE;
 	r = registration_new(host, REGISTRATION_IO, user, NULL);
 	if (r == NULL)
-		return ADIT_E_NO_MEMORY;
+		return registration_refusal(host);
 	r->event = event_new(host->role->base, fd, what, role_on_io, r);
 	if (r->event == NULL || event_add(r->event, NULL) != 0) {
 		registration_end(r);

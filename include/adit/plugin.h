@@ -48,7 +48,7 @@ extern "C" {
 #define ADIT_HAS(ptr, field) \
 	((ptr)->size >= offsetof(__typeof__(*(ptr)), field) + sizeof((ptr)->field))
 
-/* Put in front of the descriptor, so that it is the one visible symbol. */
+/* Makes a symbol visible outside; the descriptor is the only one that has to be. */
 #if defined(__GNUC__)
 #define ADIT_EXPORT __attribute__((visibility("default")))
 #else
@@ -258,6 +258,10 @@ struct adit_plugin_descriptor {
 	int32_t (*stop)(void *instance);
 	void (*fini)(void *instance);
 };
+
+/* What a plugin has to define. Declared here, so that the definition has C linkage and is visible
+ * in C++ and under -fvisibility=hidden, too. */
+ADIT_EXPORT extern const struct adit_plugin_descriptor adit_plugin;
 
 #ifdef __cplusplus
 }
