@@ -31,7 +31,8 @@ struct miner_plugin {
 	bool key_missed; /* was said once */
 	uint64_t last_us;
 	uint64_t last_hashes;
-	double rate;            /* hashes a second, smoothed */
+	double rate;            /* hashes a second, smoothed, times rate_weight */
+	double rate_weight;     /* grows to 1: how much of the window has been seen */
 	uint32_t report_s;      /* seconds of work in the window */
 	uint64_t report_hashes; /* at its begin */
 };
@@ -49,8 +50,14 @@ static void measure(struct miner_plugin *p)
 		return;
 	keep = exp(-seconds / RATE_WINDOW_S);
 	p->rate = p->rate * keep + (double)(hashes - p->last_hashes) / seconds * (1 - keep);
+	p->rate_weight = p->rate_weight * keep + (1 - keep);
 	p->last_us = now;
 	p->last_hashes = hashes;
+}
+
+static double shown_rate(const struct miner_plugin *p)
+{
+	return p->rate_weight > 0 ? round(p->rate / p->rate_weight) : 0;
 }
 
 static void report(struct miner_plugin *p)
@@ -156,7 +163,7 @@ static void on_status(void *user, struct adit_request *request,
 	json_object_object_add(
 	    o, "channel", json_object_new_string(p->options.extended ? "extended" : "standard"));
 	add_session(o, p);
-	json_object_object_add(o, "hashrate", json_object_new_double(round(p->rate)));
+	json_object_object_add(o, "hashrate", json_object_new_double(shown_rate(p)));
 	add_u64(o, "hashes", miner_hasher_hashes(p->hasher));
 	add_u64(o, "threads", p->options.threads);
 	json_object_object_add(o, "implementation",

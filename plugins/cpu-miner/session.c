@@ -599,8 +599,3 @@ const struct miner_stats *miner_session_stats(const struct miner_session *s)
 {
 	return &s->stats;
 }
-
-const struct miner_channel *miner_session_channel(const struct miner_session *s)
-{
-	return &s->channel;
-}

@@ -42,6 +42,5 @@ void miner_session_free(struct miner_session *s); /* NULL is fine */
 /* The threads do RATE hashes a second: the server is told when that is news. */
 void miner_session_measured(struct miner_session *s, double rate);
 const struct miner_stats *miner_session_stats(const struct miner_session *s);
-const struct miner_channel *miner_session_channel(const struct miner_session *s);
 
 #endif

@@ -340,7 +340,8 @@ static int32_t tp_start(void *instance)
 	if (r == ADIT_OK)
 		r = open_server(p);
 	if (r == ADIT_OK)
-		r = tp_source_start(&p->source, h, on_snapshot, on_source_state, p);
+		r = tp_source_start(&p->source, h, (uint32_t)p->provider.min_interval_ms,
+				    on_snapshot, on_source_state, p);
 	if (r != ADIT_OK)
 		return r;
 	tp_submitter_resume(p->submitter);

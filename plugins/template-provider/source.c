@@ -51,6 +51,14 @@ static void failed(struct tp_source *s, const char *text)
 	s->delay_ms = s->delay_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : s->delay_ms * 2;
 }
 
+/* For news on the same tip. */
+static uint32_t until_due(const struct tp_source *s)
+{
+	uint64_t passed = clock_monotonic_ms() - s->answered_ms;
+
+	return passed < s->min_interval_ms ? (uint32_t)(s->min_interval_ms - passed) : 0;
+}
+
 static void on_reply(void *user, const struct adit_reply *reply)
 {
 	struct tp_source *s = user;
@@ -70,12 +78,10 @@ static void on_reply(void *user, const struct adit_reply *reply)
 		return;
 	}
 	s->delay_ms = RETRY_MIN_MS;
+	s->answered_ms = snapshot->fetched_ms;
 	set_state(s, "");
 	s->on_snapshot(s->user, snapshot);
-	if (s->again)
-		ask(s);
-	else
-		wait_ms(s, POLL_MS);
+	wait_ms(s, s->again ? until_due(s) : POLL_MS);
 }
 
 static void ask(struct tp_source *s)
@@ -107,22 +113,32 @@ static bool says_new_tip(const struct adit_event *event)
 	return r;
 }
 
-/* An answer that is under way may be older than the event. For a new tip it isn't waited for. */
-static void on_update(void *user, const struct adit_event *event)
+static void ask_at_once(struct tp_source *s)
 {
-	struct tp_source *s = user;
 	const struct tp_host *h = s->host;
 
-	if (s->calling && !says_new_tip(event)) {
-		s->again = true;
-		return;
-	}
 	if (s->calling)
 		h->api->call_cancel(h->handle, s->call);
 	if (s->waiting)
 		h->api->timer_cancel(h->handle, s->timer);
 	s->calling = s->waiting = false;
 	ask(s);
+}
+
+/* An answer that is under way may be older than the event. For a new tip it isn't waited for; nor
+ * is it when events were lost, since one of them may have been a new tip. */
+static void on_update(void *user, const struct adit_event *event)
+{
+	struct tp_source *s = user;
+
+	if (event->lost > 0 || says_new_tip(event))
+		ask_at_once(s);
+	else if (s->calling)
+		s->again = true;
+	else if (s->state[0] == '\0')
+		wait_ms(s, until_due(s));
+	else
+		ask_at_once(s);
 }
 
 /* The node became ready: no need to sit out the back-off. */
@@ -147,7 +163,7 @@ static int32_t subscribe(struct tp_source *s, const char *type, adit_event_fn fn
 	return r;
 }
 
-int32_t tp_source_start(struct tp_source *s, const struct tp_host *host,
+int32_t tp_source_start(struct tp_source *s, const struct tp_host *host, uint32_t min_interval_ms,
 			tp_source_snapshot_fn on_snapshot, tp_source_state_fn on_state, void *user)
 {
 	int32_t r;
@@ -158,6 +174,7 @@ int32_t tp_source_start(struct tp_source *s, const struct tp_host *host,
 	    .on_state = on_state,
 	    .user = user,
 	    .delay_ms = RETRY_MIN_MS,
+	    .min_interval_ms = min_interval_ms,
 	};
 	r = subscribe(s, "BlockTemplateUpdated", on_update);
 	if (r == ADIT_OK)

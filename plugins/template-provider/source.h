@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* source.h: where snapshots come from: the role `node`. Asks at the start, at each
- * BlockTemplateUpdated, now and then in case one was missed, and with back-off after an error. */
+ * BlockTemplateUpdated, now and then in case one was missed, and with back-off after an error. A
+ * new tip is asked for at once; other news are worth one question in MIN_INTERVAL_MS, since clients
+ * would not hear of them sooner. */
 #ifndef TP_SOURCE_H
 #define TP_SOURCE_H
 
@@ -24,12 +26,14 @@ struct tp_source {
 	bool waiting;
 	bool again; /* ask once more when the answer is there */
 	uint32_t delay_ms;
+	uint32_t min_interval_ms;
+	uint64_t answered_ms; /* when the last snapshot came */
 	uint32_t subscription_count;
 	uint64_t subscriptions[2];
 	char state[256]; /* what on_state was told last */
 };
 
-int32_t tp_source_start(struct tp_source *s, const struct tp_host *host,
+int32_t tp_source_start(struct tp_source *s, const struct tp_host *host, uint32_t min_interval_ms,
 			tp_source_snapshot_fn on_snapshot, tp_source_state_fn on_state, void *user);
 /* No callback comes after it. */
 void tp_source_stop(struct tp_source *s);

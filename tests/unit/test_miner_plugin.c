@@ -16,7 +16,7 @@
 #include "lib/bitcoin/target.h"
 #include "lib/noise/keys.h"
 #include "lib/sv2/server.h"
-#include "plugins/cpu-miner/options.h"
+#include "plugins/cpu-miner/session.h"
 #include "tests/unit/fake_host.h"
 #include "tests/unit/test_miner.h"
 
@@ -271,8 +271,9 @@ static int32_t on_update(void *context, struct adit_sv2_conn *conn,
 {
 	(void)context;
 	(void)conn;
-	(void)m;
+	ck_assert_uint_eq(m->channel_id, CHANNEL);
 	pool.updates++;
+	pool.hash_rate = m->nominal_hash_rate;
 	return ADIT_OK;
 }
 
@@ -610,6 +611,42 @@ START_TEST(upstream_as_url)
 }
 END_TEST
 
+/* The server hears of a hash rate that is notably another than the announced one. */
+START_TEST(hash_rate_is_updated)
+{
+	struct miner_host mine = {.api = fake_host_api(), .handle = host};
+	struct miner_options options = {.has_authority = true, .user = "x", .threads = 1};
+	struct miner_hasher *hasher;
+	struct miner_session *session;
+	struct error e = {0};
+
+	snprintf(options.upstream, sizeof(options.upstream), "%s", upstream);
+	noise_public_parse(key_text, options.authority_x, &e);
+	hasher = miner_hasher_new(1, 100000, &e);
+	session = miner_session_new(&mine, &options, hasher, 1000, &e);
+	ck_assert_msg(session != NULL, "%s", e.text);
+	miner_session_measured(session, 1e6); /* nobody to tell yet */
+	wait_shares(1);
+	ck_assert(pool.hash_rate > 999 && pool.hash_rate < 1001);
+	miner_session_measured(session, 1300);
+	miner_session_measured(session, 800);
+	miner_session_measured(session, 0);
+	fake_host_run(host, 50);
+	ck_assert_int_eq(pool.updates, 0);
+	miner_session_measured(session, 1500);
+	fake_host_run(host, 50);
+	ck_assert_int_eq(pool.updates, 1);
+	ck_assert(pool.hash_rate > 1499 && pool.hash_rate < 1501);
+	miner_session_measured(session, 1500);
+	miner_session_measured(session, 1000);
+	fake_host_run(host, 50);
+	ck_assert_int_eq(pool.updates, 2);
+	ck_assert(pool.hash_rate > 999 && pool.hash_rate < 1001);
+	miner_session_free(session);
+	miner_hasher_free(hasher);
+}
+END_TEST
+
 static void refused(const char *key, const char *value, const char *said)
 {
 	struct adit_host *h = fake_host_new("cpu-miner", NULL, NULL, host);
@@ -667,6 +704,7 @@ Suite *miner_plugin_suite(void)
 	tcase_add_test(c, a_wrong_authority);
 	tcase_add_test(c, the_key_file_comes_later);
 	tcase_add_test(c, upstream_as_url);
+	tcase_add_test(c, hash_rate_is_updated);
 	tcase_add_test(c, bad_configuration_is_named);
 	suite_add_tcase(s, c);
 	return s;

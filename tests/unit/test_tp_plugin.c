@@ -318,7 +318,7 @@ START_TEST(waiting_for_the_node)
 	ck_assert_str_eq(fake_host_status(host), "serving height 100 to 1 clients");
 	/* It goes away again: what there is goes on, and the state says so. */
 	node_away = true;
-	next_template(false);
+	next_template(true);
 	fake_host_run(host, 100);
 	ck_assert_ptr_nonnull(strstr(fake_host_status(host), "the node is away (initial download"));
 }

@@ -17,6 +17,7 @@ static struct tp_source source;
 static struct fixture f;
 static int calls, snapshots, states;
 static bool away, silent;
+static uint32_t interval_ms;
 static uint64_t last_id;
 static char state[128];
 static struct adit_request *held;
@@ -61,6 +62,7 @@ static void setup(void)
 {
 	calls = snapshots = states = 0;
 	away = silent = false;
+	interval_ms = 0;
 	state[0] = '\0';
 	fixture_init(&f, 1, 3);
 	fixture_render(&f);
@@ -73,7 +75,8 @@ static void setup(void)
 
 static void begin(void)
 {
-	ck_assert_int_eq(tp_source_start(&source, &host, on_snapshot, on_state, NULL), ADIT_OK);
+	ck_assert_int_eq(tp_source_start(&source, &host, interval_ms, on_snapshot, on_state, NULL),
+			 ADIT_OK);
 }
 
 static void teardown(void)
@@ -157,6 +160,26 @@ START_TEST(a_bad_template_is_said)
 }
 END_TEST
 
+/* News on the same tip wait for the interval, a new tip does not. */
+START_TEST(news_are_not_asked_for_too_often)
+{
+	interval_ms = 300;
+	begin();
+	wait_snapshots(1);
+	for (int i = 0; i < 5; i++) {
+		announce(false);
+		fake_host_run(host.handle, 20);
+	}
+	ck_assert_int_eq(calls, 1);
+	fake_host_run(host.handle, 300);
+	ck_assert_int_eq(calls, 2);
+	announce(false);
+	announce(true);
+	wait_snapshots(3);
+	ck_assert_int_eq(calls, 3);
+}
+END_TEST
+
 /* Better fees: the answer under way counts, and one more question follows it. */
 START_TEST(an_event_during_a_call)
 {
@@ -202,6 +225,7 @@ Suite *tp_source_suite(void)
 	tcase_add_test(c, asks_again_while_the_node_is_away);
 	tcase_add_test(c, readiness_ends_the_back_off);
 	tcase_add_test(c, a_bad_template_is_said);
+	tcase_add_test(c, news_are_not_asked_for_too_often);
 	tcase_add_test(c, an_event_during_a_call);
 	tcase_add_test(c, a_new_tip_during_a_call);
 	suite_add_tcase(s, c);
