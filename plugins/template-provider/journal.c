@@ -129,7 +129,7 @@ static char *read_text(int dir_fd, const char *name, size_t *size)
 	if (fd < 0)
 		return NULL;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 2 * HEADER_SIZE &&
-	    st.st_size <= 2 * (off_t)TP_BLOCK_MAX + 1)
+	    st.st_size <= (off_t)2 * TP_BLOCK_MAX + 1)
 		text = malloc((size_t)st.st_size + 1);
 	for (*size = 0; text != NULL && *size < (size_t)st.st_size; *size += (size_t)n) {
 		n = read(fd, text + *size, (size_t)st.st_size - *size);

@@ -21,7 +21,7 @@
 #include "plugins/template-provider/submit.h"
 
 /* RequestTransactionData.Success of a full block has to fit the queue of a slow reader. */
-#define MAX_PENDING (32u * 1024 * 1024)
+#define MAX_PENDING ((size_t)32 << 20)
 
 struct tp_plugin {
 	struct tp_host host;

@@ -13,7 +13,7 @@
  * the count of SEQ0_64K in RequestTransactionData.Success can say. */
 #define TP_MAX_TXS 65535u
 /* Serialized transactions of one template, bytes. A frame's payload is at most 2^24 - 1. */
-#define TP_MAX_TX_DATA (12u * 1024 * 1024)
+#define TP_MAX_TX_DATA ((size_t)12 << 20)
 /* BIP141: OP_RETURN, push of 36: marker aa21a9ed and a hash. */
 #define TP_COMMITMENT_SIZE 38
 

@@ -130,15 +130,14 @@ static void ask_at_once(struct tp_source *s)
 static void on_update(void *user, const struct adit_event *event)
 {
 	struct tp_source *s = user;
+	bool failing = s->state[0] != '\0';
 
-	if (event->lost > 0 || says_new_tip(event))
+	if (event->lost > 0 || says_new_tip(event) || (failing && !s->calling))
 		ask_at_once(s);
 	else if (s->calling)
 		s->again = true;
-	else if (s->state[0] == '\0')
-		wait_ms(s, until_due(s));
 	else
-		ask_at_once(s);
+		wait_ms(s, until_due(s));
 }
 
 /* The node became ready: no need to sit out the back-off. */

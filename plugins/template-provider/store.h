@@ -13,7 +13,7 @@
 #include "plugins/template-provider/template.h"
 
 #define TP_STORE_MAX 64
-#define TP_STORE_MAX_DATA (192u * 1024 * 1024)
+#define TP_STORE_MAX_DATA ((size_t)192 << 20)
 #define TP_STORE_GRACE_MS 10000u
 
 struct tp_store_entry {
