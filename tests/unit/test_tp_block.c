@@ -175,6 +175,30 @@ START_TEST(a_coinbase_that_is_none)
 }
 END_TEST
 
+/* A transaction that spends two outputs is no coinbase, whatever else it is. */
+START_TEST(a_coinbase_with_two_inputs)
+{
+	static const char two[] =
+	    "0200000002"
+	    "0000000000000000000000000000000000000000000000000000000000000000ffffffff0151ffffffff"
+	    "0000000000000000000000000000000000000000000000000000000000000000ffffffff0151ffffffff"
+	    "01000000000000000000"
+	    "00000000";
+	struct buf block = {0};
+	uint8_t hash[32];
+	struct error e;
+
+	memset(snapshot->target, 0xff, 32);
+	ck_assert_int_eq(tp_block_assemble(template, &solution, &block, hash, &e), ADIT_OK);
+	buf_clear(&block);
+	load(two, &solution);
+	ck_assert_int_eq(tp_block_assemble(template, &solution, &block, hash, &e),
+			 ADIT_E_INVALID_ARGUMENT);
+	ck_assert_ptr_nonnull(strstr(e.text, "one input"));
+	buf_free(&block);
+}
+END_TEST
+
 /* With transactions: read the block back as a node would and compare root and commitment. */
 static void check_block(const struct buf *block, uint32_t count)
 {
@@ -232,6 +256,7 @@ Suite *tp_block_suite(void)
 	tcase_add_test(c, missing_witness_is_added);
 	tcase_add_test(c, a_hash_above_the_target);
 	tcase_add_test(c, a_coinbase_that_is_none);
+	tcase_add_test(c, a_coinbase_with_two_inputs);
 	tcase_add_test(c, transactions_follow_the_coinbase);
 	suite_add_tcase(s, c);
 	return s;

@@ -26,7 +26,8 @@ static struct fixture f;
 static char dir[64];
 static char address[96];
 static bool node_away;
-static struct buf block; /* the last one that was submitted */
+static bool blocks_refused; /* the node takes none now */
+static struct buf block;    /* the last one that was submitted */
 static int blocks;
 
 /* One TDP client and what it heard. */
@@ -72,6 +73,10 @@ static void take_block(void *user, struct adit_request *request,
 
 	(void)user;
 	blocks++;
+	if (blocks_refused) {
+		fake_host_api()->reply(node, request, ADIT_E_UNAVAILABLE, "busy", "", 0, NULL, 0);
+		return;
+	}
 	buf_clear(&block);
 	buf_append(&block, info->attachment, info->attachment_size);
 	fake_host_api()->reply(node, request, ADIT_OK, "", yes, strlen(yes), NULL, 0);
@@ -230,7 +235,7 @@ static void setup(void)
 	manifest = fake_host_read_file(path);
 	ck_assert_msg(manifest != NULL, "%s: not there", path);
 	memset(&client, 0, sizeof(client));
-	node_away = false;
+	node_away = blocks_refused = false;
 	blocks = 0;
 	fixture_init(&f, 1, 5);
 	fixture_render(&f);
@@ -460,6 +465,26 @@ START_TEST(a_solution_right_after_the_tip_moved)
 }
 END_TEST
 
+/* A block that the node did not take has its last try when the tip moves, and stays on disk. */
+START_TEST(a_block_that_comes_too_late)
+{
+	begin();
+	constrain(34);
+	wait_tips(1);
+	blocks_refused = true;
+	submit(client.id, 1, 0);
+	wait_blocks(3);
+	fake_host_run(host, 20);
+	ck_assert_int_eq(status_of("pending"), 1);
+	next_template(true);
+	wait_tips(2);
+	fake_host_run(host, 50);
+	ck_assert_int_eq(status_of("pending"), 0);
+	ck_assert_int_eq(status_of("rejected"), 1);
+	ck_assert(fake_host_logged(host, "the tip moved"));
+}
+END_TEST
+
 START_TEST(transactions_on_request)
 {
 	struct adit_sv2_request_transaction_data m;
@@ -517,6 +542,7 @@ Suite *tp_plugin_suite(void)
 	tcase_add_test(c, a_block_is_found);
 	tcase_add_test(c, solutions_that_are_none);
 	tcase_add_test(c, a_solution_right_after_the_tip_moved);
+	tcase_add_test(c, a_block_that_comes_too_late);
 	tcase_add_test(c, transactions_on_request);
 	tcase_add_test(c, a_coinbase_too_large_closes);
 	tcase_add_test(c, only_unix_sockets);

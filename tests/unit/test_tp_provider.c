@@ -208,6 +208,18 @@ START_TEST(constraints_sent_again)
 }
 END_TEST
 
+/* A client that sends its constraints again does not put off the better template of all. */
+START_TEST(renewal_keeps_the_interval)
+{
+	update(true, 0, START_MS);
+	constrain(client_a, 40, START_MS);
+	constrain(client_a, 50, START_MS + INTERVAL - 1);
+	tp_conn_clear(&a);
+	update(false, 5000, START_MS + INTERVAL);
+	expect(&a, "N3");
+}
+END_TEST
+
 START_TEST(constraints_sent_too_often)
 {
 	struct error e;
@@ -371,6 +383,7 @@ Suite *tp_provider_suite(void)
 	tcase_add_test(c, better_fees_have_a_threshold);
 	tcase_add_test(c, better_fees_wait_for_the_interval);
 	tcase_add_test(c, constraints_sent_again);
+	tcase_add_test(c, renewal_keeps_the_interval);
 	tcase_add_test(c, constraints_sent_too_often);
 	tcase_add_test(c, constraints_that_no_block_meets);
 	tcase_add_test(c, too_large_before_the_first_template);

@@ -266,10 +266,14 @@ START_TEST(the_last_try_may_win)
 {
 	static const uint8_t other[32] = {2};
 
-	node.away = 1;
+	node.away = 4;
 	submit(1, 7);
-	fake_host_run(host.handle, 50);
+	while (node.calls < 4)
+		fake_host_run(host.handle, 10);
+	/* The fifth would be 0.8 s away. */
 	tp_submitter_tip(submitter, other);
+	fake_host_run(host.handle, 100);
+	ck_assert_int_eq(node.calls, 5);
 	settle();
 	ck_assert_uint_eq(stats().accepted, 1);
 	ck_assert_int_eq(count_files(), 0);
