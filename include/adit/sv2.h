@@ -36,7 +36,7 @@ struct adit_bytes {
 };
 
 /* A borrowed sequence in wire form: COUNT elements in SIZE bytes. U256 elements are 32 bytes each,
- * U32 elements 4 (little-endian), B0_16M elements a 3-byte length (little-endian) and that many
+ * U16 and U32 elements 2 and 4 (little-endian), B0_16M elements a 3-byte length (little-endian) and that many
  * bytes; a decoded sequence has been checked to hold exactly COUNT of them. */
 struct adit_sv2_seq {
 	const uint8_t *data;
@@ -65,6 +65,16 @@ enum adit_sv2_protocol {
 #define ADIT_SV2_REQUIRES_FIXED_VERSION 0x1u
 #define ADIT_SV2_REQUIRES_EXTENDED_CHANNELS 0x2u
 
+/* SetupConnection.flags of the job declaration protocol (specification 06 section 6.4.1): the client
+ * will reveal transactions. Template distribution has no flags, nor has any other answer. */
+#define ADIT_SV2_DECLARE_TX_DATA 0x1u
+
+/* Extensions, in masks of which bit n stands for the extension with id n (specification 03 section
+ * 3.4). Extension 0x0001, their negotiation, is always there and in no mask. */
+#define ADIT_SV2_EXTENSION(id) (1u << (id))
+/* Extension 0x0002, worker-specific hashrate tracking: SubmitSharesExtended.user_identity */
+#define ADIT_SV2_WORKER_HASHRATE ADIT_SV2_EXTENSION(0x0002)
+
 /* Header bits that a miner may change freely (BIP323). */
 #define ADIT_SV2_VERSION_ROLLING_MASK 0x1fffffe0u
 
@@ -87,6 +97,7 @@ struct adit_sv2_conn_api {
 	uint32_t (*flags)(const struct adit_sv2_conn *conn);
 	const char *(*peer)(const struct adit_sv2_conn *conn);
 	size_t (*pending)(const struct adit_sv2_conn *conn);
+	uint32_t (*extensions)(const struct adit_sv2_conn *conn);
 };
 
 /* The visible head of a connection; the rest is private to whoever made it. */
@@ -157,6 +168,13 @@ static inline size_t adit_sv2_pending(const struct adit_sv2_conn *conn)
 	return conn->api->pending(conn);
 }
 
+/* Extensions that were negotiated: a mask. A client knows them when `opened` is called; at a server
+ * they appear when the client asks for them. TLVs of others are neither sent nor shown. */
+static inline uint32_t adit_sv2_extensions(const struct adit_sv2_conn *conn)
+{
+	return conn->api->extensions(conn);
+}
+
 /* The answer of a `setup` callback. */
 struct adit_sv2_setup_result {
 	uint32_t flags;         /* for SetupConnection.Success: this server's requirements */
@@ -168,6 +186,10 @@ struct adit_sv2_setup_result {
  * Callbacks that every server-side table begins with, after `size`:
  *   supported_flags  bits of SetupConnection.flags that are understood; a request with any other
  *                    bit is refused with "unsupported-feature-flags" and those bits.
+ *   supported_extensions  mask of the extensions that a client may ask for.
+ *   required_extensions   mask of those that it must ask for, before any other message: it is told
+ *                    which, may ask once more and is disconnected if they are still missing.
+ *                    Counted as supported.
  *   setup            may be NULL (accept). Called for a request with known flags and version.
  *   opened           may be NULL. SetupConnection.Success is queued; messages may be sent.
  *   closed           may be NULL. Last call for the connection. Follows every `opened`.
@@ -179,6 +201,8 @@ struct adit_sv2_setup_result {
  */
 #define ADIT_SV2_SERVER_CALLBACKS \
 	uint32_t supported_flags; \
+	uint32_t supported_extensions; \
+	uint32_t required_extensions; \
 	void (*setup)(void *context, struct adit_sv2_conn *conn, \
 	              const struct adit_sv2_setup_connection *request, \
 	              struct adit_sv2_setup_result *result); \
@@ -188,13 +212,17 @@ struct adit_sv2_setup_result {
 
 /*
  * Callbacks that every client-side table begins with, after `size`:
- *   opened     SetupConnection.Success has arrived.
+ *   wanted_extensions    mask of the extensions to ask for; 0 and none required: nothing is asked.
+ *   required_extensions  mask of those without which the connection is of no use: `closed` is called
+ *              when the server does not grant them.
+ *   opened     SetupConnection.Success has arrived, and the answer about extensions.
  *   closed     the connection ended (REASON), or an attempt failed before `opened`
  *              (then CONN is NULL). The client connects again by itself, with back-off.
  *   batch_end  as above.
  */
 #define ADIT_SV2_CLIENT_CALLBACKS \
-	uint32_t reserved; \
+	uint32_t wanted_extensions; \
+	uint32_t required_extensions; \
 	void (*opened)(void *context, struct adit_sv2_conn *conn, \
 	               const struct adit_sv2_setup_connection_success *success); \
 	void (*closed)(void *context, struct adit_sv2_conn *conn, const char *reason); \
@@ -234,6 +262,13 @@ static inline int32_t adit_sv2_serve_mining(const struct adit_sv2_server_service
                                             void *context)
 {
 	return s->serve(s->server, ADIT_SV2_MINING, h, context);
+}
+static inline int32_t
+adit_sv2_serve_job_declaration(const struct adit_sv2_server_service *s,
+                               const struct adit_sv2_job_declaration_server_handlers *h,
+                               void *context)
+{
+	return s->serve(s->server, ADIT_SV2_JOB_DECLARATION, h, context);
 }
 static inline int32_t adit_sv2_serve_template(const struct adit_sv2_server_service *s,
                                               const struct adit_sv2_template_server_handlers *h,
@@ -318,6 +353,16 @@ static inline int32_t adit_sv2_client_mining(const struct adit_sv2_client_servic
                                              char *why, size_t why_size)
 {
 	return s->create(s->service, options, ADIT_SV2_MINING, h, context, client, why, why_size);
+}
+static inline int32_t
+adit_sv2_client_job_declaration(const struct adit_sv2_client_service *s,
+                                const struct adit_sv2_client_options *options,
+                                const struct adit_sv2_job_declaration_client_handlers *h,
+                                void *context, struct adit_sv2_client **client, char *why,
+                                size_t why_size)
+{
+	return s->create(s->service, options, ADIT_SV2_JOB_DECLARATION, h, context, client, why,
+	                 why_size);
 }
 static inline int32_t adit_sv2_client_template(const struct adit_sv2_client_service *s,
                                                const struct adit_sv2_client_options *options,

@@ -12,12 +12,19 @@
 #include "lib/sv2/conn.h"
 #include "lib/sv2/dial.h"
 #include "lib/sv2/dispatch.h"
+#include "lib/sv2/extensions.h"
 #include "lib/sv2/log.h"
 #include "lib/sv2/trace.h"
 #include "lib/util/clock.h"
 #include "lib/util/random.h"
 
 #define WRITE_TIMEOUT_MS 30000
+
+/* Extension 0x0001 section 4: the answer is waited for twice as long as connecting took, inside
+ * these bounds; after two attempts without an answer the next one doesn't ask. */
+#define EXTENSIONS_WAIT_MIN_MS 250
+#define EXTENSIONS_WAIT_MAX_MS 2000
+#define EXTENSIONS_ATTEMPTS 2
 
 /* Strings of SetupConnection, at most 255 bytes each. */
 struct client_texts {
@@ -30,6 +37,8 @@ struct client_texts {
 struct client_conn {
 	struct sv2_conn c; /* first */
 	struct sv2_client *client;
+	struct adit_sv2_setup_connection_success success; /* until `opened` */
+	uint32_t asked;                                   /* extensions: a mask */
 };
 
 struct sv2_client {
@@ -50,7 +59,8 @@ struct sv2_client {
 	struct sv2_address configured;
 	struct sv2_address target; /* CONFIGURED, or where a Reconnect pointed to */
 	struct event *retry;
-	uint32_t failures; /* attempts since the last one that was set up */
+	uint32_t failures;   /* attempts since the last one that was set up */
+	uint32_t unanswered; /* of these, ended without an answer to RequestExtensions */
 	struct sv2_dial *dial;
 	struct client_conn *conn; /* from connected to `closed` */
 	bool stopping;
@@ -166,21 +176,86 @@ static int32_t client_refused(struct sv2_conn *conn,
 	return ADIT_OK;
 }
 
-static int32_t client_accepted(struct sv2_conn *conn,
-			       const struct adit_sv2_setup_connection_success *m)
+static int32_t client_open(struct client_conn *cc)
 {
-	struct sv2_client *c = client_conn_of(conn)->client;
+	struct sv2_client *c = cc->client;
+	struct sv2_conn *conn = &cc->c;
 
-	if (m->used_version != SV2_VERSION) {
-		sv2_conn_end(conn, SV2_END_PROTOCOL, "the server chose an unknown version");
-		return ADIT_OK;
-	}
 	sv2_conn_open(conn, c->scope);
 	c->failures = 0;
 	c->last_error[0] = '\0';
 	sv2_log(&c->log, ADIT_LOG_INFO, "connected to %s", conn->peer);
 	if (c->callbacks.opened != NULL)
-		c->callbacks.opened(c->context, &conn->head, m);
+		c->callbacks.opened(c->context, &conn->head, &cc->success);
+	return ADIT_OK;
+}
+
+static uint32_t client_extensions(const struct sv2_client *c)
+{
+	return c->callbacks.wanted_extensions | c->callbacks.required_extensions;
+}
+
+/* RequestExtensions goes out before any other message; the answer opens the connection. */
+static int32_t client_ask(struct client_conn *cc)
+{
+	uint64_t wait = 2 * (clock_monotonic_ms() - cc->c.started);
+
+	cc->asked = client_extensions(cc->client);
+	if (wait < EXTENSIONS_WAIT_MIN_MS)
+		wait = EXTENSIONS_WAIT_MIN_MS;
+	if (wait > EXTENSIONS_WAIT_MAX_MS)
+		wait = EXTENSIONS_WAIT_MAX_MS;
+	sv2_conn_await_extensions(&cc->c, (uint32_t)wait);
+	return sv2_extensions_request(&cc->c, cc->asked);
+}
+
+static int32_t client_accepted(struct sv2_conn *conn,
+			       const struct adit_sv2_setup_connection_success *m)
+{
+	struct client_conn *cc = client_conn_of(conn);
+	const struct sv2_client *c = cc->client;
+
+	if (m->used_version != SV2_VERSION) {
+		sv2_conn_end(conn, SV2_END_PROTOCOL, "the server chose an unknown version");
+		return ADIT_OK;
+	}
+	cc->success = *m;
+	if (client_extensions(c) == 0 ||
+	    (c->callbacks.required_extensions == 0 && c->unanswered >= EXTENSIONS_ATTEMPTS))
+		return client_open(cc);
+	return client_ask(cc);
+}
+
+/* The server has granted EXTENSIONS. */
+static int32_t client_granted(struct sv2_conn *conn, uint32_t extensions)
+{
+	struct client_conn *cc = client_conn_of(conn);
+	uint32_t missing = cc->client->callbacks.required_extensions & ~extensions;
+	char reason[96];
+
+	cc->client->unanswered = 0;
+	if (missing != 0) {
+		(void)snprintf(reason, sizeof(reason),
+			       "the server lacks required extensions (mask 0x%x)", missing);
+		sv2_conn_end(conn, SV2_END_REFUSED, reason);
+		return ADIT_OK;
+	}
+	conn->extensions = extensions & cc->asked;
+	return client_open(cc);
+}
+
+/* None of ours is supported; that is no obstacle unless there are some that the server requires:
+ * had we known them, we had asked for them. */
+static int32_t client_extensions_error(struct sv2_conn *conn,
+				       const struct adit_sv2_request_extensions_error *m)
+{
+	char reason[96];
+
+	if (m->required_extensions.count == 0)
+		return client_granted(conn, 0);
+	(void)snprintf(reason, sizeof(reason), "the server requires extension 0x%04x",
+		       sv2_extensions_first(&m->required_extensions));
+	sv2_conn_end(conn, SV2_END_REFUSED, reason);
 	return ADIT_OK;
 }
 
@@ -210,7 +285,7 @@ static int32_t client_unhandled(struct sv2_conn *conn, int32_t message, const vo
 	if (message == ADIT_SV2_RECONNECT)
 		return client_redirect(conn, body);
 	if (message == ADIT_SV2_CHANNEL_ENDPOINT_CHANGED)
-		return ADIT_OK; /* resets the state of extensions; there is none */
+		return ADIT_OK; /* resets the channel's state of extensions; ours have none */
 	(void)snprintf(reason, sizeof(reason), "%s is not expected", sv2_message(message)->title);
 	sv2_conn_end(conn, SV2_END_PROTOCOL, reason);
 	return ADIT_E_PROTOCOL;
@@ -226,6 +301,13 @@ static int32_t client_message(struct sv2_conn *conn, int32_t message, const void
 		return client_accepted(conn, body);
 	if (message == ADIT_SV2_SETUP_CONNECTION_ERROR)
 		return client_refused(conn, body);
+	if (message == ADIT_SV2_REQUEST_EXTENSIONS_SUCCESS)
+		return client_granted(
+		    conn,
+		    sv2_extensions_mask(&((const struct adit_sv2_request_extensions_success *)body)
+					     ->supported_extensions));
+	if (message == ADIT_SV2_REQUEST_EXTENSIONS_ERROR)
+		return client_extensions_error(conn, body);
 	r = sv2_dispatch(c->scope, SV2_CLIENT, c->table, c->context, &conn->head, message, body,
 			 &handled);
 	return handled ? r : client_unhandled(conn, message, body);
@@ -245,6 +327,8 @@ static void client_closed(struct sv2_conn *conn, const char *reason)
 
 	c->conn = NULL;
 	if (!conn->opened) {
+		if (client_conn_of(conn)->asked != 0 && conn->end == SV2_END_TIMEOUT)
+			c->unanswered++;
 		if (!c->stopping)
 			client_failed(c, reason);
 		return;
@@ -403,6 +487,10 @@ static int32_t client_speaks(struct sv2_client *c, uint8_t protocol, const void 
 		c->scope = SV2_SCOPE_MINING;
 		c->callbacks = sv2_callbacks_mining_client(table);
 		break;
+	case ADIT_SV2_JOB_DECLARATION:
+		c->scope = SV2_SCOPE_JOB_DECLARATION;
+		c->callbacks = sv2_callbacks_job_declaration_client(table);
+		break;
 	case ADIT_SV2_TEMPLATE_DISTRIBUTION:
 		c->scope = SV2_SCOPE_TEMPLATE;
 		c->callbacks = sv2_callbacks_template_client(table);
@@ -437,6 +525,14 @@ struct sv2_client *sv2_client_new_mining(struct event_base *base,
 					 void *context, struct error *e)
 {
 	return sv2_client_new(base, options, ADIT_SV2_MINING, handlers, context, e);
+}
+
+struct sv2_client *
+sv2_client_new_job_declaration(struct event_base *base, const struct sv2_client_options *options,
+			       const struct adit_sv2_job_declaration_client_handlers *handlers,
+			       void *context, struct error *e)
+{
+	return sv2_client_new(base, options, ADIT_SV2_JOB_DECLARATION, handlers, context, e);
 }
 
 struct sv2_client *sv2_client_new_template(struct event_base *base,

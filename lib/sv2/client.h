@@ -37,9 +37,12 @@ struct sv2_client_options {
 };
 
 /* HANDLERS, the client's table of PROTOCOL (enum adit_sv2_protocol), is kept by reference. The
- * first attempt is made from the loop. NULL with E filled when the address can't be parsed. Without
- * handlers for them, Reconnect is followed (same authority key, same encryption; back to ADDRESS
- * when the new place can't be reached) and ChannelEndpointChanged ignored. */
+ * first attempt is made from the loop. NULL with E filled when the address can't be parsed.
+ * Extensions that HANDLERS want are asked for after SetupConnection.Success (extension 0x0001). A
+ * server that doesn't answer is connected to twice more: once to ask again, then without asking,
+ * unless HANDLERS require an extension. Without handlers for them, Reconnect is followed (same
+ * authority key, same encryption; back to ADDRESS when the new place can't be reached) and
+ * ChannelEndpointChanged ignored. */
 struct sv2_client *sv2_client_new(struct event_base *base, const struct sv2_client_options *options,
 				  uint8_t protocol, const void *handlers, void *context,
 				  struct error *e);
@@ -48,6 +51,10 @@ struct sv2_client *sv2_client_new_mining(struct event_base *base,
 					 const struct sv2_client_options *options,
 					 const struct adit_sv2_mining_client_handlers *handlers,
 					 void *context, struct error *e);
+struct sv2_client *
+sv2_client_new_job_declaration(struct event_base *base, const struct sv2_client_options *options,
+			       const struct adit_sv2_job_declaration_client_handlers *handlers,
+			       void *context, struct error *e);
 struct sv2_client *sv2_client_new_template(struct event_base *base,
 					   const struct sv2_client_options *options,
 					   const struct adit_sv2_template_client_handlers *handlers,

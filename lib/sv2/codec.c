@@ -20,55 +20,46 @@
 #define CTYPE_F32 float
 #define CTYPE_U256 struct adit_u256
 #define CTYPE_STR0_255 struct adit_bytes
+#define CTYPE_CODE struct adit_bytes
 #define CTYPE_B0_32 struct adit_bytes
 #define CTYPE_B0_255 struct adit_bytes
 #define CTYPE_B0_64K struct adit_bytes
 #define CTYPE_SEQ0_255_U256 struct adit_sv2_seq
+#define CTYPE_SEQ0_64K_U16 struct adit_sv2_seq
+#define CTYPE_SEQ0_64K_U256 struct adit_sv2_seq
 #define CTYPE_SEQ0_64K_U32 struct adit_sv2_seq
 #define CTYPE_SEQ0_64K_B0_16M struct adit_sv2_seq
 #define CTYPE_OPTION_U32 struct adit_sv2_option_u32
 #define CTYPE_OPTIONAL_U32 struct adit_sv2_option_u32
 
-#define MESSAGE(constant, s, title, extension, type, channel_msg, scope, direction, max, help) \
+#define MESSAGE(constant, s, title, extension, type, channel_msg, scope, direction, max, section, help) \
 	_Static_assert(sizeof(struct adit_sv2_##s) <= UINT16_MAX, #s); \
 	_Static_assert((max) <= SV2_MAX_PAYLOAD, #s);
 #define FIELD(s, type, name, help) \
 	_Static_assert(_Generic(((struct adit_sv2_##s *)0)->name, CTYPE_##type: 1, default: 0), \
 	               #s "." #name " is not a " #type);
-#define END_MESSAGE(s)
 #include "lib/sv2/messages.def"
-#undef MESSAGE
-#undef FIELD
-#undef END_MESSAGE
 
-#define MESSAGE(constant, s, title, extension, type, channel_msg, scope, direction, max, help) \
+#define MESSAGE(constant, s, title, extension, type, channel_msg, scope, direction, max, section, help) \
 	static const struct sv2_field fields_##s[] = {
 #define FIELD(s, type, name, help) {#name, offsetof(struct adit_sv2_##s, name), SV2_TYPE_##type},
 #define END_MESSAGE(s) };
 #include "lib/sv2/messages.def"
-#undef MESSAGE
-#undef FIELD
-#undef END_MESSAGE
-
-#define FIELD(s, type, name, help)
-#define END_MESSAGE(s)
 
 static const struct sv2_message messages[ADIT_SV2_MESSAGE_COUNT] = {
-#define MESSAGE(constant, s, title, extension, type, channel_msg, scope, direction, max, help) \
+#define MESSAGE(constant, s, title, extension, type, channel_msg, scope, direction, max, section, help) \
 	[ADIT_SV2_##constant] = {title, #s, fields_##s, max, sizeof(struct adit_sv2_##s), extension, \
 	                         sizeof(fields_##s) / sizeof(fields_##s[0]), type, \
 	                         SV2_SCOPE_##scope, SV2_##direction, channel_msg},
 #include "lib/sv2/messages.def"
-#undef MESSAGE
 };
 
 int32_t sv2_message_find(uint16_t extension, uint8_t type)
 {
 	switch ((uint32_t)extension << 8 | type) {
-#define MESSAGE(constant, s, title, extension, type, channel_msg, scope, direction, max, help) \
+#define MESSAGE(constant, s, title, extension, type, channel_msg, scope, direction, max, section, help) \
 	case (uint32_t)(extension) << 8 | (type): return ADIT_SV2_##constant;
 #include "lib/sv2/messages.def"
-#undef MESSAGE
 	default: return -1;
 	}
 }
@@ -173,6 +164,7 @@ static bool decode_field(struct reader *r, uint8_t type, void *out)
 		reader_copy(r, ((struct adit_u256 *)out)->b, 32);
 		return true;
 	case SV2_TYPE_STR0_255:
+	case SV2_TYPE_CODE:
 	case SV2_TYPE_B0_255:
 		return decode_bytes(r, reader_u8(r), out);
 	case SV2_TYPE_B0_32:
@@ -181,6 +173,10 @@ static bool decode_field(struct reader *r, uint8_t type, void *out)
 		return decode_bytes(r, reader_u16(r), out);
 	case SV2_TYPE_SEQ0_255_U256:
 		return decode_fixed_seq(r, reader_u8(r), 32, out);
+	case SV2_TYPE_SEQ0_64K_U16:
+		return decode_fixed_seq(r, reader_u16(r), 2, out);
+	case SV2_TYPE_SEQ0_64K_U256:
+		return decode_fixed_seq(r, reader_u16(r), 32, out);
 	case SV2_TYPE_SEQ0_64K_U32:
 		return decode_fixed_seq(r, reader_u16(r), 4, out);
 	case SV2_TYPE_SEQ0_64K_B0_16M:
@@ -202,6 +198,7 @@ int32_t sv2_decode(int32_t message, const uint8_t *payload, size_t size, void *b
 		return ADIT_E_INVALID_ARGUMENT;
 	if (size > m->max_payload)
 		return ADIT_E_PROTOCOL;
+	sv2_tlvs_clear(message, body);
 	reader_init(&r, payload, size);
 	for (uint8_t i = 0; i < m->field_count; i++)
 		if (!decode_field(&r, m->fields[i].type, (char *)body + m->fields[i].offset))
@@ -220,6 +217,15 @@ int32_t sv2_decode(int32_t message, const uint8_t *payload, size_t size, void *b
 static size_t size_bytes(const struct adit_bytes *bytes, size_t prefix, uint32_t max)
 {
 	return bytes->size <= max ? prefix + bytes->size : 0;
+}
+
+/* Section 3.5: codes are for logs and scripts; control characters have no place in them. */
+static size_t size_code(const struct adit_bytes *code)
+{
+	for (uint32_t i = 0; i < code->size; i++)
+		if (code->data[i] < 0x20 || code->data[i] > 0x7e)
+			return 0;
+	return size_bytes(code, 1, 255);
 }
 
 static size_t size_fixed_seq(const struct adit_sv2_seq *seq, size_t prefix, uint32_t max,
@@ -272,12 +278,18 @@ static size_t field_size(uint8_t type, const void *in)
 	case SV2_TYPE_STR0_255:
 	case SV2_TYPE_B0_255:
 		return size_bytes(in, 1, 255);
+	case SV2_TYPE_CODE:
+		return size_code(in);
 	case SV2_TYPE_B0_32:
 		return size_bytes(in, 1, 32);
 	case SV2_TYPE_B0_64K:
 		return size_bytes(in, 2, UINT16_MAX);
 	case SV2_TYPE_SEQ0_255_U256:
 		return size_fixed_seq(in, 1, 255, 32);
+	case SV2_TYPE_SEQ0_64K_U16:
+		return size_fixed_seq(in, 2, UINT16_MAX, 2);
+	case SV2_TYPE_SEQ0_64K_U256:
+		return size_fixed_seq(in, 2, UINT16_MAX, 32);
 	case SV2_TYPE_SEQ0_64K_U32:
 		return size_fixed_seq(in, 2, UINT16_MAX, 4);
 	case SV2_TYPE_SEQ0_64K_B0_16M:
@@ -293,9 +305,9 @@ static size_t field_size(uint8_t type, const void *in)
 int32_t sv2_encoded_size(int32_t message, const void *body, size_t *size)
 {
 	const struct sv2_message *m = sv2_message(message);
-	size_t total = 0;
+	size_t total;
 
-	if (m == NULL || body == NULL)
+	if (m == NULL || body == NULL || !sv2_tlvs_size(message, body, &total))
 		return ADIT_E_INVALID_ARGUMENT;
 	for (uint8_t i = 0; i < m->field_count; i++) {
 		const void *in = (const char *)body + m->fields[i].offset;
@@ -379,6 +391,7 @@ static void encode_field(struct writer *w, uint8_t type, const void *in)
 		writer_bytes(w, ((const struct adit_u256 *)in)->b, 32);
 		break;
 	case SV2_TYPE_STR0_255:
+	case SV2_TYPE_CODE:
 	case SV2_TYPE_B0_255:
 	case SV2_TYPE_B0_32:
 		encode_short(w, in);
@@ -389,7 +402,9 @@ static void encode_field(struct writer *w, uint8_t type, const void *in)
 	case SV2_TYPE_SEQ0_255_U256:
 		encode_short_seq(w, in);
 		break;
+	case SV2_TYPE_SEQ0_64K_U16:
 	case SV2_TYPE_SEQ0_64K_U32:
+	case SV2_TYPE_SEQ0_64K_U256:
 	case SV2_TYPE_SEQ0_64K_B0_16M:
 		encode_long_seq(w, in);
 		break;
@@ -401,13 +416,15 @@ static void encode_field(struct writer *w, uint8_t type, const void *in)
 }
 
 /* Writes the payload, whose size is known to fit. */
-static void encode_payload(const struct sv2_message *m, const void *body, uint8_t *out, size_t size)
+static void encode_payload(int32_t message, const void *body, uint8_t *out, size_t size)
 {
+	const struct sv2_message *m = &messages[message];
 	struct writer w;
 
 	writer_init(&w, out, size);
 	for (uint8_t i = 0; i < m->field_count; i++)
 		encode_field(&w, m->fields[i].type, (const char *)body + m->fields[i].offset);
+	sv2_tlvs_encode(&w, message, body);
 }
 
 int32_t sv2_encode(int32_t message, const void *body, uint8_t *out, size_t capacity, size_t *size)
@@ -418,7 +435,7 @@ int32_t sv2_encode(int32_t message, const void *body, uint8_t *out, size_t capac
 		return r;
 	if (*size > capacity)
 		return ADIT_E_LIMIT;
-	encode_payload(&messages[message], body, out, *size);
+	encode_payload(message, body, out, *size);
 	return ADIT_OK;
 }
 
@@ -436,6 +453,6 @@ int32_t sv2_encode_frame(int32_t message, const void *body, uint8_t *out, size_t
 	if (*size > capacity)
 		return ADIT_E_LIMIT;
 	sv2_header_write(message, (uint32_t)payload, out);
-	encode_payload(&messages[message], body, out + SV2_HEADER_SIZE, payload);
+	encode_payload(message, body, out + SV2_HEADER_SIZE, payload);
 	return ADIT_OK;
 }

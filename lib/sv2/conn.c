@@ -79,6 +79,11 @@ static size_t api_pending(const struct adit_sv2_conn *conn)
 	return sv2_conn_pending(conn_of_const(conn));
 }
 
+static uint32_t api_extensions(const struct adit_sv2_conn *conn)
+{
+	return conn_of_const(conn)->extensions;
+}
+
 static const struct adit_sv2_conn_api conn_api = {
     .size = sizeof(struct adit_sv2_conn_api),
     .version = 1,
@@ -92,6 +97,7 @@ static const struct adit_sv2_conn_api conn_api = {
     .flags = api_flags,
     .peer = api_peer,
     .pending = api_pending,
+    .extensions = api_extensions,
 };
 
 /* --- ending ------------------------------------------------------------------------------------
@@ -181,6 +187,8 @@ void sv2_conn_check_deadlines(struct sv2_conn *c, uint64_t now)
 			sv2_conn_end(c, SV2_END_TIMEOUT,
 				     c->phase == SV2_HANDSHAKE ? "handshake timed out"
 							       : "no SetupConnection in time");
+		else if (c->phase == SV2_EXTENSIONS && now >= c->deadline)
+			sv2_conn_end(c, SV2_END_TIMEOUT, "no answer to RequestExtensions");
 	} else if (c->phase == SV2_OPEN) {
 		if (o->idle_timeout_ms > 0 && now - c->last_read >= o->idle_timeout_ms)
 			sv2_conn_end(c, SV2_END_TIMEOUT, "idle for too long");
@@ -299,6 +307,12 @@ int32_t sv2_conn_start(struct sv2_conn *c, struct sv2_loop *loop, int fd, enum s
 	if (r != ADIT_OK)
 		sv2_conn_destroy(c);
 	return r;
+}
+
+void sv2_conn_await_extensions(struct sv2_conn *c, uint32_t ms)
+{
+	c->phase = SV2_EXTENSIONS;
+	c->deadline = clock_monotonic_ms() + ms;
 }
 
 void sv2_conn_open(struct sv2_conn *c, enum sv2_scope scope)

@@ -28,8 +28,9 @@
 enum sv2_side { SV2_SERVER, SV2_CLIENT };
 
 enum sv2_phase {
-	SV2_HANDSHAKE, /* Noise */
-	SV2_SETUP,     /* SetupConnection and its answer */
+	SV2_HANDSHAKE,  /* Noise */
+	SV2_SETUP,      /* SetupConnection and its answer */
+	SV2_EXTENSIONS, /* client: RequestExtensions is sent; its answer by `deadline` */
 	SV2_OPEN,
 	SV2_ENDING,  /* marked; `closed` is to be called */
 	SV2_DRAINING /* `closed` was called; last bytes are on their way */
@@ -84,13 +85,14 @@ struct sv2_conn {
 	struct event *write_event;
 	int fd;
 	uint32_t id;
-	uint32_t flags; /* of SetupConnection */
-	uint8_t side;   /* enum sv2_side */
-	uint8_t phase;  /* enum sv2_phase */
-	uint8_t scope;  /* enum sv2_scope, once open */
-	uint8_t end;    /* enum sv2_end, once ending */
-	bool sealed;    /* ciphers are in use */
-	bool opened;    /* was open once */
+	uint32_t flags;      /* of SetupConnection */
+	uint32_t extensions; /* negotiated: a mask */
+	uint8_t side;        /* enum sv2_side */
+	uint8_t phase;       /* enum sv2_phase */
+	uint8_t scope;       /* enum sv2_scope, once open */
+	uint8_t end;         /* enum sv2_end, once ending */
+	bool sealed;         /* ciphers are in use */
+	bool opened;         /* was open once */
 	bool flush_queued;
 	bool write_armed;
 	bool traced;  /* see trace.h */
@@ -115,7 +117,7 @@ struct sv2_conn {
 	uint64_t started;
 	uint64_t last_read;
 	uint64_t last_write; /* progress of the queue, or the moment it ceased to be empty */
-	uint64_t deadline;   /* of the ending */
+	uint64_t deadline;   /* of the ending, or of phase EXTENSIONS */
 	struct noise_handshake handshake;
 	char peer[80];
 	char reason[96];
@@ -125,9 +127,11 @@ struct sv2_conn {
  * from now on, also when it fails. A client's first bytes are queued. */
 int32_t sv2_conn_start(struct sv2_conn *c, struct sv2_loop *loop, int fd, enum sv2_side side,
 		       const struct sv2_conn_ops *ops, const struct sv2_conn_options *options);
-/* From SETUP to OPEN with the messages of SCOPE. */
+/* From SETUP to EXTENSIONS: an answer is expected within MS. */
+void sv2_conn_await_extensions(struct sv2_conn *c, uint32_t ms);
+/* From SETUP or EXTENSIONS to OPEN with the messages of SCOPE. */
 void sv2_conn_open(struct sv2_conn *c, enum sv2_scope scope);
-/* Queues a message in phase SETUP or OPEN; errors as adit_sv2_send(). */
+/* Queues a message in phase SETUP, EXTENSIONS or OPEN; errors as adit_sv2_send(). */
 int32_t sv2_conn_send(struct sv2_conn *c, int32_t message, const void *body);
 /* Marks C as ending; the first call counts. REASON is copied. */
 void sv2_conn_end(struct sv2_conn *c, enum sv2_end end, const char *reason);

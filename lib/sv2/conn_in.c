@@ -69,6 +69,10 @@ static bool conn_expects(const struct sv2_conn *c, int32_t message, const struct
 		return message == ADIT_SV2_SETUP_CONNECTION ||
 		       message == ADIT_SV2_SETUP_CONNECTION_SUCCESS ||
 		       message == ADIT_SV2_SETUP_CONNECTION_ERROR;
+	if (m->scope == SV2_SCOPE_EXTENSIONS)
+		return c->side == SV2_SERVER || c->phase == SV2_EXTENSIONS;
+	if (c->phase == SV2_EXTENSIONS)
+		return message == ADIT_SV2_RECONNECT;
 	return m->scope == c->scope || message == ADIT_SV2_RECONNECT ||
 	       message == ADIT_SV2_CHANNEL_ENDPOINT_CHANGED;
 }
@@ -82,7 +86,8 @@ static int32_t conn_bad_header(struct sv2_conn *c, const struct sv2_header *h, c
 	return conn_fault(c, SV2_END_PROTOCOL, reason);
 }
 
-/* Judges a header. Messages of extensions that we don't speak are skipped. */
+/* Judges a header. Messages of extensions that we don't speak are skipped, with or without the
+ * channel bit: no channel ends at another connection than this one (section 3.2.1). */
 static int32_t conn_header(struct sv2_conn *c, const struct sv2_header *h)
 {
 	const struct sv2_message *m;
@@ -91,7 +96,7 @@ static int32_t conn_header(struct sv2_conn *c, const struct sv2_header *h)
 	c->left = c->payload_size = h->size;
 	c->in_payload = true;
 	m = sv2_message(c->message);
-	c->skip = m == NULL && h->extension != 0 && c->phase == SV2_OPEN;
+	c->skip = m == NULL && h->extension != 0 && c->phase > SV2_SETUP;
 	if (c->skip)
 		return ADIT_OK;
 	if (m == NULL)
@@ -110,8 +115,11 @@ static int32_t conn_message(struct sv2_conn *c, const uint8_t *payload, size_t s
 {
 	union sv2_body body;
 	char reason[96];
-	int32_t r = sv2_decode(c->message, payload, size, &body, NULL);
+	size_t used;
+	int32_t r = sv2_decode(c->message, payload, size, &body, &used);
 
+	if (r == ADIT_OK && c->extensions != 0)
+		r = sv2_decode_tlvs(c->message, c->extensions, payload + used, size - used, &body);
 	if (r != ADIT_OK) {
 		(void)snprintf(reason, sizeof(reason), "malformed %s",
 			       sv2_message(c->message)->title);

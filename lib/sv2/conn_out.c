@@ -72,8 +72,11 @@ static bool conn_may_send(const struct sv2_conn *c, const struct sv2_message *m)
 {
 	uint8_t to = c->side == SV2_SERVER ? SV2_S2C : SV2_C2S;
 
-	return m != NULL && (m->direction & to) != 0 &&
-	       (m->scope == SV2_SCOPE_COMMON || (c->phase == SV2_OPEN && m->scope == c->scope));
+	if (m == NULL || (m->direction & to) == 0)
+		return false;
+	if (m->scope == SV2_SCOPE_EXTENSIONS)
+		return c->phase > SV2_SETUP;
+	return m->scope == SV2_SCOPE_COMMON || (c->phase == SV2_OPEN && m->scope == c->scope);
 }
 
 /* A sealed frame, or what took its place, is in the queue's room. */
@@ -90,6 +93,7 @@ static int32_t conn_sealed(struct sv2_conn *c, int32_t r, size_t size)
 
 int32_t sv2_conn_send(struct sv2_conn *c, int32_t message, const void *body)
 {
+	union sv2_body copy;
 	size_t payload;
 	size_t wire;
 	size_t header = c->sealed ? SV2_SEALED_HEADER_SIZE : SV2_HEADER_SIZE;
@@ -100,6 +104,7 @@ int32_t sv2_conn_send(struct sv2_conn *c, int32_t message, const void *body)
 		return ADIT_E_UNAVAILABLE;
 	if (!conn_may_send(c, sv2_message(message)))
 		return ADIT_E_INVALID_ARGUMENT;
+	body = sv2_keep_tlvs(message, c->extensions, body, &copy);
 	r = sv2_encoded_size(message, body, &payload);
 	if (r != ADIT_OK)
 		return r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dispatch.h: from a decoded message to the handler of an application's table. The four tables are
+ * dispatch.h: from a decoded message to the handler of an application's table. The six tables are
  * generated (adit/sv2_messages.h); each call goes through the handler's own type.
  */
 #ifndef SV2_DISPATCH_H
@@ -28,9 +28,13 @@ struct sv2_client_callbacks {
 struct sv2_server_callbacks
 sv2_callbacks_mining_server(const struct adit_sv2_mining_server_handlers *h);
 struct sv2_server_callbacks
+sv2_callbacks_job_declaration_server(const struct adit_sv2_job_declaration_server_handlers *h);
+struct sv2_server_callbacks
 sv2_callbacks_template_server(const struct adit_sv2_template_server_handlers *h);
 struct sv2_client_callbacks
 sv2_callbacks_mining_client(const struct adit_sv2_mining_client_handlers *h);
+struct sv2_client_callbacks
+sv2_callbacks_job_declaration_client(const struct adit_sv2_job_declaration_client_handlers *h);
 struct sv2_client_callbacks
 sv2_callbacks_template_client(const struct adit_sv2_template_client_handlers *h);
 

@@ -77,14 +77,16 @@ static void print_u256_seq(struct buf *out, const struct adit_sv2_seq *in, const
 	print_text(out, "]");
 }
 
-static void print_u32_seq(struct buf *out, const struct adit_sv2_seq *in)
+/* Numbers of WIDTH bytes, 2 or 4. */
+static void print_number_seq(struct buf *out, const struct adit_sv2_seq *in, size_t width)
 {
 	struct reader r;
 
 	reader_init(&r, in->data, in->size);
 	print_text(out, "[");
 	for (uint32_t i = 0; i < in->count; i++)
-		(void)buf_printf(out, "%s%" PRIu32, i > 0 ? "," : "", reader_u32(&r));
+		(void)buf_printf(out, "%s%" PRIu32, i > 0 ? "," : "",
+				 width == 2 ? reader_u16(&r) : reader_u32(&r));
 	print_text(out, "]");
 }
 
@@ -140,6 +142,7 @@ static void print_field(struct buf *out, uint8_t type, const void *in, enum sv2_
 		print_text(out, quote);
 		break;
 	case SV2_TYPE_STR0_255:
+	case SV2_TYPE_CODE:
 		print_string(out, in);
 		break;
 	case SV2_TYPE_B0_32:
@@ -151,10 +154,14 @@ static void print_field(struct buf *out, uint8_t type, const void *in, enum sv2_
 		print_text(out, quote);
 		break;
 	case SV2_TYPE_SEQ0_255_U256:
+	case SV2_TYPE_SEQ0_64K_U256:
 		print_u256_seq(out, in, quote);
 		break;
 	case SV2_TYPE_SEQ0_64K_U32:
-		print_u32_seq(out, in);
+		print_number_seq(out, in, 4);
+		break;
+	case SV2_TYPE_SEQ0_64K_U16:
+		print_number_seq(out, in, 2);
 		break;
 	case SV2_TYPE_SEQ0_64K_B0_16M:
 		print_transactions(out, in, style);
@@ -163,6 +170,20 @@ static void print_field(struct buf *out, uint8_t type, const void *in, enum sv2_
 	case SV2_TYPE_OPTIONAL_U32:
 		print_option(out, in, style);
 		break;
+	}
+}
+
+/* TLVs that are present, as the other fields. */
+static void print_tlvs(struct buf *out, int32_t message, const void *body, bool json)
+{
+	for (size_t i = 0; i < sv2_tlv_count; i++) {
+		const void *value = (const char *)body + sv2_tlvs[i].offset;
+
+		if (sv2_tlvs[i].message != message ||
+		    ((const struct adit_bytes *)value)->data == NULL)
+			continue;
+		(void)buf_printf(out, json ? ",\"%s\":" : " %s=", sv2_tlvs[i].name);
+		print_string(out, value);
 	}
 }
 
@@ -179,6 +200,7 @@ bool sv2_print(struct buf *out, int32_t message, const void *body, enum sv2_prin
 		print_field(out, m->fields[i].type, (const char *)body + m->fields[i].offset,
 			    style);
 	}
+	print_tlvs(out, message, body, json);
 	if (json)
 		print_text(out, "}");
 	return !out->failed;

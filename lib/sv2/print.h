@@ -14,9 +14,9 @@
 #include "lib/util/buf.h"
 
 enum sv2_print_style {
-	SV2_PRINT_TEXT, /* SetTarget channel_id=1 maximum_target=00ff...; transactions are counted
+	SV2_PRINT_TEXT, /* SetTarget channel_id=1 target=00ff...; transactions are counted
 			   only */
-	SV2_PRINT_JSON  /* {"message":"SetTarget","channel_id":1,"maximum_target":"00ff..."} */
+	SV2_PRINT_JSON  /* {"message":"SetTarget","channel_id":1,"target":"00ff..."} */
 };
 
 /* Appends BODY, the struct of MESSAGE as sv2_decode() leaves it, to OUT; false when OUT is full. */

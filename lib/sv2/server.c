@@ -11,6 +11,7 @@
 #include "lib/sv2/accept.h"
 #include "lib/sv2/conn.h"
 #include "lib/sv2/dispatch.h"
+#include "lib/sv2/extensions.h"
 #include "lib/sv2/log.h"
 #include "lib/sv2/trace.h"
 #include "lib/util/clock.h"
@@ -43,12 +44,19 @@ struct sv2_server {
 struct server_conn {
 	struct sv2_conn c; /* first */
 	struct sv2_server *server;
-	struct server_app *app; /* once open */
+	struct server_app *app;  /* once open */
+	bool extensions_refused; /* once: there is one more try */
 };
 
 static enum sv2_scope protocol_scope(uint8_t protocol)
 {
-	return protocol == ADIT_SV2_MINING ? SV2_SCOPE_MINING : SV2_SCOPE_TEMPLATE;
+	static const enum sv2_scope scopes[PROTOCOLS] = {
+	    [ADIT_SV2_MINING] = SV2_SCOPE_MINING,
+	    [ADIT_SV2_JOB_DECLARATION] = SV2_SCOPE_JOB_DECLARATION,
+	    [ADIT_SV2_TEMPLATE_DISTRIBUTION] = SV2_SCOPE_TEMPLATE,
+	};
+
+	return scopes[protocol];
 }
 
 /* --- limits ------------------------------------------------------------------------------------
@@ -109,7 +117,9 @@ static int32_t setup_accept(struct server_conn *sc, struct server_app *app, uint
 	return ADIT_OK;
 }
 
-/* The rules of specification 03 section 3.6.1, with the errors that section leaves open. */
+/* The rules of specification 03 sections 3.6.1 to 3.6.3, with the errors that they leave open as in
+ * the specification's pending change #225: versions that don't overlap or are reversed, a protocol
+ * that isn't served (none of its flags is supported then), flags that aren't understood. */
 static int32_t server_setup(struct server_conn *sc, const struct adit_sv2_setup_connection *m)
 {
 	struct adit_sv2_setup_result result = {0};
@@ -119,7 +129,7 @@ static int32_t server_setup(struct server_conn *sc, const struct adit_sv2_setup_
 	if (m->min_version > SV2_VERSION || m->max_version < SV2_VERSION)
 		return setup_refuse(sc, 0, "protocol-version-mismatch");
 	if (m->protocol >= PROTOCOLS || sc->server->apps[m->protocol].table == NULL)
-		return setup_refuse(sc, 0, "unsupported-protocol");
+		return setup_refuse(sc, m->flags, "unsupported-protocol");
 	app = &sc->server->apps[m->protocol];
 	if (!app->open)
 		return setup_refuse(sc, 0, "service-unavailable");
@@ -134,6 +144,29 @@ static int32_t server_setup(struct server_conn *sc, const struct adit_sv2_setup_
 	if (result.error_code != NULL)
 		return setup_refuse(sc, result.error_flags, result.error_code);
 	return setup_accept(sc, app, m->protocol, result.flags);
+}
+
+/* --- extensions --------------------------------------------------------------------------------
+ */
+
+/* Extension 0x0001: a client that lacks a required extension may ask once more. */
+static int32_t server_extensions(struct server_conn *sc,
+				 const struct adit_sv2_request_extensions *m)
+{
+	const struct sv2_server_callbacks *app = &sc->app->callbacks;
+	uint32_t supported = app->supported_extensions | app->required_extensions;
+	bool met;
+	int32_t r = sv2_extensions_answer(&sc->c, m, supported, app->required_extensions, &met);
+
+	if (r == ADIT_OK && !met && sc->extensions_refused)
+		sv2_conn_end(&sc->c, SV2_END_PROTOCOL, "required extensions are not requested");
+	sc->extensions_refused = !met;
+	return r;
+}
+
+static bool server_extensions_met(const struct server_conn *sc)
+{
+	return (sc->app->callbacks.required_extensions & ~sc->c.extensions) == 0;
 }
 
 /* --- connections -------------------------------------------------------------------------------
@@ -153,6 +186,12 @@ static int32_t server_message(struct sv2_conn *c, int32_t message, const void *b
 
 	if (c->phase == SV2_SETUP)
 		return server_setup(sc, body);
+	if (message == ADIT_SV2_REQUEST_EXTENSIONS)
+		return server_extensions(sc, body);
+	if (!server_extensions_met(sc)) {
+		sv2_conn_end(c, SV2_END_PROTOCOL, "required extensions are not negotiated");
+		return ADIT_E_PROTOCOL;
+	}
 	r = sv2_dispatch(c->scope, SV2_SERVER, sc->app->table, sc->app->context, &c->head, message,
 			 body, &handled);
 	if (!handled) {
@@ -394,6 +433,9 @@ static int32_t server_callbacks(uint8_t protocol, const void *table,
 	case ADIT_SV2_MINING:
 		*out = sv2_callbacks_mining_server(table);
 		return ADIT_OK;
+	case ADIT_SV2_JOB_DECLARATION:
+		*out = sv2_callbacks_job_declaration_server(table);
+		return ADIT_OK;
 	case ADIT_SV2_TEMPLATE_DISTRIBUTION:
 		*out = sv2_callbacks_template_server(table);
 		return ADIT_OK;
@@ -428,6 +470,13 @@ int32_t sv2_server_set_mining(struct sv2_server *s, const struct adit_sv2_mining
 			      void *context)
 {
 	return sv2_server_set(s, ADIT_SV2_MINING, h, context);
+}
+
+int32_t sv2_server_set_job_declaration(struct sv2_server *s,
+				       const struct adit_sv2_job_declaration_server_handlers *h,
+				       void *context)
+{
+	return sv2_server_set(s, ADIT_SV2_JOB_DECLARATION, h, context);
 }
 
 int32_t sv2_server_set_template(struct sv2_server *s,

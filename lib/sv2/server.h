@@ -62,11 +62,15 @@ int32_t sv2_server_listen(struct sv2_server *s, int fd, bool is_unix);
 /* Handler tables, one a protocol (enum adit_sv2_protocol, HANDLERS its server's table); kept by
  * reference. ADIT_E_EXISTS when there is one already, ADIT_E_UNSUPPORTED for a protocol that has no
  * table. NULL withdraws: its connections are sent Reconnect and closed, `closed` is called before
- * this returns. No table: SetupConnection of it is refused with "unsupported-protocol". */
+ * this returns. No table: SetupConnection of it is refused with "unsupported-protocol" and all its
+ * flags. */
 int32_t sv2_server_set(struct sv2_server *s, uint8_t protocol, const void *handlers, void *context);
 /* The same with the type checked. */
 int32_t sv2_server_set_mining(struct sv2_server *s, const struct adit_sv2_mining_server_handlers *h,
 			      void *context);
+int32_t sv2_server_set_job_declaration(struct sv2_server *s,
+				       const struct adit_sv2_job_declaration_server_handlers *h,
+				       void *context);
 int32_t sv2_server_set_template(struct sv2_server *s,
 				const struct adit_sv2_template_server_handlers *h, void *context);
 /* Accepting pauses while no protocol is open; at first all are closed. SetupConnection of a

@@ -154,7 +154,7 @@ int32_t miner_channel_new_job(struct miner_channel *c, const struct adit_sv2_new
 	job = miner_job_new_standard(m);
 	if (job == NULL)
 		return error_set(e, ADIT_E_NO_MEMORY, "no memory for a job");
-	return take(c, job, &m->min_ntime, now_us, e);
+	return take(c, job, &m->ntime_start, now_us, e);
 }
 
 int32_t miner_channel_new_extended_job(struct miner_channel *c,
@@ -169,7 +169,7 @@ int32_t miner_channel_new_extended_job(struct miner_channel *c,
 	if (job == NULL)
 		return error_set(e, ADIT_E_PROTOCOL,
 				 "NewExtendedMiningJob with parts that make no coinbase");
-	return take(c, job, &m->min_ntime, now_us, e);
+	return take(c, job, &m->ntime_start, now_us, e);
 }
 
 int32_t miner_channel_set_prev_hash(struct miner_channel *c,
@@ -192,14 +192,14 @@ int32_t miner_channel_set_prev_hash(struct miner_channel *c,
 	c->tip++;
 	c->nbits = m->nbits;
 	memcpy(c->prev_hash, m->prev_hash.b, 32);
-	activate(c, job, m->min_ntime, now_us);
+	activate(c, job, m->ntime_start, now_us);
 	return ADIT_OK;
 }
 
 void miner_channel_set_target(struct miner_channel *c, const struct adit_sv2_set_target *m)
 {
 	if (miner_channel_is(c, m->channel_id))
-		memcpy(c->target, m->maximum_target.b, 32);
+		memcpy(c->target, m->target.b, 32);
 }
 
 int32_t miner_channel_set_prefix(struct miner_channel *c,

@@ -459,7 +459,7 @@ void miner_session_measured(struct miner_session *s, double rate)
 	struct adit_sv2_update_channel m = {
 	    .channel_id = s->channel.id,
 	    .nominal_hash_rate = (float)rate,
-	    .maximum_target = any_target,
+	    .max_target = any_target,
 	};
 
 	if (s->conn == NULL || !s->channel.open || rate <= 0)

@@ -193,9 +193,9 @@ static int32_t on_update(void *context, struct adit_sv2_conn *sv2,
 		return refuse_update(sv2, m->channel_id, "invalid-channel-id");
 	if (!hashrate_valid(m->nominal_hash_rate))
 		return refuse_update(sv2, m->channel_id, "invalid-nominal-hashrate");
-	if (!target_valid(&m->maximum_target))
+	if (!target_valid(&m->max_target))
 		return refuse_update(sv2, m->channel_id, "max-target-out-of-range");
-	memcpy(channel->max_target, m->maximum_target.b, 32);
+	memcpy(channel->max_target, m->max_target.b, 32);
 	channel_set_hashrate(channel, (double)m->nominal_hash_rate);
 	vardiff_restart(&channel->vardiff, clock_monotonic_ms());
 	work_retarget(channel);

@@ -120,7 +120,7 @@ int32_t tip_read(struct tip *tip, const struct adit_sv2_template_set_new_prev_ha
 		return error_set(e, ADIT_E_PROTOCOL, "nBits %08x are no target", m->n_bits);
 	memcpy(tip->prev_hash, m->prev_hash.b, 32);
 	tip->nbits = m->n_bits;
-	tip->min_ntime = m->header_timestamp;
+	tip->min_ntime = m->ntime_start;
 	/* The target may be harder than nBits say, never easier; zero would hide every block. */
 	if (target_compare(m->target.b, limit) > 0 || memcmp(m->target.b, zero, 32) == 0)
 		memcpy(tip->target, limit, 32);

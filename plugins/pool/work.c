@@ -31,7 +31,7 @@ static struct adit_sv2_new_extended_mining_job extended_job(struct pool *pool,
 	return (struct adit_sv2_new_extended_mining_job){
 	    .channel_id = channel_id,
 	    .job_id = job_id,
-	    .min_ntime = {.present = state == JOB_ACTIVE, .value = t->tip.min_ntime},
+	    .ntime_start = {.present = state == JOB_ACTIVE, .value = t->tip.min_ntime},
 	    .version = t->version,
 	    .version_rolling_allowed = pool->config.version_rolling,
 	    .merkle_path = {.data = &t->path[0][0], .size = t->depth * 32, .count = t->depth},
@@ -46,7 +46,7 @@ static struct adit_sv2_set_new_prev_hash new_prev_hash(const struct template *t,
 	struct adit_sv2_set_new_prev_hash m = {
 	    .channel_id = channel_id,
 	    .job_id = job_id,
-	    .min_ntime = t->tip.min_ntime,
+	    .ntime_start = t->tip.min_ntime,
 	    .nbits = t->tip.nbits,
 	};
 
@@ -65,7 +65,7 @@ static int32_t send_job(struct channel *channel, struct job *job)
 		struct adit_sv2_new_mining_job m = {
 		    .channel_id = channel->id,
 		    .job_id = job->id,
-		    .min_ntime = {.present = state == JOB_ACTIVE, .value = job->min_ntime},
+		    .ntime_start = {.present = state == JOB_ACTIVE, .value = job->min_ntime},
 		    .version = job->template->version,
 		};
 
@@ -287,7 +287,7 @@ void work_retarget(struct channel *channel)
 {
 	struct adit_sv2_set_target m = {.channel_id = channel->id};
 
-	memcpy(m.maximum_target.b, channel->target, 32);
+	memcpy(m.target.b, channel->target, 32);
 	adit_sv2_send(channel->conn->sv2, ADIT_SV2_SET_TARGET, &m);
 	channel->needs_job = true;
 	work_tick(channel, clock_monotonic_ms());

@@ -36,7 +36,7 @@ int32_t tp_send_prev_hash(struct adit_sv2_conn *conn, const struct tp_template *
 	uint32_t time = s->curtime + (uint32_t)((now_ms - s->fetched_ms) / 1000);
 	struct adit_sv2_template_set_new_prev_hash m = {
 	    .template_id = t->id,
-	    .header_timestamp = time < s->mintime ? s->mintime : time,
+	    .ntime_start = time < s->mintime ? s->mintime : time,
 	    .n_bits = s->nbits,
 	};
 

@@ -247,17 +247,17 @@ bool probe_take(struct probe_channel *c, int32_t message, const union sv2_body *
 		c->version = body->new_mining_job.version;
 		c->merkle_root = body->new_mining_job.merkle_root;
 		c->target = c->next_target;
-		if (!body->new_mining_job.min_ntime.present)
+		if (!body->new_mining_job.ntime_start.present)
 			return false;
-		c->ntime = body->new_mining_job.min_ntime.value;
+		c->ntime = body->new_mining_job.ntime_start.value;
 		return true;
 	case ADIT_SV2_SET_NEW_PREV_HASH:
 		c->prev_hash = body->set_new_prev_hash.prev_hash;
-		c->ntime = body->set_new_prev_hash.min_ntime;
+		c->ntime = body->set_new_prev_hash.ntime_start;
 		c->nbits = body->set_new_prev_hash.nbits;
 		return body->set_new_prev_hash.job_id == c->job_id;
 	case ADIT_SV2_SET_TARGET:
-		c->next_target = body->set_target.maximum_target;
+		c->next_target = body->set_target.target;
 		return false;
 	default:
 		return false;

@@ -43,6 +43,15 @@ static struct adit_bytes random_bytes_of(struct sv2_random *r, uint32_t most)
 	return (struct adit_bytes){.data = some_bytes(r, size), .size = size};
 }
 
+static struct adit_bytes random_code(struct sv2_random *r)
+{
+	struct adit_bytes code = random_bytes_of(r, 255);
+
+	for (uint32_t i = 0; i < code.size; i++)
+		r->pool[r->used - code.size + i] = (uint8_t)(0x20 + below(r, 0x5f));
+	return code;
+}
+
 static struct adit_sv2_seq random_seq(struct sv2_random *r, uint32_t count, uint32_t element)
 {
 	return (struct adit_sv2_seq){.data = some_bytes(r, (size_t)count * element),
@@ -103,6 +112,9 @@ static void random_field(struct sv2_random *r, uint8_t type, void *out)
 	case SV2_TYPE_B0_255:
 		*(struct adit_bytes *)out = random_bytes_of(r, 255);
 		break;
+	case SV2_TYPE_CODE:
+		*(struct adit_bytes *)out = random_code(r);
+		break;
 	case SV2_TYPE_B0_32:
 		*(struct adit_bytes *)out = random_bytes_of(r, 32);
 		break;
@@ -111,6 +123,12 @@ static void random_field(struct sv2_random *r, uint8_t type, void *out)
 		break;
 	case SV2_TYPE_SEQ0_255_U256:
 		*(struct adit_sv2_seq *)out = random_seq(r, below(r, 20), 32);
+		break;
+	case SV2_TYPE_SEQ0_64K_U16:
+		*(struct adit_sv2_seq *)out = random_seq(r, below(r, 300), 2);
+		break;
+	case SV2_TYPE_SEQ0_64K_U256:
+		*(struct adit_sv2_seq *)out = random_seq(r, below(r, 300), 32);
 		break;
 	case SV2_TYPE_SEQ0_64K_U32:
 		*(struct adit_sv2_seq *)out = random_seq(r, below(r, 300), 4);
@@ -133,4 +151,12 @@ void sv2_random_message(struct sv2_random *r, int32_t message, union sv2_body *b
 	r->used = 0;
 	for (uint8_t i = 0; i < m->field_count; i++)
 		random_field(r, m->fields[i].type, (char *)body + m->fields[i].offset);
+}
+
+void sv2_random_tlvs(struct sv2_random *r, int32_t message, union sv2_body *body)
+{
+	for (size_t i = 0; i < sv2_tlv_count; i++)
+		if (sv2_tlvs[i].message == message)
+			*(struct adit_bytes *)((char *)body + sv2_tlvs[i].offset) =
+			    random_bytes_of(r, sv2_tlvs[i].max);
 }

@@ -15,7 +15,9 @@ struct sv2_random {
 
 void sv2_random_seed(struct sv2_random *r, uint64_t seed);
 uint64_t sv2_random_next(struct sv2_random *r);
-/* Fills BODY; its pointers are valid until the next call. */
+/* Fills BODY, without TLVs; its pointers are valid until the next call. */
 void sv2_random_message(struct sv2_random *r, int32_t message, union sv2_body *body);
+/* Adds all TLVs that the message may have. */
+void sv2_random_tlvs(struct sv2_random *r, int32_t message, union sv2_body *body);
 
 #endif

@@ -55,7 +55,7 @@ static int32_t job_on(uint32_t channel, uint32_t id, uint32_t min_ntime)
 	struct adit_sv2_new_mining_job m = {
 	    .channel_id = channel,
 	    .job_id = id,
-	    .min_ntime = {.present = min_ntime != 0, .value = min_ntime},
+	    .ntime_start = {.present = min_ntime != 0, .value = min_ntime},
 	    .version = 0x20000000,
 	    .merkle_root = filled((uint8_t)id),
 	};
@@ -70,7 +70,7 @@ static int32_t extended_job_on(uint32_t channel, uint32_t id, uint32_t min_ntime
 	struct adit_sv2_new_extended_mining_job m = {
 	    .channel_id = channel,
 	    .job_id = id,
-	    .min_ntime = {.present = min_ntime != 0, .value = min_ntime},
+	    .ntime_start = {.present = min_ntime != 0, .value = min_ntime},
 	    .version = 0x20000000,
 	    .version_rolling_allowed = true,
 	    .merkle_path = {.data = path, .size = 64, .count = 2},
@@ -87,7 +87,7 @@ static int32_t tip_on(uint32_t channel, uint32_t job, uint8_t hash)
 	    .channel_id = channel,
 	    .job_id = job,
 	    .prev_hash = filled(hash),
-	    .min_ntime = 1000u + hash,
+	    .ntime_start = 1000u + hash,
 	    .nbits = 0x1d00ffff,
 	};
 
@@ -96,7 +96,7 @@ static int32_t tip_on(uint32_t channel, uint32_t job, uint8_t hash)
 
 static void target_on(uint32_t channel, uint8_t value)
 {
-	struct adit_sv2_set_target m = {.channel_id = channel, .maximum_target = filled(value)};
+	struct adit_sv2_set_target m = {.channel_id = channel, .target = filled(value)};
 
 	miner_channel_set_target(&c, &m);
 }

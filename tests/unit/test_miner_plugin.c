@@ -82,7 +82,7 @@ static void send_job(uint32_t id, uint32_t min_ntime)
 	struct adit_sv2_new_mining_job m = {
 	    .channel_id = CHANNEL,
 	    .job_id = id,
-	    .min_ntime = {.present = min_ntime != 0, .value = min_ntime},
+	    .ntime_start = {.present = min_ntime != 0, .value = min_ntime},
 	    .version = JOB_VERSION,
 	    .merkle_root = root_of(id),
 	};
@@ -96,7 +96,7 @@ static void send_extended_job(uint32_t channel, uint32_t id, uint32_t min_ntime)
 	struct adit_sv2_new_extended_mining_job m = {
 	    .channel_id = channel,
 	    .job_id = id,
-	    .min_ntime = {.present = min_ntime != 0, .value = min_ntime},
+	    .ntime_start = {.present = min_ntime != 0, .value = min_ntime},
 	    .version = JOB_VERSION,
 	    .version_rolling_allowed = true,
 	    .merkle_path = {.data = path_part, .size = 64, .count = 2},
@@ -112,7 +112,7 @@ static void send_tip(uint32_t job, uint8_t fill)
 	struct adit_sv2_set_new_prev_hash m = {
 	    .channel_id = pool.extended ? GROUP : CHANNEL,
 	    .job_id = job,
-	    .min_ntime = BASE_TIME,
+	    .ntime_start = BASE_TIME,
 	    .nbits = 0x207fffff,
 	};
 

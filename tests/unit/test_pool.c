@@ -165,7 +165,7 @@ static uint64_t send_template(struct bench *b, int i, bool future)
 static int32_t send_tip(struct bench *b, int i, uint64_t id, uint8_t tip, uint32_t nbits)
 {
 	struct adit_sv2_template_set_new_prev_hash m = {
-	    .template_id = id, .header_timestamp = b->now - 600, .n_bits = nbits};
+	    .template_id = id, .ntime_start = b->now - 600, .n_bits = nbits};
 
 	memset(m.prev_hash.b, tip, 32);
 	ck_assert(target_from_nbits(nbits, m.target.b));
@@ -265,14 +265,14 @@ static void take_job(struct miner *m)
 		m->job = s->body.new_mining_job.job_id;
 		m->version = s->body.new_mining_job.version;
 		memcpy(m->root, s->body.new_mining_job.merkle_root.b, 32);
-		future = !s->body.new_mining_job.min_ntime.present;
+		future = !s->body.new_mining_job.ntime_start.present;
 	} else {
 		s = fake_conn_next(m->conn, ADIT_SV2_NEW_EXTENDED_MINING_JOB);
 		ck_assert_ptr_nonnull(s);
 		m->extended = &s->body.new_extended_mining_job;
 		m->job = m->extended->job_id;
 		m->version = m->extended->version;
-		future = !m->extended->min_ntime.present;
+		future = !m->extended->ntime_start.present;
 	}
 	if (future) {
 		s = fake_conn_next(m->conn, ADIT_SV2_SET_NEW_PREV_HASH);
@@ -280,7 +280,7 @@ static void take_job(struct miner *m)
 		ck_assert_uint_eq(s->body.set_new_prev_hash.job_id, m->job);
 		memcpy(m->prev_hash, s->body.set_new_prev_hash.prev_hash.b, 32);
 		m->nbits = s->body.set_new_prev_hash.nbits;
-		m->min_ntime = s->body.set_new_prev_hash.min_ntime;
+		m->min_ntime = s->body.set_new_prev_hash.ntime_start;
 	}
 	m->ntime = m->min_ntime;
 	m->share_version = m->version;
@@ -689,7 +689,7 @@ END_TEST
 START_TEST(update_channel)
 {
 	struct adit_sv2_update_channel u = {.nominal_hash_rate = 1e6f,
-					    .maximum_target = any_target};
+					    .max_target = any_target};
 	struct bench b;
 	struct fake_conn *c;
 	struct miner m;
@@ -706,7 +706,7 @@ START_TEST(update_channel)
 	s = fake_conn_next(c, ADIT_SV2_SET_TARGET);
 	ck_assert_ptr_nonnull(s);
 	target_from_hashrate(1e6, 6, target);
-	ck_assert_mem_eq(s->body.set_target.maximum_target.b, target, 32);
+	ck_assert_mem_eq(s->body.set_target.target.b, target, 32);
 	/* A new job makes it count; the old one keeps the target that it had. */
 	solve(&m, m.target, true);
 	while (target_met(m.hash, target))
@@ -719,13 +719,13 @@ START_TEST(update_channel)
 	solve(&m, target, false);
 	expect_refused(&m, "difficulty-too-low");
 	/* The device's bound is kept. */
-	memset(u.maximum_target.b, 0, 32);
-	u.maximum_target.b[20] = 1;
+	memset(u.max_target.b, 0, 32);
+	u.max_target.b[20] = 1;
 	u.nominal_hash_rate = 0;
 	fake_conn_skip(c);
 	b.server.handlers->update_channel(b.server.context, &c->head, &u);
 	s = fake_conn_next(c, ADIT_SV2_SET_TARGET);
-	ck_assert_mem_eq(s->body.set_target.maximum_target.b, u.maximum_target.b, 32);
+	ck_assert_mem_eq(s->body.set_target.target.b, u.max_target.b, 32);
 	/* A job a second at most for one channel: the client could ask for ever more. */
 	ck_assert_uint_eq(fake_conn_count(c, ADIT_SV2_NEW_EXTENDED_MINING_JOB), 0);
 	work_tick(channel_find(c->user, m.channel), clock_monotonic_ms() + 2000);
@@ -739,7 +739,7 @@ END_TEST
 
 START_TEST(update_refused)
 {
-	struct adit_sv2_update_channel u = {.nominal_hash_rate = 1, .maximum_target = any_target};
+	struct adit_sv2_update_channel u = {.nominal_hash_rate = 1, .max_target = any_target};
 	struct bench b;
 	struct fake_conn *c;
 	struct miner m;
@@ -754,7 +754,7 @@ START_TEST(update_refused)
 
 		u.channel_id = i == 0 ? 99 : m.channel;
 		u.nominal_hash_rate = i == 1 ? NAN : 1;
-		memset(u.maximum_target.b, i == 2 ? 0 : 0xff, 32);
+		memset(u.max_target.b, i == 2 ? 0 : 0xff, 32);
 		b.server.handlers->update_channel(b.server.context, &c->head, &u);
 		s = fake_conn_next(c, ADIT_SV2_UPDATE_CHANNEL_ERROR);
 		ck_assert_ptr_nonnull(s);
@@ -791,7 +791,7 @@ START_TEST(vector_share)
 					  .coinbase_tx_outputs_count = 1,
 					  .coinbase_tx_outputs = {commitment, 47}};
 	struct adit_sv2_template_set_new_prev_hash p = {
-	    .template_id = 1, .header_timestamp = 1745611000, .n_bits = 453040064};
+	    .template_id = 1, .ntime_start = 1745611000, .n_bits = 453040064};
 	struct miner m;
 	struct bench b;
 	struct fake_conn *c;
@@ -1236,7 +1236,7 @@ START_TEST(opened_between_job_and_tip)
 	s = fake_conn_next(c, ADIT_SV2_NEW_EXTENDED_MINING_JOB);
 	ck_assert_ptr_nonnull(s);
 	ck_assert_uint_eq(s->body.new_extended_mining_job.channel_id, late.channel);
-	ck_assert(!s->body.new_extended_mining_job.min_ntime.present);
+	ck_assert(!s->body.new_extended_mining_job.ntime_start.present);
 	late.extended = &s->body.new_extended_mining_job;
 	ck_assert_int_eq(send_tip(&b, 0, id, 2, NBITS_HARD), ADIT_OK);
 	s = fake_conn_next(c, ADIT_SV2_SET_NEW_PREV_HASH);
@@ -1751,12 +1751,12 @@ START_TEST(vardiff_in_use)
 	batch_end(&m);
 	s = fake_conn_next(c, ADIT_SV2_SET_TARGET);
 	ck_assert_ptr_nonnull(s);
-	ck_assert(target_compare(s->body.set_target.maximum_target.b, old) < 0);
-	memcpy(m.target, s->body.set_target.maximum_target.b, 32);
+	ck_assert(target_compare(s->body.set_target.target.b, old) < 0);
+	memcpy(m.target, s->body.set_target.target.b, 32);
 	s = fake_conn_next(c, ADIT_SV2_NEW_EXTENDED_MINING_JOB);
 	ck_assert_ptr_nonnull(s);
 	ck_assert_uint_eq(s->body.new_extended_mining_job.channel_id, m.channel);
-	ck_assert(s->body.new_extended_mining_job.min_ntime.present);
+	ck_assert(s->body.new_extended_mining_job.ntime_start.present);
 	/* The job before goes on with the target that it was given out with. */
 	do
 		solve(&m, old, true);

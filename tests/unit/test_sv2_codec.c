@@ -163,7 +163,7 @@ START_TEST(test_vector_template_set_new_prev_hash)
 
 	ck_assert_int_eq(decode_hex(ADIT_SV2_TEMPLATE_SET_NEW_PREV_HASH, digits, &body, NULL), 0);
 	ck_assert_uint_eq(m->template_id, 2);
-	ck_assert_uint_eq(m->header_timestamp, 1661877399);
+	ck_assert_uint_eq(m->ntime_start, 1661877399);
 	ck_assert_uint_eq(m->n_bits, 0x037fffff);
 	ck_assert_uint_eq(m->target.b[2], 0x7f);
 	ck_encodes(ADIT_SV2_TEMPLATE_SET_NEW_PREV_HASH, m, digits);
@@ -410,7 +410,9 @@ START_TEST(test_lookup)
 	ck_assert_int_eq(sv2_message_find(0, 0x1a), ADIT_SV2_SUBMIT_SHARES_STANDARD);
 	ck_assert_int_eq(sv2_message_find(0, 0x1e), -1);
 	ck_assert_int_eq(sv2_message_find(0, 0xff), -1);
-	ck_assert_int_eq(sv2_message_find(1, 0x00), -1);
+	ck_assert_int_eq(sv2_message_find(1, 0x00), ADIT_SV2_REQUEST_EXTENSIONS);
+	ck_assert_int_eq(sv2_message_find(1, 0x03), -1);
+	ck_assert_int_eq(sv2_message_find(2, 0x00), -1);
 	ck_assert_int_eq(sv2_message_find(0x7fff, 0x1a), -1);
 	ck_assert_ptr_null(sv2_message(-1));
 	ck_assert_ptr_null(sv2_message(ADIT_SV2_MESSAGE_COUNT));
@@ -446,11 +448,11 @@ START_TEST(test_option_count)
 	zeros[64] = '\0';
 	(void)snprintf(line, sizeof(line), "01000000 02000000 00 04000000 %s", zeros);
 	ck_assert_int_eq(decode_hex(ADIT_SV2_NEW_MINING_JOB, line, &body, NULL), ADIT_OK);
-	ck_assert(!body.new_mining_job.min_ntime.present);
+	ck_assert(!body.new_mining_job.ntime_start.present);
 	(void)snprintf(line, sizeof(line), "01000000 02000000 01 05000000 04000000 %s", zeros);
 	ck_assert_int_eq(decode_hex(ADIT_SV2_NEW_MINING_JOB, line, &body, NULL), ADIT_OK);
-	ck_assert(body.new_mining_job.min_ntime.present);
-	ck_assert_uint_eq(body.new_mining_job.min_ntime.value, 5);
+	ck_assert(body.new_mining_job.ntime_start.present);
+	ck_assert_uint_eq(body.new_mining_job.ntime_start.value, 5);
 	(void)snprintf(line, sizeof(line), "01000000 02000000 02 05000000 05000000 04000000 %s",
 		       zeros);
 	ck_assert_int_eq(decode_hex(ADIT_SV2_NEW_MINING_JOB, line, &body, NULL), ADIT_E_PROTOCOL);

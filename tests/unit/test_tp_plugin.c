@@ -386,8 +386,8 @@ static void submit(uint64_t id, uint8_t extranonce, uint32_t nonce_offset)
 	struct adit_sv2_submit_solution m = {
 	    .template_id = id,
 	    .version = 0x20000000,
-	    .header_timestamp = client.tip.header_timestamp,
-	    .header_nonce = find_nonce(&coinbase, client.tip.header_timestamp) + nonce_offset,
+	    .header_timestamp = client.tip.ntime_start,
+	    .header_nonce = find_nonce(&coinbase, client.tip.ntime_start) + nonce_offset,
 	    .coinbase_tx = {.data = coinbase.data, .size = (uint32_t)coinbase.size},
 	};
 

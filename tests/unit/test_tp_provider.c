@@ -113,7 +113,7 @@ START_TEST(fields_of_the_pair)
 	ck_assert_mem_eq(h->target.b, f.target, 32);
 	ck_assert_uint_eq(h->n_bits, 0x207fffff);
 	/* The node's clock, moved on by the time since its answer. */
-	ck_assert_uint_eq(h->header_timestamp, 1700000007);
+	ck_assert_uint_eq(h->ntime_start, 1700000007);
 }
 END_TEST
 
@@ -122,7 +122,7 @@ START_TEST(time_is_never_below_what_consensus_wants)
 	f.mintime = 1700000500;
 	update(true, 0, START_MS);
 	constrain(client_a, 40, START_MS);
-	ck_assert_uint_eq(a.sent[1].body.prev_hash.header_timestamp, 1700000500);
+	ck_assert_uint_eq(a.sent[1].body.prev_hash.ntime_start, 1700000500);
 }
 END_TEST
 
