@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Feeds files to a fuzz target, without libFuzzer: all files of the directories that are given, by
- * default those of the target's own corpus in the source tree ($srcdir, which `make check` sets).
+ * Feeds files to a fuzz target, without libFuzzer: all files of the directories that are given and
+ * of their directories, by default those of the target's own corpus in the source tree ($srcdir,
+ * which `make check` sets). A target that is several in one (FUZZ_SELECTS) is told the name of each
+ * directory inside.
  */
 #include "config.h"
 
@@ -12,11 +14,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define FILE_MAX ((size_t)16 << 20)
 #define PATH_SIZE 4096
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#ifdef FUZZ_SELECTS
+void fuzz_select(const char *name);
+#endif
 
 static uint8_t *read_all(FILE *in, size_t *size)
 {
@@ -60,6 +66,39 @@ static bool replay_file(const char *path)
 	return good;
 }
 
+static int replay_directory(const char *directory);
+
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* The directory NAME at PATH. */
+static int replay_inside(const char *path, const char *name)
+{
+#ifdef FUZZ_SELECTS
+	fuzz_select(name);
+#else
+	(void)name;
+#endif
+	return replay_directory(path);
+}
+
+/* One entry of a directory: how many files it was, -1 on an error. */
+static int replay_entry(const char *directory, const char *name)
+{
+	char path[PATH_SIZE];
+	int length = snprintf(path, sizeof(path), "%s/%s", directory, name);
+
+	if (length < 0 || (size_t)length >= sizeof(path))
+		return -1;
+	if (is_directory(path))
+		return replay_inside(path, name);
+	return replay_file(path) ? 1 : -1;
+}
+
 /* Returns how many files there were, -1 on an error. */
 static int replay_directory(const char *directory)
 {
@@ -72,15 +111,12 @@ static int replay_directory(const char *directory)
 		return -1;
 	}
 	while (count >= 0 && (entry = readdir(d)) != NULL) {
-		char path[PATH_SIZE];
-		int length = snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+		int files;
 
 		if (entry->d_name[0] == '.')
 			continue;
-		if (length < 0 || (size_t)length >= sizeof(path) || !replay_file(path))
-			count = -1;
-		else
-			count++;
+		files = replay_entry(directory, entry->d_name);
+		count = files < 0 ? -1 : count + files;
 	}
 	(void)closedir(d);
 	return count;

@@ -477,13 +477,21 @@ END_TEST
 
 START_TEST(closed_channels_are_opened_again)
 {
-	static const char why[] = "moved\n";
+	static const char why[] = "moved.";
 	struct adit_sv2_close_channel m = {
 	    .channel_id = GROUP, .reason_code = {.data = (const uint8_t *)why, .size = 6}};
 
+	uint8_t frame[64];
+	size_t size;
+
 	begin(false);
 	wait_shares(2);
-	tell(ADIT_SV2_CLOSE_CHANNEL, &m);
+	/* A code that our own encoder would refuse. */
+	ck_assert_int_eq(
+	    adit_sv2_encode(pool.conn, ADIT_SV2_CLOSE_CHANNEL, &m, frame, sizeof(frame), &size),
+	    ADIT_OK);
+	frame[size - 1] = '\n';
+	ck_assert_int_eq(adit_sv2_send_frame(pool.conn, frame, size), ADIT_OK);
 	fake_host_run(host, 50);
 	/* Control characters of the peer don't reach our state line. */
 	ck_assert_str_eq(fake_host_status(host), "the server closed the channel: moved?");
