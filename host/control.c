@@ -21,6 +21,7 @@
 #define CONTROL_LINE_MAX ((size_t)1 << 20)
 #define CONTROL_OUTPUT_MAX ((size_t)32 << 20)
 #define CONTROL_DEPTH 32
+#define CONTROL_FINISH_S 10 /* allowed to a client that is being closed for taking the rest */
 
 static void control_request_free(struct control_request *request)
 {
@@ -64,8 +65,11 @@ bool control_write(struct control_client *client, const struct buf *text)
 /* No more is read; the client goes when its output is written. */
 static void control_finish(struct control_client *client)
 {
+	static const struct timeval wait = {CONTROL_FINISH_S, 0};
+
 	client->closing = true;
 	(void)bufferevent_disable(client->stream, EV_READ);
+	(void)bufferevent_set_timeouts(client->stream, NULL, &wait);
 }
 
 static void control_send(struct control_client *client, const struct buf *text)
@@ -218,7 +222,8 @@ static void control_on_read(struct bufferevent *stream, void *user)
 				   "the request is longer than 1 MiB", ADIT_E_LIMIT);
 		control_finish(client);
 	}
-	if (client->closing && evbuffer_get_length(bufferevent_get_output(stream)) == 0)
+	if (client->closing && client->requests == NULL &&
+	    evbuffer_get_length(bufferevent_get_output(stream)) == 0)
 		control_client_free(client);
 }
 
@@ -227,15 +232,21 @@ static void control_on_written(struct bufferevent *stream, void *user)
 	struct control_client *client = user;
 
 	(void)stream;
-	if (client->closing)
+	if (client->closing && client->requests == NULL)
 		control_client_free(client);
 }
 
 static void control_on_event(struct bufferevent *stream, short what, void *user)
 {
-	(void)stream;
-	(void)what;
-	control_client_free(user);
+	struct control_client *client = user;
+	bool waits =
+	    client->requests != NULL || evbuffer_get_length(bufferevent_get_output(stream)) > 0;
+
+	/* `echo REQUEST | nc -U SOCKET` ends its side before the answer has come */
+	if ((what & BEV_EVENT_EOF) != 0 && waits && client->subscriber.count == 0)
+		control_finish(client);
+	else
+		control_client_free(client);
 }
 
 /* Who is at the other end of FD. */

@@ -99,6 +99,7 @@ struct host {
 	struct conf *conf;
 	const char *node_manifest; /* NULL: the role `node` is not part of this build */
 	int image;                 /* descriptor of our own executable */
+	int lock;                  /* descriptor of the state directory's lock file */
 	uint64_t started_ms;
 	struct group *groups; /* in starting order */
 	struct bus bus;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -119,6 +120,20 @@ static int32_t host_descriptors(struct host *host, struct error *e)
 	return ADIT_OK;
 }
 
+/* Makes this the only aditd with its state directory: slice numbers must not be given twice. */
+static int32_t host_lock(struct host *host, struct error *e)
+{
+	char path[4200];
+
+	(void)snprintf(path, sizeof(path), "%s/lock", host->conf->state_dir);
+	host->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (host->lock < 0)
+		return error_set(e, ADIT_E_IO, "%s: %s", path, strerror(errno));
+	if (flock(host->lock, LOCK_EX | LOCK_NB) != 0)
+		return error_set(e, ADIT_E_IO, "%s: another aditd uses this state directory", path);
+	return ADIT_OK;
+}
+
 static int32_t host_open(struct host *host, struct error *e)
 {
 	int32_t error = host_descriptors(host, e);
@@ -127,6 +142,8 @@ static int32_t host_open(struct host *host, struct error *e)
 		error = host_directory(host->conf->state_dir, 0750, e);
 	if (error == ADIT_OK)
 		error = host_directory(host->conf->run_dir, 0755, e);
+	if (error == ADIT_OK)
+		error = host_lock(host, e);
 	if (error == ADIT_OK)
 		error = slices_open(&host->slices, host->conf->state_dir, e);
 	if (error != ADIT_OK)
@@ -157,6 +174,8 @@ static void host_close(struct host *host)
 		event_base_free(host->base);
 	if (host->image >= 0)
 		(void)close(host->image);
+	if (host->lock >= 0)
+		(void)close(host->lock);
 	conf_free(host->conf);
 	libevent_global_shutdown();
 }
@@ -186,7 +205,7 @@ static struct conf *host_configure(const char *file, bool check, int *code)
 
 static int host_main(const char *file, bool check)
 {
-	struct host host = {.image = -1, .node_manifest = adit_node_manifest};
+	struct host host = {.image = -1, .lock = -1, .node_manifest = adit_node_manifest};
 	struct error e;
 	int code;
 

@@ -223,8 +223,11 @@ static _Noreturn void process_child(const struct host *host, const struct start 
 	}
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	/* ROLE_CHANNEL_FD is /dev/null here; what a plugin prints goes where the log goes */
+	(void)dup2(ROLE_CHANNEL_FD, STDIN_FILENO);
+	(void)dup2(STDERR_FILENO, STDOUT_FILENO);
 	(void)setpgid(0, 0); /* the terminal's Ctrl-C is for the host */
-	/* dup2 leaves close-on-exec off; ROLE_CHANNEL_FD is reserved in the host */
+	/* dup2 leaves close-on-exec off */
 	if (dup2(channel, ROLE_CHANNEL_FD) == ROLE_CHANNEL_FD)
 		(void)fexecve(host->image, argv, environ);
 	_exit(HOST_EXIT_SYSTEM);

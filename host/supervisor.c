@@ -501,11 +501,11 @@ static void process_exited(struct process *p, int status)
 	enum process_exit how;
 	char text[1400];
 
+	p->pid = 0; /* the number may be another's from now on */
 	p->state = stopping ? PROCESS_STOPPING : PROCESS_FAILING;
 	if (p->channel != NULL)
 		ipc_drain(p->channel); /* its last words */
 	how = process_exit_text(p, status, text, sizeof(text));
-	p->pid = 0;
 	process_clear_timer(p);
 	process_gone(p);
 	if (stopping) {

@@ -2,6 +2,7 @@
 /* A real aditd with the plugin tests/plugins/echo.c, which misbehaves on demand. */
 #include "config.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -313,17 +314,34 @@ END_TEST
 /* --- supervision --------------------------------------------------------------------------------
  */
 
+static unsigned open_files(void)
+{
+	char path[64];
+	unsigned count = 0;
+	DIR *d;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)harness.pid);
+	d = opendir(path);
+	ck_assert_ptr_nonnull(d);
+	while (readdir(d) != NULL)
+		count++;
+	(void)closedir(d);
+	return count;
+}
+
 START_TEST(test_kill)
 {
 	struct json_object *status;
 	int64_t slice;
 	pid_t before;
+	unsigned files;
 
 	harness_configure("[echo]\nlisten = 127.0.0.1:%u\n", harness.port);
 	harness_start();
 	harness_wait_running();
 	slice = harness_number("echo", "slice");
 	before = harness_pid("echo");
+	files = open_files();
 	ck_assert_int_ne(harness_kill("echo"), before);
 	ck_assert_str_eq(call("echo", "echo", "1"), "1");
 	ck_assert_int_gt(harness_number("echo", "slice"), slice);
@@ -342,6 +360,7 @@ START_TEST(test_kill)
 	call_away("echo", "fail");
 	wait_log("gave up: asked to fail");
 	wait_role("echo", "state", "running");
+	ck_assert_uint_eq(open_files(), files);
 	harness_stop();
 }
 END_TEST
@@ -720,6 +739,39 @@ START_TEST(test_control_hostile)
 }
 END_TEST
 
+/* Who sends a request and ends his side at once is answered all the same. */
+START_TEST(test_control_half_closed)
+{
+	static const char request[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}\n";
+	int fd;
+
+	harness_configure("[echo]\n");
+	harness_start();
+	harness_wait_running();
+	fd = control_connect();
+	ck_assert_int_eq((int)write(fd, request, strlen(request)), (int)strlen(request));
+	ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+	ck_assert_ptr_nonnull(strstr(exchange(fd, "", 0), "\"result\":{"));
+	(void)close(fd);
+	harness_stop();
+}
+END_TEST
+
+/* One state directory, one aditd. */
+START_TEST(test_locked)
+{
+	char *output;
+
+	harness_configure("[echo]\n");
+	harness_start();
+	ck_assert_int_eq(harness_run(NULL, &output), 71);
+	ck_assert_ptr_nonnull(strstr(output, "another aditd uses this state directory"));
+	free(output);
+	harness_wait_running();
+	harness_stop();
+}
+END_TEST
+
 /* More clients than are served: an administrator's come through when others leave. */
 START_TEST(test_control_many)
 {
@@ -796,6 +848,8 @@ int main(void)
 	    test_reload,
 	    test_control_hostile,
 	    test_control_many,
+	    test_control_half_closed,
+	    test_locked,
 	    test_control_reader,
 	};
 	Suite *suite = suite_create("host-live");
