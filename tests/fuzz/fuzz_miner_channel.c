@@ -67,7 +67,7 @@ static int32_t do_job(struct miner_channel *c, struct reader *r)
 	struct error e;
 
 	m.job_id = reader_u8(r);
-	m.min_ntime = take_option(r);
+	m.ntime_start = take_option(r);
 	m.version = reader_u32(r);
 	reader_copy(r, m.merkle_root.b, 32);
 	return miner_channel_new_job(c, &m, 1, &e);
@@ -79,7 +79,7 @@ static int32_t do_extended_job(struct miner_channel *c, struct reader *r)
 	struct error e;
 
 	m.job_id = reader_u8(r);
-	m.min_ntime = take_option(r);
+	m.ntime_start = take_option(r);
 	m.version = reader_u32(r);
 	m.version_rolling_allowed = (reader_u8(r) & 1) != 0;
 	m.merkle_path = take_seq(r, 32);
@@ -95,7 +95,7 @@ static int32_t do_tip(struct miner_channel *c, struct reader *r)
 
 	m.job_id = reader_u8(r);
 	reader_copy(r, m.prev_hash.b, 32);
-	m.min_ntime = reader_u32(r);
+	m.ntime_start = reader_u32(r);
 	m.nbits = reader_u32(r);
 	return miner_channel_set_prev_hash(c, &m, 3, &e);
 }
@@ -108,7 +108,7 @@ static int32_t do_rest(struct miner_channel *c, struct reader *r, uint8_t which)
 	struct error e;
 
 	if (which == 5) {
-		reader_copy(r, target.maximum_target.b, 32);
+		reader_copy(r, target.target.b, 32);
 		miner_channel_set_target(c, &target);
 	} else if (which == 6) {
 		prefix.extranonce_prefix = take_bytes(r, reader_u8(r));
