@@ -179,7 +179,7 @@ static int32_t on_solution(void *context, struct adit_sv2_conn *conn,
 		error_set(&e, ADIT_E_NOT_FOUND, "its template %llu is not known (any more)",
 			  (unsigned long long)m->template_id);
 	else if (tp_block_assemble(t, &solution, &block, hash, &e) == ADIT_OK) {
-		tp_submit(p->submitter, hash, t->snapshot->height, &block);
+		tp_submit(p->submitter, hash, &block);
 		return ADIT_OK;
 	}
 	buf_free(&block);

@@ -23,7 +23,6 @@ struct block {
 	struct block *next;
 	struct tp_submitter *owner;
 	uint8_t hash[32];
-	uint32_t height; /* 0: not known */
 	struct buf data;
 	uint64_t call;  /* of the host; valid while calling */
 	uint64_t timer; /* valid while waiting */
@@ -31,6 +30,7 @@ struct block {
 	bool waiting;
 	bool last; /* the tip moved: no further try */
 	bool synced;
+	bool tried; /* an earlier call had no answer: the node may have taken it then */
 	uint32_t delay_ms;
 };
 
@@ -116,10 +116,9 @@ static void judged(struct block *b, bool accepted, bool duplicate, const char *r
 		tp_submitter_refused(s, reason);
 		tp_log(s->host, ADIT_LOG_WARNING, "block %s was rejected by the node: %s", hex,
 		       reason);
-	} else if (!duplicate) {
+	} else if (!duplicate || b->tried) {
 		s->accepted++;
-		tp_log(s->host, ADIT_LOG_INFO, "block %s at height %u was accepted", hex,
-		       b->height);
+		tp_log(s->host, ADIT_LOG_INFO, "block %s was accepted", hex);
 	}
 	tp_journal_remove(s->dir, b->hash);
 	forget(b);
@@ -170,6 +169,7 @@ static void retry_later(struct block *b, const char *message)
 	const struct tp_host *h = b->owner->host;
 
 	sync_once(b);
+	b->tried = true;
 	tp_log(h, ADIT_LOG_WARNING,
 	       "the node did not take a found block (%s); trying again in %u ms", message,
 	       b->delay_ms);
@@ -239,8 +239,7 @@ static bool is_pending(const struct tp_submitter *s, const uint8_t hash[32])
 }
 
 /* Takes over the storage of DATA. NULL when the list is full or memory is out. */
-static struct block *enlist(struct tp_submitter *s, const uint8_t hash[32], uint32_t height,
-			    struct buf *data)
+static struct block *enlist(struct tp_submitter *s, const uint8_t hash[32], struct buf *data)
 {
 	struct block *b = s->count < TP_SUBMIT_MAX ? calloc(1, sizeof(*b)) : NULL;
 	struct block **at = &s->blocks;
@@ -252,7 +251,6 @@ static struct block *enlist(struct tp_submitter *s, const uint8_t hash[32], uint
 		return NULL;
 	}
 	b->owner = s;
-	b->height = height;
 	b->delay_ms = RETRY_MIN_MS;
 	b->data = *data;
 	*data = (struct buf){0};
@@ -264,7 +262,7 @@ static struct block *enlist(struct tp_submitter *s, const uint8_t hash[32], uint
 	return b;
 }
 
-void tp_submit(struct tp_submitter *s, const uint8_t hash[32], uint32_t height, struct buf *block)
+void tp_submit(struct tp_submitter *s, const uint8_t hash[32], struct buf *block)
 {
 	struct error e;
 	struct block *b;
@@ -275,7 +273,7 @@ void tp_submit(struct tp_submitter *s, const uint8_t hash[32], uint32_t height, 
 	}
 	if (tp_journal_write(s->dir, hash, block->data, block->size, &e) != ADIT_OK)
 		tp_log(s->host, ADIT_LOG_WARNING, "a found block could not be noted: %s", e.text);
-	b = enlist(s, hash, height, block);
+	b = enlist(s, hash, block);
 	if (b != NULL)
 		send_block(b);
 }
@@ -290,7 +288,7 @@ static void resume_one(void *user, const uint8_t hash[32], const uint8_t *data, 
 		buf_free(&copy);
 		return;
 	}
-	b = enlist(s, hash, 0, &copy);
+	b = enlist(s, hash, &copy);
 	if (b == NULL)
 		return;
 	b->synced = true;

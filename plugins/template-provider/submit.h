@@ -29,8 +29,8 @@ void tp_submitter_free(struct tp_submitter *s);
 /* Sends the blocks of an earlier life again. */
 void tp_submitter_resume(struct tp_submitter *s);
 /* Sends BLOCK (serialized; its storage is taken over, also on failure) with HASH in internal order.
- * HEIGHT is for the log. The same block again while it is under way is nothing new. */
-void tp_submit(struct tp_submitter *s, const uint8_t hash[32], uint32_t height, struct buf *block);
+ * The same block again while it is under way is nothing new. */
+void tp_submit(struct tp_submitter *s, const uint8_t hash[32], struct buf *block);
 /* PREV_HASH is the tip now. Blocks that build on another one get a last try, at once. */
 void tp_submitter_tip(struct tp_submitter *s, const uint8_t prev_hash[32]);
 /* A solution was refused here, before the node saw it. */

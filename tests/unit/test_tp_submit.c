@@ -112,7 +112,7 @@ static void submit(uint8_t prev, uint8_t fill)
 	uint8_t hash[32];
 
 	make_block(&b, prev, fill, hash);
-	tp_submit(submitter, hash, 8, &b);
+	tp_submit(submitter, hash, &b);
 	ck_assert_ptr_null(b.data);
 }
 
@@ -183,6 +183,19 @@ START_TEST(duplicates_count_once)
 	ck_assert_int_eq(node.calls, 2);
 	ck_assert_uint_eq(stats().accepted, 1);
 	ck_assert_uint_eq(stats().rejected, 0);
+}
+END_TEST
+
+/* An answer that got lost was one all the same: the block counts when the node knows it already. */
+START_TEST(a_lost_answer)
+{
+	node.away = 1;
+	node.error = ADIT_E_TIMEOUT;
+	node.answer = "{\"accepted\":true,\"duplicate\":true}";
+	submit(1, 7);
+	settle();
+	ck_assert_int_eq(node.calls, 2);
+	ck_assert_uint_eq(stats().accepted, 1);
 }
 END_TEST
 
@@ -410,6 +423,7 @@ Suite *tp_submit_suite(void)
 	tcase_add_test(c, accepted);
 	tcase_add_test(c, rejected);
 	tcase_add_test(c, duplicates_count_once);
+	tcase_add_test(c, a_lost_answer);
 	tcase_add_test(c, both_of_two);
 	tcase_add_test(c, the_node_is_away_for_a_while);
 	tcase_add_test(c, no_such_role_yet);
