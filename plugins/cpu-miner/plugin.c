@@ -96,7 +96,7 @@ static int32_t find_key(struct miner_plugin *p, struct error *e)
 		return ADIT_OK;
 	r = miner_options_load_key(&p->options, e);
 	if (r != ADIT_OK && !p->key_missed) {
-		miner_log(&p->host, ADIT_LOG_WARNING, "waiting for the key of the server: %s",
+		miner_log(&p->host, ADIT_LOG_INFO, "waiting for the key of the server: %s",
 			  e->text);
 		miner_state(&p->host, "waiting for the key of the server: %s", e->text);
 	}
