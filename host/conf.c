@@ -43,7 +43,7 @@ static void conf_unknown_key(const struct conf_section *section, const struct co
 			     const struct schema *first, const struct schema *second,
 			     struct problems *problems)
 {
-	const char *names[600];
+	const char *names[601];
 	size_t count = 0;
 	const char *nearest;
 
@@ -51,31 +51,45 @@ static void conf_unknown_key(const struct conf_section *section, const struct co
 		names[count++] = first->keys[i].name;
 	for (size_t i = 0; second != NULL && i < second->count && count < 600; i++)
 		names[count++] = second->keys[i].name;
+	if (strcmp(section->name, "host") == 0)
+		names[count++] = "include";
 	nearest = schema_nearest(setting->key, names, count);
 	if (nearest != NULL)
-		problems_add(problems, section->file, setting->line,
+		problems_add(problems, setting->file, setting->line,
 			     "%s: unknown key in [%s]; did you mean `%s`?", setting->key,
 			     section->name, nearest);
 	else
-		problems_add(problems, section->file, setting->line, "%s: unknown key in [%s]",
+		problems_add(problems, setting->file, setting->line, "%s: unknown key in [%s]",
 			     setting->key, section->name);
 }
 
-static bool conf_settings_add(struct conf_setting **settings, size_t *count, const char *key,
-			      char *value, enum schema_type type, unsigned line)
+/* Appends the checked VALUE, which becomes the list's, of KEY as GIVEN (NULL: the default). */
+static bool conf_settings_add(struct conf_setting **settings, size_t *count,
+			      const struct schema_key *key, const struct conf_setting *given,
+			      char *value)
 {
 	struct conf_setting *list = realloc(*settings, (*count + 1) * sizeof(*list));
-	char *name = strdup(key);
+	struct conf_setting s = {
+	    .key = strdup(key->name),
+	    .value = value,
+	    .text = strdup(given != NULL ? given->value : key->fallback),
+	    .type = key->type,
+	    .secret = key->secret,
+	    .origin = given != NULL ? given->origin : CONF_DEFAULT,
+	    .file = given != NULL ? strdup(given->file) : NULL,
+	    .line = given != NULL ? given->line : 0,
+	};
 
 	if (list != NULL)
 		*settings = list;
-	if (list == NULL || name == NULL || value == NULL) {
-		free(name);
-		free(value);
+	if (list == NULL || s.key == NULL || s.text == NULL || (given != NULL && s.file == NULL)) {
+		free(s.key);
+		free(s.value);
+		free(s.text);
+		free(s.file);
 		return false;
 	}
-	list[(*count)++] =
-	    (struct conf_setting){.key = name, .value = value, .type = type, .line = line};
+	list[(*count)++] = s;
 	return true;
 }
 
@@ -91,8 +105,8 @@ static const struct conf_setting *conf_section_get(const struct conf_section *se
 
 /* The checked values of SECTION (may be NULL) for all keys of SCHEMA, with defaults. */
 static void conf_check_values(const struct conf_section *section, const struct schema *schema,
-			      const char *base, struct conf_setting **settings, size_t *count,
-			      struct problems *problems)
+			      const struct schema_place *place, struct conf_setting **settings,
+			      size_t *count, struct problems *problems)
 {
 	for (size_t i = 0; i < schema->count; i++) {
 		const struct schema_key *key = &schema->keys[i];
@@ -107,11 +121,10 @@ static void conf_check_values(const struct conf_section *section, const struct s
 				     key->help);
 		if (text == NULL)
 			continue;
-		if (schema_value(key, text, base, &value, &e) == ADIT_OK)
-			(void)conf_settings_add(settings, count, key->name, value, key->type,
-						given != NULL ? given->line : 0);
+		if (schema_value(key, text, place, &value, &e) == ADIT_OK)
+			(void)conf_settings_add(settings, count, key, given, value);
 		else if (section != NULL)
-			problems_add(problems, section->file,
+			problems_add(problems, given != NULL ? given->file : section->file,
 				     given != NULL ? given->line : section->line, "%s: %s",
 				     key->name, e.text);
 	}
@@ -140,7 +153,7 @@ static const char *conf_setting_value(const struct conf_setting *settings, size_
 	return NULL;
 }
 
-static const struct conf_section *conf_section_find(const struct conf *conf, const char *name)
+const struct conf_section *conf_section_find(const struct conf *conf, const char *name)
 {
 	for (size_t i = 0; i < conf->section_count; i++) {
 		if (strcmp(conf->sections[i].name, name) == 0)
@@ -149,43 +162,73 @@ static const struct conf_section *conf_section_find(const struct conf *conf, con
 	return NULL;
 }
 
-void conf_host(struct conf *conf, struct problems *problems)
+/* A copy of the value of KEY in [host]; NULL when it has none. */
+static char *conf_host_copy(const struct conf *conf, const char *key)
+{
+	const char *value = conf_setting_value(conf->host, conf->host_count, key);
+
+	return value != NULL ? strdup(value) : NULL;
+}
+
+static long conf_host_number(const struct conf *conf, const char *key, long otherwise)
+{
+	const char *value = conf_setting_value(conf->host, conf->host_count, key);
+
+	return value != NULL ? atol(value) : otherwise;
+}
+
+/* Reads [host] into conf->host. */
+static void conf_host_values(struct conf *conf, struct problems *problems)
 {
 	const struct conf_section *section = conf_section_find(conf, "host");
 	struct schema schema = {0};
-	struct conf_setting *v = NULL;
-	size_t n = 0;
 	char base[4096];
-	const char *slash = strrchr(conf->file, '/');
-	const char *control;
+	const struct schema_place place = {base, NULL};
 
 	(void)conf_schema(&schema, conf_host_keys,
 			  sizeof(conf_host_keys) / sizeof(conf_host_keys[0]));
-	(void)snprintf(base, sizeof(base), "%.*s", (int)(slash - conf->file), conf->file);
-	conf_check_values(section, &schema, base, &v, &n, problems);
+	(void)snprintf(base, sizeof(base), "%.*s", (int)(strrchr(conf->file, '/') - conf->file),
+		       conf->file);
+	conf_settings_free(conf->host, conf->host_count);
+	conf->host = NULL;
+	conf->host_count = 0;
+	conf_check_values(section, &schema, &place, &conf->host, &conf->host_count, problems);
 	conf_check_keys(section, &schema, NULL, problems);
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(v[i].key, "state_dir") == 0)
-			conf->state_dir = strdup(v[i].value);
-		else if (strcmp(v[i].key, "run_dir") == 0)
-			conf->run_dir = strdup(v[i].value);
-		else if (strcmp(v[i].key, "plugin_dir") == 0)
-			conf->plugin_dir = strdup(v[i].value);
-		else if (strcmp(v[i].key, "log_level") == 0)
-			conf->log_level = log_level_parse(v[i].value);
-		else if (strcmp(v[i].key, "server_id") == 0)
-			conf->server_id = (uint16_t)atoi(v[i].value);
-		else if (strcmp(v[i].key, "watchdog") == 0)
-			conf->watchdog_ms = (uint32_t)atoi(v[i].value);
-	}
-	control = conf_setting_value(v, n, "control_socket");
-	if (control != NULL)
-		conf->control_socket = strdup(control);
-	else if (asprintf(&conf->control_socket, "%s/control.sock",
-			  conf->run_dir != NULL ? conf->run_dir : "") < 0)
-		conf->control_socket = NULL;
-	conf_settings_free(v, n);
 	schema_free(&schema);
+}
+
+/* The overrides lie in state_dir: that is looked for first, its problems are told of later. */
+static void conf_host_overrides(struct conf *conf, struct problems *problems)
+{
+	const char *directory;
+
+	conf_host_values(conf, NULL);
+	directory = conf_setting_value(conf->host, conf->host_count, "state_dir");
+	if (directory == NULL || asprintf(&conf->overrides, "%s/overrides.conf", directory) < 0)
+		conf->overrides = NULL;
+	if (conf->overrides != NULL)
+		conf_override(conf, problems);
+}
+
+void conf_host(struct conf *conf, struct problems *problems)
+{
+	const char *level;
+
+	conf_host_overrides(conf, problems);
+	conf_host_values(conf, problems);
+	conf->state_dir = conf_host_copy(conf, "state_dir");
+	conf->run_dir = conf_host_copy(conf, "run_dir");
+	conf->plugin_dir = conf_host_copy(conf, "plugin_dir");
+	conf->control_socket = conf_host_copy(conf, "control_socket");
+	level = conf_setting_value(conf->host, conf->host_count, "log_level");
+	if (level != NULL)
+		conf->log_level = log_level_parse(level);
+	conf->server_id = (uint16_t)conf_host_number(conf, "server_id", 0);
+	conf->watchdog_ms = (uint32_t)conf_host_number(conf, "watchdog", conf->watchdog_ms);
+	if (conf->control_socket == NULL &&
+	    asprintf(&conf->control_socket, "%s/control.sock",
+		     conf->run_dir != NULL ? conf->run_dir : "") < 0)
+		conf->control_socket = NULL;
 }
 
 static struct conf_role *conf_role_new(struct conf *conf)
@@ -210,6 +253,7 @@ static void conf_node(struct conf *conf, const char *text, struct problems *prob
 	struct manifest *m;
 	struct conf_role *role;
 	struct conf_section absent = {.name = (char[]){"node"}, .file = conf->file, .line = 0};
+	const struct schema_place place = {conf->state_dir, NULL};
 
 	if (text == NULL)
 		return;
@@ -227,8 +271,8 @@ static void conf_node(struct conf *conf, const char *text, struct problems *prob
 	role->enabled = true;
 	role->workers = 1;
 	role->manifest = m;
-	conf_check_values(section, &m->schema, conf->state_dir, &role->settings,
-			  &role->setting_count, problems);
+	conf_check_values(section, &m->schema, &place, &role->settings, &role->setting_count,
+			  problems);
 	conf_check_keys(section, &m->schema, NULL, problems);
 }
 
@@ -261,43 +305,48 @@ static bool conf_role_name(struct conf_role *role, const struct conf_section *se
 static void conf_role_common(struct conf_role *role, const struct conf_section *section,
 			     const struct schema *common, struct problems *problems)
 {
-	struct conf_setting *v = NULL;
-	size_t n = 0;
+	static const struct schema_place nowhere = {"/", NULL};
 	const char *enabled;
 	const char *process;
 
-	conf_check_values(section, common, "/", &v, &n, problems);
-	enabled = conf_setting_value(v, n, "enabled");
+	conf_check_values(section, common, &nowhere, &role->common, &role->common_count, problems);
+	enabled = conf_setting_value(role->common, role->common_count, "enabled");
 	role->enabled = enabled == NULL || strcmp(enabled, "true") == 0;
 	role->workers = 1;
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(v[i].key, "workers") == 0) {
-			role->workers = (unsigned)atoi(v[i].value);
-			role->workers_line = v[i].line;
+	for (size_t i = 0; i < role->common_count; i++) {
+		if (strcmp(role->common[i].key, "workers") == 0) {
+			role->workers = (unsigned)atoi(role->common[i].value);
+			role->workers_line = role->common[i].line;
 		}
 	}
-	process = conf_setting_value(v, n, "process");
-	if (process != NULL) {
-		if (!manifest_name_valid(process) || strcmp(process, "node") == 0)
-			problems_add(problems, section->file,
-				     conf_section_get(section, "process")->line,
-				     "process: expected at most 31 of a-z 0-9 - _, and not `node`");
-		free(role->process);
-		role->process = strdup(process);
+	process = conf_setting_value(role->common, role->common_count, "process");
+	if (process == NULL)
+		return;
+	if (!manifest_name_valid(process) || strcmp(process, "node") == 0) {
+		const struct conf_setting *given = conf_section_get(section, "process");
+
+		problems_add(problems, given->file, given->line,
+			     "process: expected at most 31 of a-z 0-9 - _, and not `node`");
 	}
-	conf_settings_free(v, n);
+	free(role->process);
+	role->process = strdup(process);
+}
+
+const char *conf_nearest_section(const struct conf *conf, const char *name)
+{
+	const char *names[258] = {"host", "node"};
+	size_t count = 2;
+
+	for (size_t i = 0; i < conf->manifests.count && count < 258; i++)
+		names[count++] = conf->manifests.items[i]->name;
+	return schema_nearest(name, names, count);
 }
 
 static void conf_role_no_plugin(struct conf *conf, const struct conf_role *role,
 				struct problems *problems)
 {
-	const char *names[256];
-	size_t count = 0;
-	const char *nearest;
+	const char *nearest = conf_nearest_section(conf, role->role);
 
-	for (; count < conf->manifests.count && count < 256; count++)
-		names[count] = conf->manifests.items[count]->name;
-	nearest = schema_nearest(role->role, names, count);
 	conf->soft_problems++;
 	problems_add(problems, role->file, role->line, "[%s]: no usable plugin `%s` in %s%s%s%s",
 		     role->instance, role->role, conf->plugin_dir,
@@ -307,6 +356,7 @@ static void conf_role_no_plugin(struct conf *conf, const struct conf_role *role,
 
 static void conf_roles(struct conf *conf, struct problems *problems)
 {
+	const struct schema_place place = {conf->state_dir, conf->network};
 	struct schema common = {0};
 
 	(void)conf_schema(&common, conf_role_keys,
@@ -332,11 +382,31 @@ static void conf_roles(struct conf *conf, struct problems *problems)
 		}
 		if (!role->enabled)
 			continue;
-		conf_check_values(section, &role->manifest->schema, conf->state_dir,
-				  &role->settings, &role->setting_count, problems);
+		conf_check_values(section, &role->manifest->schema, &place, &role->settings,
+				  &role->setting_count, problems);
 		conf_check_keys(section, &role->manifest->schema, &common, problems);
 	}
 	schema_free(&common);
+}
+
+bool conf_schemas(const struct conf *conf, const char *name, struct schema *own,
+		  const struct schema **plugin)
+{
+	const char *at = strchr(name, '@');
+	char role[64];
+	const struct manifest *m;
+
+	*plugin = NULL;
+	if (strcmp(name, "host") == 0)
+		return conf_schema(own, conf_host_keys,
+				   sizeof(conf_host_keys) / sizeof(conf_host_keys[0]));
+	(void)snprintf(role, sizeof(role), "%.*s", at != NULL ? (int)(at - name) : 63, name);
+	m = manifests_find(&conf->manifests, role);
+	if (m == NULL)
+		return false;
+	*plugin = &m->schema;
+	return strcmp(name, "node") == 0 ||
+	       conf_schema(own, conf_role_keys, sizeof(conf_role_keys) / sizeof(conf_role_keys[0]));
 }
 
 const char *conf_role_value(const struct conf_role *role, const char *key)
@@ -388,19 +458,21 @@ bool conf_check(struct conf *conf, const char *node_manifest, struct problems *p
 	const char *network = NULL;
 
 	conf_node(conf, node_manifest, problems);
-	conf_roles(conf, problems);
 	node = conf_find(conf, "node");
 	if (node != NULL)
 		network = conf_role_value(node, "network");
 	conf->network = strdup(network != NULL ? network : "regtest");
-	return conf->network != NULL && conf_plan(conf, problems);
+	if (conf->network == NULL)
+		return false;
+	conf_roles(conf, problems);
+	return conf_plan(conf, problems);
 }
 
 struct conf *conf_load(const char *file, const char *node_manifest, struct problems *problems,
 		       bool *usable)
 {
 	struct conf *conf = conf_new(file);
-	size_t before = problems->count;
+	size_t before = problems_errors(problems);
 
 	*usable = false;
 	if (conf == NULL)
@@ -410,11 +482,11 @@ struct conf *conf_load(const char *file, const char *node_manifest, struct probl
 	if (conf->state_dir == NULL || conf->plugin_dir == NULL || conf->run_dir == NULL)
 		return conf;
 	/* a broken manifest is the trouble of its role only */
-	conf->soft_problems = problems->count;
+	conf->soft_problems = problems_errors(problems);
 	manifests_load(&conf->manifests, conf->plugin_dir, problems);
-	conf->soft_problems = problems->count - conf->soft_problems;
+	conf->soft_problems = problems_errors(problems) - conf->soft_problems;
 	*usable = conf_check(conf, node_manifest, problems) &&
-		  problems->count - before == conf->soft_problems;
+		  problems_errors(problems) - before == conf->soft_problems;
 	return conf;
 }
 
@@ -425,6 +497,7 @@ static void conf_role_free(struct conf_role *role)
 	free(role->process);
 	free(role->file);
 	free(role->trouble);
+	conf_settings_free(role->common, role->common_count);
 	conf_settings_free(role->settings, role->setting_count);
 	free(role);
 }
@@ -436,6 +509,11 @@ void conf_free(struct conf *conf)
 	for (size_t i = 0; i < conf->section_count; i++)
 		conf_section_free(&conf->sections[i]);
 	free(conf->sections);
+	for (size_t i = 0; i < conf->overridden_count; i++)
+		conf_section_free(&conf->overridden[i]);
+	free(conf->overridden);
+	conf_settings_free(conf->host, conf->host_count);
+	free(conf->overrides);
 	for (size_t i = 0; i < conf->role_count; i++)
 		conf_role_free(conf->roles[i]);
 	free(conf->roles);

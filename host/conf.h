@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf.h: the configuration: adit.conf with [host] and [node], then conf.d/ *.conf beside it in
- * name order with one section per role instance, checked against the manifests' schemas; and the
+ * conf.h: the configuration: adit.conf with [host] and [node], then the files it includes, then
+ * conf.d/ *.conf beside it in name order with one section per role instance, then the overrides in
+ * STATE/overrides.conf; all of it checked against the manifests' schemas; and the
  * plan that follows from it: which process runs which instances, in which order. See adit.conf(5).
  */
 #ifndef HOST_CONF_H
@@ -16,12 +17,18 @@
 
 #define CONF_WORKERS_MAX 64
 
+enum conf_origin { CONF_DEFAULT, CONF_FILE, CONF_OVERRIDE };
+
 /* One key of a section, as written; and, for a role's keys, checked (value in the plugin's form).
  */
 struct conf_setting {
 	char *key;
 	char *value;
+	char *text; /* checked ones: as written */
 	enum schema_type type;
+	bool secret;
+	enum conf_origin origin;
+	char *file;    /* NULL: a default */
 	unsigned line; /* 0: a default */
 };
 
@@ -44,6 +51,8 @@ struct conf_role {
 	const struct manifest *manifest; /* borrowed from conf.manifests; NULL: it has none */
 	struct conf_setting *settings;   /* every key of the schema that has a value */
 	size_t setting_count;
+	struct conf_setting *common; /* the keys that every role has */
+	size_t common_count;
 	char *file;
 	unsigned line;
 	char *trouble; /* why it can't be started; NULL: it can */
@@ -67,13 +76,18 @@ struct conf {
 	char *control_socket;
 	char *plugin_dir;
 	char *network;
-	int log_level; /* enum adit_log_level */
+	char *overrides; /* file of what `aditctl config set` changed */
+	int log_level;   /* enum adit_log_level */
 	uint16_t server_id;
 	uint32_t watchdog_ms;
 	size_t soft_problems; /* those that stop one role, not the system */
 	struct manifests manifests;
-	struct conf_section *sections; /* as read */
+	struct conf_section *sections; /* as read, with the overrides in them */
 	size_t section_count;
+	struct conf_section *overridden; /* the overrides alone */
+	size_t overridden_count;
+	struct conf_setting *host; /* the keys of [host], checked */
+	size_t host_count;
 	struct conf_role **roles; /* owned; the role `node` first when it is linked in */
 	size_t role_count;
 	struct conf_group *groups; /* in starting order */
@@ -90,6 +104,14 @@ void conf_free(struct conf *conf);
 const char *conf_role_value(const struct conf_role *role, const char *key);
 const struct conf_role *conf_find(const struct conf *conf, const char *instance);
 
+/* The schema of section NAME ("host", "node", a role instance), and of the keys it has besides;
+ * NULL when there is none. What it returns in *OWN is the caller's (schema_free()). */
+bool conf_schemas(const struct conf *conf, const char *name, struct schema *own,
+		  const struct schema **plugin);
+const struct conf_section *conf_section_find(const struct conf *conf, const char *name);
+/* The name of a known key or section that is nearest to what was written; NULL: none is near. */
+const char *conf_nearest_section(const struct conf *conf, const char *name);
+
 /* The steps of conf_load(), for tests. conf_host() understands [host], with relative paths taken
  * from the configuration file's directory; conf_check() all other sections, against
  * conf->manifests. */
@@ -100,11 +122,31 @@ bool conf_check(struct conf *conf, const char *node_manifest, struct problems *p
 /* conf_plan.c: dependencies, groups and their order. False when memory ran out. */
 bool conf_plan(struct conf *conf, struct problems *problems);
 
+/* conf_override.c: STATE/overrides.conf */
+
+/* Puts the overrides over what the files say. */
+void conf_override(struct conf *conf, struct problems *problems);
+/* Whether KEY of SECTION may be overridden, and by VALUE (NULL: any). E says why not. */
+int32_t conf_override_check(const struct conf *conf, const char *section, const char *key,
+			    const char *value, struct error *e);
+/* Writes the overrides with KEY of SECTION set to VALUE; VALUE NULL: without it; KEY NULL: without
+ * that whole section. ADIT_E_NOT_FOUND when there is nothing to take away. */
+int32_t conf_override_write(const struct conf *conf, const char *section, const char *key,
+			    const char *value, struct error *e);
+/* Writes them as they were read. */
+int32_t conf_override_restore(const struct conf *conf, struct error *e);
+
+/* conf_probe.c: what the machine says to the configuration: ports, directories, keys, the node. */
+void conf_probe(const struct conf *conf, struct problems *problems);
+
 /* conf_read.c: the files' sections, unchecked. */
 void conf_read(struct conf *conf, struct problems *problems);
 void conf_read_text(struct conf *conf, const char *file, bool main_file, const char *text,
 		    size_t size, struct problems *problems);
 void conf_section_free(struct conf_section *section);
+/* The sections of one file in a list of their own, unchecked. */
+void conf_read_list(const char *file, struct conf_section **sections, size_t *count,
+		    struct problems *problems);
 void conf_settings_free(struct conf_setting *settings, size_t count);
 
 /* How the running GROUP_A of A and GROUP_B of B, of the same name, differ. */

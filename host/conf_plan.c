@@ -218,9 +218,11 @@ static void conf_check_listen_pair(const struct conf_role *a, const struct conf_
 
 			(void)snprintf(other, sizeof(other), "%.*s", (int)span, rest);
 			if (conf_listen_conflict(item, other))
-				problems_add(problems, b->file, y->line > 0 ? y->line : b->line,
+				problems_add(problems, y->line > 0 ? y->file : b->file,
+					     y->line > 0 ? y->line : b->line,
 					     "%s: %s is taken by [%s] (%s:%u)", y->key, item,
-					     a->instance, a->file, x->line > 0 ? x->line : a->line);
+					     a->instance, x->line > 0 ? x->file : a->file,
+					     x->line > 0 ? x->line : a->line);
 			rest += span + (rest[span] == ',' ? 1 : 0);
 		}
 	}

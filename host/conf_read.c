@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +17,31 @@
 #define CONF_SECTIONS_MAX 256
 #define CONF_SETTINGS_MAX 512
 
+#define CONF_INCLUDES_MAX 32
+
+/* What a file may hold. */
+enum conf_kind {
+	CONF_MAIN,     /* everything */
+	CONF_INCLUDED, /* everything but [host] */
+	CONF_ROLES,    /* roles */
+	CONF_OVERRIDES
+};
+
+struct conf_include {
+	char *pattern;
+	unsigned line;
+};
+
 struct conf_reader {
-	struct conf *conf;
+	struct conf_section **sections;
+	size_t *count;
 	const char *file;
-	bool main_file;
+	const char *main_file;
+	enum conf_kind kind;
 	struct problems *problems;
-	struct conf_section *section; /* the current one, NULL: skipped */
+	size_t section; /* index + 1 of the current one, 0: skipped */
+	struct conf_include includes[CONF_INCLUDES_MAX];
+	size_t include_count;
 };
 
 void conf_settings_free(struct conf_setting *settings, size_t count)
@@ -29,6 +49,8 @@ void conf_settings_free(struct conf_setting *settings, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		free(settings[i].key);
 		free(settings[i].value);
+		free(settings[i].text);
+		free(settings[i].file);
 	}
 	free(settings);
 }
@@ -40,48 +62,77 @@ void conf_section_free(struct conf_section *section)
 	conf_settings_free(section->settings, section->count);
 }
 
+/* Whether a section NAME may stand in a file of R's kind. */
+static bool conf_read_allowed(const struct conf_reader *r, const char *name, unsigned line)
+{
+	bool host = strcmp(name, "host") == 0;
+	bool node = strcmp(name, "node") == 0;
+
+	if ((host && (r->kind == CONF_INCLUDED || r->kind == CONF_ROLES)) ||
+	    (node && r->kind == CONF_ROLES)) {
+		problems_add(r->problems, r->file, line, "[%s] belongs into %s", name,
+			     r->main_file);
+		return false;
+	}
+	return true;
+}
+
 static void conf_read_section(void *user, const char *name, unsigned line)
 {
 	struct conf_reader *r = user;
-	struct conf *conf = r->conf;
-	struct conf_section *sections;
+	struct conf_section *sections = *r->sections;
 
-	r->section = NULL;
-	if (!r->main_file && (strcmp(name, "host") == 0 || strcmp(name, "node") == 0)) {
-		problems_add(r->problems, r->file, line, "[%s] belongs into %s", name, conf->file);
+	r->section = 0;
+	if (!conf_read_allowed(r, name, line))
 		return;
-	}
-	for (size_t i = 0; i < conf->section_count; i++) {
-		if (strcmp(conf->sections[i].name, name) == 0) {
+	for (size_t i = 0; i < *r->count; i++) {
+		if (strcmp(sections[i].name, name) == 0) {
 			problems_add(r->problems, r->file, line, "[%s] stands at %s:%u, too", name,
-				     conf->sections[i].file, conf->sections[i].line);
+				     sections[i].file, sections[i].line);
 			return;
 		}
 	}
-	if (conf->section_count >= CONF_SECTIONS_MAX) {
+	if (*r->count >= CONF_SECTIONS_MAX) {
 		problems_add(r->problems, r->file, line, "more than %d sections",
 			     CONF_SECTIONS_MAX);
 		return;
 	}
-	sections = realloc(conf->sections, (conf->section_count + 1) * sizeof(*sections));
+	sections = realloc(sections, (*r->count + 1) * sizeof(*sections));
 	if (sections == NULL)
 		return;
-	conf->sections = sections;
-	r->section = &sections[conf->section_count++];
-	*r->section = (struct conf_section){
+	*r->sections = sections;
+	sections[(*r->count)++] = (struct conf_section){
 	    .name = strdup(name),
 	    .file = strdup(r->file),
 	    .line = line,
 	};
+	r->section = *r->count;
+}
+
+/* `include` in [host] of the main file may be given more than once. */
+static bool conf_read_include(struct conf_reader *r, const struct conf_section *s, const char *key,
+			      const char *value, unsigned line)
+{
+	if (r->kind != CONF_MAIN || strcmp(s->name, "host") != 0 || strcmp(key, "include") != 0)
+		return false;
+	if (value[0] == '\0')
+		problems_add(r->problems, r->file, line, "include: expected a file or a pattern");
+	else if (r->include_count >= CONF_INCLUDES_MAX)
+		problems_add(r->problems, r->file, line, "include: more than %d of them",
+			     CONF_INCLUDES_MAX);
+	else
+		r->includes[r->include_count++] =
+		    (struct conf_include){.pattern = strdup(value), .line = line};
+	return true;
 }
 
 static void conf_read_value(void *user, const char *key, const char *value, unsigned line)
 {
 	struct conf_reader *r = user;
-	struct conf_section *s = r->section;
+	struct conf_section *s = r->section > 0 ? &(*r->sections)[r->section - 1] : NULL;
 	struct conf_setting *settings;
 
-	if (s == NULL)
+	if (s == NULL || conf_read_include(r, s, key, value, line))
 		return;
 	for (size_t i = 0; i < s->count; i++) {
 		if (strcmp(s->settings[i].key, key) == 0) {
@@ -102,29 +153,107 @@ static void conf_read_value(void *user, const char *key, const char *value, unsi
 	settings[s->count++] = (struct conf_setting){
 	    .key = strdup(key),
 	    .value = strdup(value),
+	    .file = strdup(r->file),
 	    .line = line,
+	    .origin = r->kind == CONF_OVERRIDES ? CONF_OVERRIDE : CONF_FILE,
 	};
+}
+
+static void conf_reader_parse(struct conf_reader *r, const char *text, size_t size)
+{
+	const struct ini_sink sink = {r, conf_read_section, conf_read_value};
+
+	ini_file_parse(r->file, text, size, &sink, r->problems);
+}
+
+static void conf_reader_free(struct conf_reader *r)
+{
+	for (size_t i = 0; i < r->include_count; i++)
+		free(r->includes[i].pattern);
 }
 
 void conf_read_text(struct conf *conf, const char *file, bool main_file, const char *text,
 		    size_t size, struct problems *problems)
 {
-	struct conf_reader r = {
-	    .conf = conf, .file = file, .main_file = main_file, .problems = problems};
-	const struct ini_sink sink = {&r, conf_read_section, conf_read_value};
+	struct conf_reader r = {.sections = &conf->sections,
+				.count = &conf->section_count,
+				.file = file,
+				.main_file = conf->file,
+				.kind = main_file ? CONF_MAIN : CONF_ROLES,
+				.problems = problems};
 
-	ini_file_parse(file, text, size, &sink, problems);
+	conf_reader_parse(&r, text, size);
+	conf_reader_free(&r);
 }
 
-static void conf_read_file(struct conf *conf, const char *file, bool main_file,
-			   struct problems *problems)
+static void conf_read_file(struct conf_reader *r)
 {
 	size_t size;
-	char *text = ini_file_load(file, CONF_FILE_MAX, &size, problems);
+	char *text = ini_file_load(r->file, CONF_FILE_MAX, &size, r->problems);
 
 	if (text != NULL)
-		conf_read_text(conf, file, main_file, text, size, problems);
+		conf_reader_parse(r, text, size);
 	free(text);
+}
+
+void conf_read_list(const char *file, struct conf_section **sections, size_t *count,
+		    struct problems *problems)
+{
+	struct conf_reader r = {.sections = sections,
+				.count = count,
+				.file = file,
+				.main_file = file,
+				.kind = CONF_OVERRIDES,
+				.problems = problems};
+
+	conf_read_file(&r);
+}
+
+/* The files of one `include`, in name order. A pattern may match none, a plain name must be there.
+ */
+static void conf_read_included(struct conf *conf, const struct conf_reader *from,
+			       const struct conf_include *include)
+{
+	char pattern[4096 + 4096];
+	const char *slash = strrchr(conf->file, '/');
+	glob_t found;
+	int result;
+
+	(void)snprintf(pattern, sizeof(pattern), "%.*s%s",
+		       include->pattern[0] == '/' ? 0 : (int)(slash - conf->file) + 1, conf->file,
+		       include->pattern);
+	result = glob(pattern, GLOB_NOMAGIC, NULL, &found);
+	if (result != 0 && result != GLOB_NOMATCH)
+		problems_add(from->problems, conf->file, include->line, "include: %s can't be read",
+			     pattern);
+	for (size_t i = 0; result == 0 && i < found.gl_pathc; i++) {
+		struct conf_reader r = *from;
+
+		r.file = found.gl_pathv[i];
+		r.kind = CONF_INCLUDED;
+		r.include_count = 0;
+		if (i < CONF_FILES_MAX)
+			conf_read_file(&r);
+	}
+	if (result == 0)
+		globfree(&found);
+}
+
+static void conf_read_main(struct conf *conf, struct problems *problems)
+{
+	struct conf_reader r = {.sections = &conf->sections,
+				.count = &conf->section_count,
+				.file = conf->file,
+				.main_file = conf->file,
+				.kind = CONF_MAIN,
+				.problems = problems};
+
+	conf_read_file(&r);
+	for (size_t i = 0; i < r.include_count; i++) {
+		if (r.includes[i].pattern != NULL)
+			conf_read_included(conf, &r, &r.includes[i]);
+	}
+	conf_reader_free(&r);
 }
 
 static int conf_read_filter(const struct dirent *entry)
@@ -159,9 +288,16 @@ static void conf_read_directory(struct conf *conf, struct problems *problems)
 		return;
 	}
 	for (int i = 0; i < count; i++) {
+		struct conf_reader r = {.sections = &conf->sections,
+					.count = &conf->section_count,
+					.file = path,
+					.main_file = conf->file,
+					.kind = CONF_ROLES,
+					.problems = problems};
+
 		(void)snprintf(path, sizeof(path), "%s/%s", directory, entries[i]->d_name);
 		if (i < CONF_FILES_MAX)
-			conf_read_file(conf, path, false, problems);
+			conf_read_file(&r);
 		else if (i == CONF_FILES_MAX)
 			problems_add(problems, directory, 0, "more than %d files", CONF_FILES_MAX);
 		free(entries[i]);
@@ -171,6 +307,6 @@ static void conf_read_directory(struct conf *conf, struct problems *problems)
 
 void conf_read(struct conf *conf, struct problems *problems)
 {
-	conf_read_file(conf, conf->file, true, problems);
+	conf_read_main(conf, problems);
 	conf_read_directory(conf, problems);
 }

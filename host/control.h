@@ -74,4 +74,10 @@ void control_dispatch(struct control_request *request, const char *method,
 void control_status(struct control_request *request);
 void control_roles(struct control_request *request);
 
+/* control_config.c: `config`, `config_set`, `config_reset`, `reload`. */
+void control_config(struct control_request *request, struct json_object *params);
+void control_config_set(struct control_request *request, struct json_object *params);
+void control_config_reset(struct control_request *request, struct json_object *params);
+void control_reload(struct control_request *request);
+
 #endif

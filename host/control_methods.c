@@ -117,10 +117,10 @@ void control_dispatch(struct control_request *request, const char *method,
 		      struct json_object *params)
 {
 	static const char stopping[] = "{\"stopping\":true}";
-	static const char reloading[] = "{\"reloading\":true}";
 	struct host *host = request->client->control->host;
 	bool writes = strcmp(method, "call") == 0 || strcmp(method, "stop") == 0 ||
-		      strcmp(method, "reload") == 0;
+		      strcmp(method, "reload") == 0 || strcmp(method, "config_set") == 0 ||
+		      strcmp(method, "config_reset") == 0;
 
 	if (writes && !request->client->admin) {
 		control_error(request, CONTROL_FAILED,
@@ -139,11 +139,17 @@ void control_dispatch(struct control_request *request, const char *method,
 		if (!host->stopping)
 			supervisor_stop(host);
 	} else if (strcmp(method, "reload") == 0) {
-		control_answer(request, reloading, strlen(reloading));
-		host_reload(host);
+		control_reload(request);
+	} else if (strcmp(method, "config") == 0) {
+		control_config(request, params);
+	} else if (strcmp(method, "config_set") == 0) {
+		control_config_set(request, params);
+	} else if (strcmp(method, "config_reset") == 0) {
+		control_config_reset(request, params);
 	} else {
 		control_error(request, CONTROL_NO_METHOD,
-			      "expected status, roles, events, call, reload or stop",
+			      "expected status, roles, events, call, config, "
+			      "config_set, config_reset, reload or stop",
 			      ADIT_E_NOT_FOUND);
 	}
 }

@@ -127,6 +127,8 @@ void supervisor_advance(struct host *host);
 void supervisor_stop(struct host *host);
 /* Takes host->conf's groups over: unchanged ones run on, others are stopped and replaced. */
 void supervisor_reconfigure(struct host *host, const struct conf *old);
+/* Closes the listeners that host->conf does not want. */
+void supervisor_sweep_listeners(struct host *host);
 /* Waits for children that exited. */
 void supervisor_reap(struct host *host);
 /* The process sent IPC_STARTED. */
@@ -171,7 +173,9 @@ void router_call(struct host *host, const void *caller, const char *caller_name,
 		 uint32_t deadline_ms);
 
 /* reload.c */
-void host_reload(struct host *host);
+/* Reads the configuration again. PROBLEMS (empty before) receives what is wrong; true when the new
+ * one is in force. */
+bool host_reload(struct host *host, struct problems *problems);
 
 /* control.c */
 struct control;

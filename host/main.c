@@ -52,6 +52,14 @@ static int32_t host_directory(const char *path, mode_t mode, struct error *e)
 	return ADIT_OK;
 }
 
+static void host_on_hangup(struct host *host)
+{
+	struct problems problems = {0};
+
+	(void)host_reload(host, &problems);
+	problems_free(&problems);
+}
+
 static void host_on_signal(evutil_socket_t number, short what, void *user)
 {
 	struct host *host = user;
@@ -60,7 +68,7 @@ static void host_on_signal(evutil_socket_t number, short what, void *user)
 	if (number == SIGCHLD)
 		supervisor_reap(host);
 	else if (number == SIGHUP)
-		host_reload(host);
+		host_on_hangup(host);
 	else
 		supervisor_stop(host);
 }
@@ -186,8 +194,11 @@ static struct conf *host_configure(const char *file, bool check, int *code)
 	struct problems problems = {0};
 	bool usable = false;
 	struct conf *conf = conf_load(file, adit_node_manifest, &problems, &usable);
-	bool clean = problems.count == 0;
+	bool clean;
 
+	if (check && conf != NULL && conf->network != NULL)
+		conf_probe(conf, &problems);
+	clean = problems_errors(&problems) == 0;
 	for (size_t i = 0; i < problems.count; i++)
 		(void)fprintf(stderr, "%s\n", problems.texts[i]);
 	problems_free(&problems);

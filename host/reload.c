@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* reload.c: a new configuration is built beside the old one and takes its place only when it is
- * good. */
+ * good and its addresses could be opened. */
 #include "config.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "host/host.h"
@@ -30,36 +32,107 @@ static void reload_level(struct host *host, int level)
 	}
 }
 
-void host_reload(struct host *host)
+/* Whether an open listener may be what keeps ADDRESS from being opened: then it is opened when that
+ * one has been closed, just before its role starts. */
+static bool reload_in_our_way(const struct host *host, const char *address)
 {
-	struct problems problems = {0};
+	const char *port = strrchr(address, ':');
+
+	for (const struct listener *l = host->listeners.first; l != NULL; l = l->next) {
+		const char *taken = strrchr(l->address, ':');
+
+		if (strcmp(l->requested, address) == 0 ||
+		    (!l->is_unix && taken != NULL && port != NULL && strcmp(taken, port) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* Opens what SETTING of ROLE asks for and is not open yet. */
+static void reload_listen(struct host *host, const struct conf_role *role,
+			  const struct conf_setting *setting, struct problems *problems)
+{
+	char owner[160];
+	char *list = strdup(setting->value);
+	char *at = NULL;
+
+	(void)snprintf(owner, sizeof(owner), "%s %s", role->instance, setting->key);
+	for (char *item = list != NULL ? strtok_r(list, ",", &at) : NULL; item != NULL;
+	     item = strtok_r(NULL, ",", &at)) {
+		const struct listener *l;
+		struct error e;
+
+		if (listeners_open(&host->listeners, owner, item, &l, &e) != ADIT_OK &&
+		    !reload_in_our_way(host, item))
+			problems_add(problems, setting->file != NULL ? setting->file : role->file,
+				     setting->file != NULL ? setting->line : role->line, "%s: %s",
+				     setting->key, e.text);
+	}
+	free(list);
+}
+
+/* Opens the listeners of CONF beside the present ones: nobody is refused while roles change over.
+ * False, with all as it was, when one can't be opened. */
+static bool reload_listeners(struct host *host, const struct conf *conf, struct problems *problems)
+{
+	size_t before = problems_errors(problems);
+
+	for (size_t i = 0; i < conf->role_count; i++) {
+		const struct conf_role *role = conf->roles[i];
+
+		for (size_t j = 0; j < role->setting_count; j++) {
+			if (role->enabled && role->trouble == NULL &&
+			    role->settings[j].type == SCHEMA_LISTEN)
+				reload_listen(host, role, &role->settings[j], problems);
+		}
+	}
+	if (problems_errors(problems) == before)
+		return true;
+	supervisor_sweep_listeners(host);
+	return false;
+}
+
+static bool reload_good(struct host *host, const struct conf *conf, bool usable,
+			struct problems *problems)
+{
+	if (conf == NULL || !usable)
+		return false;
+	if (!reload_same_place(host->conf, conf)) {
+		problems_add(problems, conf->file, 0,
+			     "state_dir, plugin_dir, run_dir and control_socket can't be changed "
+			     "while aditd runs: restart it");
+		return false;
+	}
+	return reload_listeners(host, conf, problems);
+}
+
+bool host_reload(struct host *host, struct problems *problems)
+{
 	bool usable;
 	struct conf *old = host->conf;
 	struct conf *conf;
+	bool good;
 
-	if (host->stopping)
-		return;
-	conf = conf_load(old->file, host->node_manifest, &problems, &usable);
-	for (size_t i = 0; i < problems.count; i++)
-		log_line(ADIT_LOG_ERROR, "aditd", "%s", problems.texts[i]);
-	problems_free(&problems);
-	if (conf == NULL || !usable) {
+	if (host->stopping) {
+		problems_add(problems, NULL, 0, "aditd is stopping");
+		return false;
+	}
+	conf = conf_load(old->file, host->node_manifest, problems, &usable);
+	good = reload_good(host, conf, usable, problems);
+	for (size_t i = 0; i < problems->count; i++)
+		log_line(good ? ADIT_LOG_WARNING : ADIT_LOG_ERROR, "aditd", "%s",
+			 problems->texts[i]);
+	if (!good) {
 		log_line(ADIT_LOG_ERROR, "aditd",
 			 "the new configuration is not used; the old one "
 			 "stays in force");
 		conf_free(conf);
-		return;
-	}
-	if (!reload_same_place(old, conf)) {
-		log_line(ADIT_LOG_ERROR, "aditd",
-			 "state_dir, plugin_dir, run_dir and control_socket can't be changed while "
-			 "aditd runs: restart it; the old configuration stays in force");
-		conf_free(conf);
-		return;
+		return false;
 	}
 	host->conf = conf;
 	reload_level(host, conf->log_level);
 	log_line(ADIT_LOG_INFO, "aditd", "the configuration was read again");
 	supervisor_reconfigure(host, old);
 	conf_free(old);
+	return true;
 }

@@ -9,10 +9,12 @@
 #include <string.h>
 
 #include "host/address.h"
+#include "lib/bitcoin/address.h"
 #include "lib/util/buf.h"
 
 static const char *const schema_types[] = {
-    "string", "int", "float", "bool", "enum", "path", "duration", "listen", "connect",
+    "string",   "int",    "float",  "bool",    "enum",    "path",
+    "duration", "listen", "script", "address", "connect",
 };
 
 const char *schema_type_name(enum schema_type type)
@@ -216,8 +218,22 @@ static int32_t schema_addresses(const struct schema_key *key, const char *text, 
 	return ADIT_OK;
 }
 
-static int32_t schema_convert(const struct schema_key *key, const char *text, const char *base,
-			      struct buf *out, struct error *e)
+/* Where money goes: an address or a descriptor of PLACE's network. */
+static int32_t schema_payee(const struct schema_key *key, const char *text,
+			    const struct schema_place *place, struct buf *out, struct error *e)
+{
+	enum bitcoin_network network;
+	struct script script;
+	int32_t error = schema_string(key, text, out, e);
+
+	if (error != ADIT_OK || place->network == NULL || !network_parse(place->network, &network))
+		return error;
+	return key->type == SCHEMA_ADDRESS ? address_to_script(text, network, &script, e)
+					   : descriptor_to_script(text, network, &script, e);
+}
+
+static int32_t schema_convert(const struct schema_key *key, const char *text,
+			      const struct schema_place *place, struct buf *out, struct error *e)
 {
 	bool flag;
 
@@ -243,20 +259,23 @@ static int32_t schema_convert(const struct schema_key *key, const char *text, co
 		(void)buf_printf(out, "%s", text);
 		return ADIT_OK;
 	case SCHEMA_PATH:
-		schema_path(text, base, out);
+		schema_path(text, place->base, out);
 		return ADIT_OK;
 	case SCHEMA_LISTEN:
 	case SCHEMA_CONNECT:
-		return schema_addresses(key, text, base, out, e);
+		return schema_addresses(key, text, place->base, out, e);
+	case SCHEMA_SCRIPT:
+	case SCHEMA_ADDRESS:
+		return schema_payee(key, text, place, out, e);
 	}
 	return error_set(e, ADIT_E_INTERNAL, "no such type");
 }
 
-int32_t schema_value(const struct schema_key *key, const char *text, const char *base, char **out,
-		     struct error *e)
+int32_t schema_value(const struct schema_key *key, const char *text,
+		     const struct schema_place *place, char **out, struct error *e)
 {
 	struct buf value = {.limit = 65536};
-	int32_t error = schema_convert(key, text, base, &value, e);
+	int32_t error = schema_convert(key, text, place, &value, e);
 
 	if (error == ADIT_OK && !buf_append_u8(&value, 0))
 		error = error_set(e, ADIT_E_NO_MEMORY, "out of memory");
@@ -314,6 +333,10 @@ static void schema_key_free(struct schema_key *key)
 
 static int32_t schema_set_type(struct schema_key *key, const char *name, struct error *e)
 {
+	if (strncmp(name, "secret ", 7) == 0) {
+		key->secret = true;
+		name += 7 + strspn(name + 7, " ");
+	}
 	for (size_t i = 0; i < sizeof(schema_types) / sizeof(schema_types[0]); i++) {
 		if (strcmp(schema_types[i], name) == 0) {
 			key->type = (enum schema_type)i;
@@ -322,13 +345,14 @@ static int32_t schema_set_type(struct schema_key *key, const char *name, struct 
 	}
 	return error_set(e, ADIT_E_INVALID_ARGUMENT,
 			 "`%.60s` is no type; expected string, int, float, bool, enum, path, "
-			 "duration, listen or connect",
+			 "duration, listen, script, address or connect",
 			 name);
 }
 
 /* Understands the columns default and range, which stand in KEY as written. */
 static int32_t schema_key_finish(struct schema_key *key, struct error *e)
 {
+	static const struct schema_place nowhere = {"/", NULL};
 	char *value;
 	int32_t error;
 
@@ -345,7 +369,7 @@ static int32_t schema_key_finish(struct schema_key *key, struct error *e)
 		key->fallback = NULL;
 		return ADIT_OK;
 	}
-	error = schema_value(key, key->fallback, "/", &value, e);
+	error = schema_value(key, key->fallback, &nowhere, &value, e);
 	if (error == ADIT_OK)
 		free(value);
 	return error;

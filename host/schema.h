@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * schema.h: the keys a configuration section may have, as a manifest's [config_schema] describes
- * them (key = type | default | range | help), and the check of a value against its key.
+ * them (key = type | default | range | help; `secret` may stand before the type), and the check of
+ * a value against its key.
  */
 #ifndef HOST_SCHEMA_H
 #define HOST_SCHEMA_H
@@ -21,6 +22,8 @@ enum schema_type {
 	SCHEMA_PATH,     /* becomes absolute */
 	SCHEMA_DURATION, /* 500ms 5s 2m 1h; becomes milliseconds */
 	SCHEMA_LISTEN,   /* comma list of HOST:PORT, [V6]:PORT, unix:PATH that the host opens */
+	SCHEMA_SCRIPT,   /* an address or a descriptor that stands for one script */
+	SCHEMA_ADDRESS,  /* an address of the network */
 	SCHEMA_CONNECT /* comma list of the same forms, NAME:PORT too, that the plugin connects to;
 			  anything may follow the address after a blank (a key) */
 };
@@ -28,6 +31,8 @@ enum schema_type {
 struct schema_key {
 	char *name;
 	enum schema_type type;
+	bool secret; /* "secret TYPE": the value is shown to nobody; of type path: what the file
+			holds */
 	bool required;
 	bool ranged;
 	int64_t least; /* int, duration (ms), string (bytes) */
@@ -53,11 +58,16 @@ void schema_free(struct schema *s);
 const struct schema_key *schema_find(const struct schema *s, const char *name);
 const char *schema_type_name(enum schema_type type);
 
-/* Checks TEXT and stores the form in which a plugin reads it in *OUT (owned by the caller).
- * Relative paths are taken from BASE, an absolute directory. On ADIT_E_INVALID_ARGUMENT E says what
- * was expected. */
-int32_t schema_value(const struct schema_key *key, const char *text, const char *base, char **out,
-		     struct error *e);
+/* What values are checked against besides their key. */
+struct schema_place {
+	const char *base;    /* relative paths are taken from this absolute directory */
+	const char *network; /* of addresses; NULL: they are not checked */
+};
+
+/* Checks TEXT and stores the form in which a plugin reads it in *OUT (owned by the caller). On
+ * ADIT_E_INVALID_ARGUMENT E says what was expected. */
+int32_t schema_value(const struct schema_key *key, const char *text,
+		     const struct schema_place *place, char **out, struct error *e);
 
 /* The word of WORDS (COUNT) that is nearest to WORD, NULL when none is near: for "did you mean". */
 const char *schema_nearest(const char *word, const char *const *words, size_t count);

@@ -297,8 +297,7 @@ static bool supervisor_drop_retired(struct host *host)
 	return dropped;
 }
 
-/* Marks the listeners that the present configuration wants, and closes the others. */
-static void supervisor_sweep_listeners(struct host *host)
+void supervisor_sweep_listeners(struct host *host)
 {
 	for (struct listener *l = host->listeners.first; l != NULL; l = l->next) {
 		l->used = false;

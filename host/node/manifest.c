@@ -28,7 +28,7 @@ const char adit_node_manifest[] =
     " ~/.bitcoin\n"
     "rpc_cookie_file = path | - | - | the cookie itself, when it lies elsewhere\n"
     "rpc_user = string | - | - | user for the RPC server, instead of the cookie\n"
-    "rpc_password = string | - | - | password of rpc_user\n"
+    "rpc_password = secret string | - | - | password of rpc_user\n"
     "rpc_timeout = duration | 30s | 1s..10m | how long the node may take for one answer\n"
     "tip_interval = duration | 2s | 100ms..1m | how often the tip is asked for, beside the long"
     " poll\n"

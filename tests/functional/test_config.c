@@ -137,6 +137,10 @@ static void copy_uncommented(const char *from, const char *to, bool uncomment)
 
 		if (strncmp(text + (*text == '#'), "payout", 6) == 0)
 			fputs("payout = " HARNESS_ADDRESS "\n", out);
+		else if (strncmp(text, "network = ", 10) == 0)
+			fputs("network = regtest\n", out); /* the address's */
+		else if (strncmp(text, "listen = ", 9) == 0 && strstr(text, ":3333") != NULL)
+			fprintf(out, "listen = 127.0.0.1:%u\n", harness.port);
 		else if (strncmp(text, "plugin_dir", 10) == 0)
 			fputs("plugin_dir = " ADIT_STAGE_PLUGINS "\n", out);
 		else if (strncmp(text, "rpc_password", 12) == 0)

@@ -2,14 +2,19 @@
 /* Configuration: INI files, schemas, manifests, the plan of processes. */
 #include "config.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
 #include <ftw.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <adit/plugin.h>
 #include <check.h>
 
 #include "host/conf.h"
@@ -147,6 +152,8 @@ END_TEST
 /* --- schema -------------------------------------------------------------------------------------
  */
 
+static const struct schema_place somewhere = {"/base", "regtest"};
+
 /* The value of TEXT under DEFINITION, or "! message". Static. */
 static const char *value_of(const char *definition, const char *text)
 {
@@ -157,7 +164,7 @@ static const char *value_of(const char *definition, const char *text)
 
 	if (schema_add(&s, "k", definition, 1, &e) != ADIT_OK) {
 		(void)snprintf(out, sizeof(out), "!! %s", e.text);
-	} else if (schema_value(&s.keys[0], text, "/base", &value, &e) != ADIT_OK) {
+	} else if (schema_value(&s.keys[0], text, &somewhere, &value, &e) != ADIT_OK) {
 		(void)snprintf(out, sizeof(out), "! %s", e.text);
 	} else {
 		(void)snprintf(out, sizeof(out), "%s", value);
@@ -187,6 +194,12 @@ START_TEST(test_schema_values)
 	    {"listen | - | - | h", "localhost:1, [::1]:2 ,unix:s",
 	     "127.0.0.1:1,[::1]:2,unix:/base/s"},
 	    {"listen | - | - | h", "*:3333", "0.0.0.0:3333"},
+	    /* BIP173: the P2WPKH example, under the prefix of regtest */
+	    {"script | - | - | h", "addr(bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080)",
+	     "addr(bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080)"},
+	    {"address | - | - | h", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
+	     "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"},
+	    {"secret  string | - | - | h", "x", "x"},
 	    {"connect | - | - | h", "unix:/a/b, pool.example:3333 KEY",
 	     "unix:/a/b,pool.example:3333 KEY"},
 	};
@@ -638,6 +651,313 @@ static TCase *make_case(const char *name, const TTest *const *tests, size_t coun
 	return c;
 }
 
+/* The setting KEY of INSTANCE. */
+static const struct conf_setting *setting(const struct conf *c, const char *instance,
+					  const char *key)
+{
+	const struct conf_role *role = conf_find(c, instance);
+
+	ck_assert_ptr_nonnull(role);
+	for (size_t i = 0; i < role->setting_count; i++) {
+		if (strcmp(role->settings[i].key, key) == 0)
+			return &role->settings[i];
+	}
+	ck_abort_msg("%s has no %s", instance, key);
+}
+
+static void check_origin(const struct conf_setting *s, enum conf_origin origin, const char *value,
+			 const char *text, const char *file, unsigned line)
+{
+	ck_assert_int_eq(s->origin, origin);
+	ck_assert_str_eq(s->value, value);
+	ck_assert_str_eq(s->text, text);
+	ck_assert_uint_eq(s->line, line);
+	if (file == NULL) {
+		ck_assert_ptr_null(s->file);
+		return;
+	}
+	ck_assert_ptr_nonnull(s->file);
+	ck_assert_str_eq(s->file + strlen(directory) + 1, file);
+}
+
+static void put_states(void)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/state", directory);
+	ck_assert(mkdir(path, 0700) == 0 || errno == EEXIST);
+}
+
+START_TEST(test_conf_origins)
+{
+	struct problems p;
+	bool usable;
+	struct conf *c;
+
+	put_main("[node]\n");
+	put_states();
+	put_plugin("a", "[config_schema]\nx = int | 1 | 0..9 | h\ny = duration | 2s | - | h\n"
+			"z = bool | yes | - | h\nw = secret string | - | - | h\n");
+	put("conf.d/a.conf", "[a]\ny = 3s\nx = 3\n[a@two]\n");
+	put("state/overrides.conf", "[a]\nx = 5\nw = hush\n[a@two]\nx = 6\n[host]\n"
+				    "log_level = trace\n");
+	c = load(&p, &usable);
+	ck_assert_msg(usable && p.count == 0, "%s", p.count > 0 ? p.texts[0] : "");
+	check_origin(setting(c, "a", "x"), CONF_OVERRIDE, "5", "5", "state/overrides.conf", 2);
+	check_origin(setting(c, "a", "y"), CONF_FILE, "3000", "3s", "conf.d/a.conf", 2);
+	check_origin(setting(c, "a", "z"), CONF_DEFAULT, "true", "yes", NULL, 0);
+	check_origin(setting(c, "a", "w"), CONF_OVERRIDE, "hush", "hush", "state/overrides.conf",
+		     3);
+	ck_assert(setting(c, "a", "w")->secret);
+	ck_assert(!setting(c, "a", "x")->secret);
+	check_origin(setting(c, "a@two", "x"), CONF_OVERRIDE, "6", "6", "state/overrides.conf", 5);
+	check_origin(setting(c, "a@two", "y"), CONF_DEFAULT, "2000", "2s", NULL, 0);
+	ck_assert_int_eq(c->log_level, ADIT_LOG_TRACE);
+	conf_free(c);
+}
+END_TEST
+
+START_TEST(test_conf_override_problems)
+{
+	struct problems p;
+	bool usable;
+	struct conf *c;
+
+	put_main("");
+	put_states();
+	put_plugin("a", "[config_schema]\nx = int | 1 | 0..9 | h\n");
+	put("conf.d/a.conf", "[a]\n");
+	put("state/overrides.conf", "[a]\nx = 99\nxx = 1\nenabled = no\n[gone]\ny = 1\n[host]\n"
+				    "state_dir = /elsewhere\n");
+	c = load(&p, &usable);
+	ck_assert(!usable);
+	ck_assert(has(&p, "overrides.conf:2: ", "x: expected 0..9, not 99"));
+	ck_assert(has(&p, "overrides.conf:3: ", "xx: unknown key in [a]; did you mean `x`?"));
+	ck_assert(has(&p, "overrides.conf:4: ", "enabled: can't be overridden"));
+	ck_assert(has(&p, "overrides.conf:5: warning: ", "[gone] is in no other file"));
+	ck_assert(has(&p, "overrides.conf:8: ", "state_dir: can't be overridden"));
+	ck_assert_uint_eq(p.count, 5);
+	ck_assert_uint_eq(p.warnings, 1);
+	problems_free(&p);
+	conf_free(c);
+}
+END_TEST
+
+/* A warning alone keeps nothing from starting. */
+START_TEST(test_conf_warning)
+{
+	struct problems p;
+	bool usable;
+	struct conf *c;
+
+	put_main("");
+	put_states();
+	put("state/overrides.conf", "[gone]\ny = 1\n");
+	c = load(&p, &usable);
+	ck_assert(usable);
+	ck_assert_uint_eq(p.count, 1);
+	ck_assert_uint_eq(problems_errors(&p), 0);
+	problems_free(&p);
+	conf_free(c);
+}
+END_TEST
+
+START_TEST(test_conf_override_write)
+{
+	struct problems p;
+	struct error e;
+	bool usable;
+	struct conf *c;
+	char path[160];
+	struct stat st;
+
+	put_main("");
+	put_states();
+	put_plugin("a", "[config_schema]\nx = int | 1 | 0..9 | h\ny = string | - | - | h\n");
+	put("conf.d/a.conf", "[a]\n");
+	c = load(&p, &usable);
+	ck_assert(usable);
+	ck_assert_int_eq(conf_override_check(c, "a", "x", "4", &e), ADIT_OK);
+	ck_assert_int_eq(conf_override_check(c, "a", "x", "10", &e), ADIT_E_INVALID_ARGUMENT);
+	ck_assert_str_eq(e.text, "x: expected 0..9, not 10");
+	ck_assert_int_eq(conf_override_check(c, "a", "z", "4", &e), ADIT_E_NOT_FOUND);
+	ck_assert_int_eq(conf_override_check(c, "b", "x", "4", &e), ADIT_E_NOT_FOUND);
+	ck_assert_str_eq(e.text, "there is no section [b]; did you mean `a`?");
+	ck_assert_int_eq(conf_override_check(c, "a", "enabled", "no", &e), ADIT_E_UNSUPPORTED);
+	ck_assert_int_eq(conf_override_check(c, "host", "run_dir", "/", &e), ADIT_E_UNSUPPORTED);
+	ck_assert_int_eq(conf_override_check(c, "a", "y", "1\n[b]", &e), ADIT_E_INVALID_ARGUMENT);
+	ck_assert_int_eq(conf_override_check(c, "a", "y", "1 ; 2", &e), ADIT_E_INVALID_ARGUMENT);
+	ck_assert_int_eq(conf_override_write(c, "a", "x", NULL, &e), ADIT_E_NOT_FOUND);
+	ck_assert_int_eq(conf_override_write(c, "a", "x", "4", &e), ADIT_OK);
+	conf_free(c);
+
+	(void)snprintf(path, sizeof(path), "%s/state/overrides.conf", directory);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 0777, 0600);
+	c = load(&p, &usable);
+	ck_assert_str_eq(conf_role_value(conf_find(c, "a"), "x"), "4");
+	ck_assert_int_eq(conf_override_write(c, "a", "y", "#1 [x]", &e), ADIT_OK);
+	conf_free(c);
+	c = load(&p, &usable);
+	ck_assert_str_eq(conf_role_value(conf_find(c, "a"), "x"), "4");
+	ck_assert_str_eq(conf_role_value(conf_find(c, "a"), "y"), "#1 [x]");
+	ck_assert_int_eq(conf_override_write(c, "a", "x", NULL, &e), ADIT_OK);
+	ck_assert_int_eq(conf_override_restore(c, &e), ADIT_OK);
+	conf_free(c);
+	c = load(&p, &usable);
+	ck_assert_str_eq(conf_role_value(conf_find(c, "a"), "x"), "4");
+	ck_assert_int_eq(conf_override_write(c, "a", NULL, NULL, &e), ADIT_OK);
+	conf_free(c);
+	c = load(&p, &usable);
+	ck_assert_uint_eq(c->overridden_count, 0);
+	conf_free(c);
+}
+END_TEST
+
+START_TEST(test_conf_includes)
+{
+	struct problems p;
+	bool usable;
+	struct conf *c;
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/more", directory);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	put_main("include = node.inc\ninclude = more/*.conf\ninclude = none/*\n");
+	put_plugin("a", "[config_schema]\nx = int | 1 | 0..9 | h\n");
+	put("node.inc", "[node]\nnetwork = main\n");
+	put("more/1.conf", "[a]\nx = 2\n");
+	put("more/2.conf", "[a@b]\nx = 3\n");
+	put("conf.d/1.conf", "[a@c]\nx = 4\n");
+	c = load(&p, &usable);
+	ck_assert_msg(usable && p.count == 0, "%s", p.count > 0 ? p.texts[0] : "");
+	ck_assert_str_eq(c->network, "main");
+	check_origin(setting(c, "a", "x"), CONF_FILE, "2", "2", "more/1.conf", 2);
+	check_origin(setting(c, "a@b", "x"), CONF_FILE, "3", "3", "more/2.conf", 2);
+	check_origin(setting(c, "a@c", "x"), CONF_FILE, "4", "4", "conf.d/1.conf", 2);
+	conf_free(c);
+
+	put("conf.d/1.conf", "[a]\n");
+	put("node.inc", "[host]\nlog_level = info\n");
+	put_main("include = node.inc\ninclude = gone.conf\ninclude = more/*.conf\ninclud = x\n");
+	c = load(&p, &usable);
+	ck_assert(!usable);
+	ck_assert(has(&p, "node.inc:1: ", "[host] belongs into"));
+	ck_assert(has(&p, "gone.conf: ", "No such file or directory"));
+	ck_assert(has(&p, "conf.d/1.conf:1: ", "more/1.conf:1, too"));
+	ck_assert(
+	    has(&p, "adit.conf:8: ", "includ: unknown key in [host]; did you mean `include`?"));
+	problems_free(&p);
+	conf_free(c);
+}
+END_TEST
+
+/* A reward that would be paid on another network. */
+START_TEST(test_conf_network)
+{
+	struct problems p;
+	bool usable;
+	struct conf *c;
+
+	put_main("[node]\nnetwork = main\n");
+	put_plugin("a", "[config_schema]\npay = script | required | - | h\n");
+	put("conf.d/a.conf", "[a]\npay = bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080\n");
+	c = load(&p, &usable);
+	ck_assert(!usable);
+	ck_assert(has(&p, "a.conf:2: pay: ", "regtest"));
+	problems_free(&p);
+	conf_free(c);
+}
+END_TEST
+
+/* --- what the machine says --- */
+
+static void probe(struct problems *p)
+{
+	bool usable;
+	struct conf *c = load(p, &usable);
+
+	ck_assert_msg(usable, "%s", p->count > 0 ? p->texts[0] : "");
+	conf_probe(c, p);
+	conf_free(c);
+}
+
+START_TEST(test_probe_keys)
+{
+	struct problems p;
+	char path[128];
+
+	put_main("[node]\nnetwork = main\n");
+	put_states();
+	put_plugin("a", "[config_schema]\npay = script | - | - | h\nkey = secret path | - | - | h\n"
+			"trust = string | - | - | h\n");
+	/* BIP173: the P2WPKH example, of the public key whose secret is 1 */
+	put("conf.d/a.conf", "[a]\nkey = my.key\npay = bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4\n"
+			     "trust = 9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72\n");
+	put("state/my.key", "mkDLTBBRxdBv998612qipDYoTK3YUrqLe8uWw7gu3iXbSrn2n\n");
+	(void)snprintf(path, sizeof(path), "%s/state/my.key", directory);
+	ck_assert_int_eq(chmod(path, 0644), 0);
+	probe(&p);
+	ck_assert(has(&p, "a.conf:2: key: ", "is open to other users (mode 644)"));
+	ck_assert(has(&p, "a.conf:2: key: ", "test key"));
+	ck_assert(has(&p, "a.conf:3: pay: ", "everybody knows"));
+	ck_assert(has(&p, "a.conf:4: trust: ", "test key"));
+	ck_assert_uint_eq(problems_errors(&p), 4);
+	problems_free(&p);
+
+	/* on another network that is what such keys are for */
+	put_main("[node]\nnetwork = regtest\n");
+	put("conf.d/a.conf", "[a]\nkey = my.key\n"
+			     "trust = 9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72\n");
+	ck_assert_int_eq(chmod(path, 0600), 0);
+	probe(&p);
+	ck_assert_uint_eq(p.count, 0);
+	problems_free(&p);
+}
+END_TEST
+
+START_TEST(test_probe_places)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t size = sizeof(address);
+	struct problems p;
+	char text[200];
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, size), 0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+	put_main("");
+	put_states();
+	put("state/file", "x");
+	put_plugin("a", "[config_schema]\nlisten = listen | - | - | h\nup = connect | - | - | h\n");
+	put("conf.d/a.conf",
+	    "[a]\nlisten = 127.0.0.1:%u\n[a@b]\nlisten = unix:gone/x.sock\n[a@c]\nlisten = "
+	    "unix:file\n"
+	    "[a@d]\nup = unix:gone/y.sock KEY\n",
+	    ntohs(address.sin_port));
+	probe(&p);
+	(void)snprintf(text, sizeof(text), "listen: 127.0.0.1:%u is in use by another program",
+		       ntohs(address.sin_port));
+	ck_assert(has(&p, "a.conf:2: ", text));
+	ck_assert(has(&p, "a.conf:4: listen: ", "gone: No such file or directory"));
+	ck_assert(has(&p, "a.conf:6: listen: ", "a file that is no socket is in the way"));
+	ck_assert(has(&p, "a.conf:8: warning: up: ", "gone: No such file or directory"));
+	ck_assert_uint_eq(problems_errors(&p), 3);
+	problems_free(&p);
+	(void)close(fd);
+	put("conf.d/a.conf", "[a]\nlisten = 127.0.0.1:%u\n", ntohs(address.sin_port));
+	probe(&p);
+	ck_assert_uint_eq(p.count, 0);
+	put("adit.conf",
+	    "[host]\nstate_dir = conf.d/a.conf/x\nrun_dir = run\nplugin_dir = plugins\n");
+	probe(&p);
+	ck_assert(has(&p, "adit.conf:2: state_dir: ", "Not a directory"));
+	problems_free(&p);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const parts[] = {
@@ -647,9 +967,13 @@ int main(void)
 	    test_schema_nearest,  test_manifest,           test_manifest_problems,
 	    test_versions,
 	};
-	const TTest *const whole[] = {test_conf_good,    test_conf_errors_collected,
-				      test_conf_soft,    test_conf_conflicts,
-				      test_conf_missing, test_conf_change};
+	const TTest *const whole[] = {test_conf_good,     test_conf_errors_collected,
+				      test_conf_soft,     test_conf_conflicts,
+				      test_conf_missing,  test_conf_change,
+				      test_conf_origins,  test_conf_override_problems,
+				      test_conf_warning,  test_conf_override_write,
+				      test_conf_includes, test_conf_network,
+				      test_probe_keys,    test_probe_places};
 	Suite *suite = suite_create("host-conf");
 	TCase *c = make_case("whole", whole, sizeof(whole) / sizeof(whole[0]));
 	SRunner *runner;
