@@ -32,6 +32,13 @@ struct backend {
 		       struct service_request *request);
 	void (*get_block)(void *self, const uint8_t hash[32], struct service_request *request);
 	void (*get_block_by_height)(void *self, uint32_t height, struct service_request *request);
+	/* The following only where the chain is ours; NULL elsewhere. */
+	/* Replaces the last DEPTH blocks, at least one, by a branch of its own. */
+	void (*reorganise)(void *self, uint32_t depth, struct service_request *request);
+	/* Lets COUNT synthetic transactions arrive. */
+	void (*add_transactions)(void *self, uint32_t count, struct service_request *request);
+	/* The ends of all branches. */
+	void (*get_chain_tips)(void *self, struct service_request *request);
 };
 
 extern const struct backend backend_embedded;

@@ -24,6 +24,7 @@
 
 struct check {
 	const struct chain *chain;
+	const char *place;
 	uint32_t now;
 	struct block_header header;
 	struct tx *txs;
@@ -231,16 +232,6 @@ static const char *check_alone(struct check *k)
 /* --- what depends on the blocks before (ContextualCheckBlock) -----------------------------------
  */
 
-static const char *check_parent(struct check *k)
-{
-	if (chain_find(k->chain, k->out->hash) >= 0)
-		return "duplicate";
-	if (memcmp(k->header.prev_hash, chain_tip(k->chain)->hash, 32) == 0)
-		return NULL;
-	return chain_find(k->chain, k->header.prev_hash) >= 0 ? "inconclusive-not-best-prevblk"
-							      : "prev-blk-not-found";
-}
-
 static const char *check_header(struct check *k)
 {
 	if (k->now != 0 && k->header.nbits != chain_next_nbits(k->chain))
@@ -338,7 +329,7 @@ static const char *check_witness(struct check *k)
 
 static const char *check_in_context(struct check *k)
 {
-	const char *reason = check_parent(k);
+	const char *reason = k->place;
 
 	if (reason == NULL)
 		reason = check_header(k);
@@ -410,9 +401,9 @@ static int32_t check_spending(struct check *k)
 }
 
 int32_t block_check(const struct chain *c, const uint8_t *block, size_t size, uint32_t now,
-		    struct block_verdict *out)
+		    const char *place, struct block_verdict *out)
 {
-	struct check k = {.chain = c, .now = now, .out = out};
+	struct check k = {.chain = c, .place = place, .now = now, .out = out};
 	int32_t result;
 
 	memset(out, 0, sizeof(*out));

@@ -29,11 +29,13 @@ struct block_verdict {
 	size_t count;
 };
 
-/* Checks BLOCK as the successor of C's tip. NOW: the clock, or 0 for a block from the store, which
+/* Checks BLOCK as the successor of C's tip. PLACE: why it can't be that ("duplicate",
+ * "prev-blk-not-found" ...), which is said when nothing is wrong with the block alone; NULL when it
+ * can. NOW: the clock, or 0 for a block from the store, which
  * is then also allowed to have another difficulty than configured. Returns ADIT_OK with a verdict
  * to be released, or ADIT_E_NO_MEMORY. */
 int32_t block_check(const struct chain *c, const uint8_t *block, size_t size, uint32_t now,
-		    struct block_verdict *out);
+		    const char *place, struct block_verdict *out);
 void block_verdict_free(struct block_verdict *v);
 
 #endif

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/node/retarget.h"
 #include "lib/bitcoin/sha256.h"
+#include "lib/bitcoin/target.h"
 
 #define MEDIAN_SPAN 11
 #define HALVING_INTERVAL 210000
@@ -35,44 +37,54 @@ const uint8_t chain_genesis[] =
     "\x5f\xac\x00\x00\x00\x00";
 const size_t chain_genesis_size = sizeof(chain_genesis) - 1;
 
-bool chain_init(struct chain *c, uint32_t nbits)
+bool chain_init(struct chain *c, uint32_t nbits, uint32_t interval_ms)
 {
 	struct chain_block genesis = {.size = (uint32_t)chain_genesis_size};
 	struct block_header header;
 
 	memset(c, 0, sizeof(*c));
 	c->nbits = nbits;
+	c->interval_ms = interval_ms;
 	block_header_read(chain_genesis, &header);
 	sha256d_header(chain_genesis, genesis.hash);
 	genesis.time = header.time;
 	genesis.nbits = header.nbits;
-	return chain_add(c, &genesis);
+	if (chain_add(c, &genesis) == NULL)
+		return false;
+	chain_settle(c);
+	return true;
+}
+
+static void block_free(struct chain_block *block)
+{
+	free(block->numbers);
+	free(block);
 }
 
 void chain_free(struct chain *c)
 {
+	for (size_t i = 0; i < CHAIN_BUCKETS; i++) {
+		while (c->buckets[i] != NULL) {
+			struct chain_block *block = c->buckets[i];
+
+			c->buckets[i] = block->next;
+			block_free(block);
+		}
+	}
 	free(c->blocks);
+	free(c->recent);
 	traffic_set_free(&c->confirmed);
 	memset(c, 0, sizeof(*c));
 }
 
-const struct chain_block *chain_tip(const struct chain *c)
+struct chain_block *chain_tip(const struct chain *c)
 {
-	return &c->blocks[c->count - 1];
+	return c->blocks[c->count - 1];
 }
 
 uint32_t chain_height(const struct chain *c)
 {
 	return (uint32_t)(c->count - 1);
-}
-
-/* Newest first: that is what people and pools ask about. */
-int64_t chain_find(const struct chain *c, const uint8_t hash[32])
-{
-	for (size_t i = c->count; i > 0; i--)
-		if (memcmp(c->blocks[i - 1].hash, hash, 32) == 0)
-			return (int64_t)i - 1;
-	return -1;
 }
 
 static int compare_times(const void *a, const void *b)
@@ -85,20 +97,32 @@ static int compare_times(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-uint32_t chain_median_time(const struct chain *c)
+uint32_t chain_median_time_at(const struct chain *c, uint32_t height)
 {
 	uint32_t times[MEDIAN_SPAN];
-	size_t n = c->count < MEDIAN_SPAN ? c->count : MEDIAN_SPAN;
+	size_t n = height + 1 < MEDIAN_SPAN ? height + 1 : MEDIAN_SPAN;
 
 	for (size_t i = 0; i < n; i++)
-		times[i] = c->blocks[c->count - 1 - i].time;
+		times[i] = c->blocks[height - i]->time;
 	qsort(times, n, sizeof(times[0]), compare_times);
 	return times[n / 2];
 }
 
+uint32_t chain_median_time(const struct chain *c)
+{
+	return chain_median_time_at(c, chain_height(c));
+}
+
 uint32_t chain_next_nbits(const struct chain *c)
 {
-	return c->nbits;
+	const struct chain_block *tip = chain_tip(c);
+
+	/* The genesis block is of 2011: nothing can be learned from how long the first one took. */
+	if (c->interval_ms == 0 || tip->height == 0)
+		return c->nbits;
+	if (tip->height == 1)
+		return tip->nbits;
+	return retarget_next(tip->nbits, (int64_t)tip->time - tip->parent->time, c->interval_ms);
 }
 
 uint64_t chain_subsidy(uint32_t height)
@@ -108,17 +132,201 @@ uint64_t chain_subsidy(uint32_t height)
 	return halvings >= 64 ? 0 : (50 * COIN) >> halvings;
 }
 
-bool chain_add(struct chain *c, const struct chain_block *block)
-{
-	if (c->count == c->capacity) {
-		size_t larger = c->capacity > 0 ? c->capacity * 2 : 1024;
-		struct chain_block *blocks = reallocarray(c->blocks, larger, sizeof(*blocks));
+/* --- the tree -----------------------------------------------------------------------------------
+ */
 
-		if (blocks == NULL)
-			return false;
-		c->blocks = blocks;
-		c->capacity = larger;
-	}
-	c->blocks[c->count++] = *block;
+/* The first bytes of a hash, the last ones in display, are as good as random; zeros are at its
+ * other end. */
+static size_t bucket_of(const uint8_t hash[32])
+{
+	return ((size_t)hash[0] | (size_t)hash[1] << 8) % CHAIN_BUCKETS;
+}
+
+struct chain_block *chain_find(const struct chain *c, const uint8_t hash[32])
+{
+	struct chain_block *block = c->buckets[bucket_of(hash)];
+
+	while (block != NULL && memcmp(block->hash, hash, 32) != 0)
+		block = block->next;
+	return block;
+}
+
+bool chain_is_active(const struct chain *c, const struct chain_block *block)
+{
+	return block->height < c->count && c->blocks[block->height] == block;
+}
+
+struct chain_block *chain_fork(const struct chain *c, struct chain_block *block)
+{
+	while (!chain_is_active(c, block))
+		block = block->parent;
+	return block;
+}
+
+size_t chain_side_count(const struct chain *c)
+{
+	return c->recent_count - (chain_height(c) - c->settled);
+}
+
+uint64_t chain_work(const struct chain_block *fork, const struct chain_block *block)
+{
+	uint64_t sum = 0;
+
+	for (; block != fork; block = block->parent)
+		sum += block->work;
+	return sum;
+}
+
+static uint64_t work_of(uint32_t nbits)
+{
+	uint8_t target[32];
+	double work = target_from_nbits(nbits, target) ? target_work(target) : 0;
+
+	return work < (double)CHAIN_MAX_WORK ? (uint64_t)work : CHAIN_MAX_WORK;
+}
+
+/* Room for one more pointer in LIST. */
+static bool list_grow(struct chain_block ***list, size_t count, size_t *capacity)
+{
+	size_t larger = *capacity > 0 ? *capacity * 2 : 1024;
+	struct chain_block **grown;
+
+	if (count < *capacity)
+		return true;
+	grown = reallocarray(*list, larger, sizeof(struct chain_block *));
+	if (grown == NULL)
+		return false;
+	*list = grown;
+	*capacity = larger;
 	return true;
+}
+
+/* The tip leaves the active branch. */
+static void pop(struct chain *c)
+{
+	const struct chain_block *block = c->blocks[--c->count];
+
+	for (size_t i = 0; i < block->numbers_count; i++)
+		traffic_set_remove(&c->confirmed, block->numbers[i]);
+}
+
+/* BLOCK, a child of the tip, becomes the tip. */
+static bool push(struct chain *c, struct chain_block *block)
+{
+	if (!list_grow(&c->blocks, c->count, &c->capacity))
+		return false;
+	for (size_t i = 0; i < block->numbers_count; i++) {
+		if (traffic_set_add(&c->confirmed, block->numbers[i]))
+			continue;
+		while (i > 0)
+			traffic_set_remove(&c->confirmed, block->numbers[--i]);
+		return false;
+	}
+	c->blocks[c->count++] = block;
+	return true;
+}
+
+struct chain_block *chain_add(struct chain *c, const struct chain_block *facts)
+{
+	struct chain_block *block = malloc(sizeof(*block));
+	struct chain_block **bucket = &c->buckets[bucket_of(facts->hash)];
+
+	if (block == NULL)
+		return NULL;
+	*block = *facts;
+	block->parent = c->count > 0 ? chain_tip(c) : NULL;
+	block->height = (uint32_t)c->count;
+	block->work = work_of(facts->nbits);
+	if (!list_grow(&c->recent, c->recent_count, &c->recent_capacity) || !push(c, block)) {
+		free(block);
+		return NULL;
+	}
+	block->next = *bucket;
+	*bucket = block;
+	c->recent[c->recent_count++] = block;
+	return block;
+}
+
+static void unlink_block(struct chain *c, struct chain_block *block)
+{
+	struct chain_block **at = &c->buckets[bucket_of(block->hash)];
+
+	while (*at != block)
+		at = &(*at)->next;
+	*at = block->next;
+	block_free(block);
+}
+
+void chain_undo(struct chain *c)
+{
+	struct chain_block *block = chain_tip(c);
+
+	pop(c);
+	c->recent_count--;
+	unlink_block(c, block);
+}
+
+/* Makes FORK the tip, then what leads from it to BLOCK, lowest first. */
+static bool walk(struct chain *c, const struct chain_block *fork, struct chain_block *block)
+{
+	size_t steps = block->height - fork->height;
+
+	while (chain_tip(c) != fork)
+		pop(c);
+	for (; steps > 0; steps--) {
+		struct chain_block *next = block;
+
+		for (size_t i = 1; i < steps; i++)
+			next = next->parent;
+		if (!push(c, next))
+			return false;
+	}
+	return true;
+}
+
+bool chain_switch(struct chain *c, struct chain_block *block)
+{
+	struct chain_block *fork = chain_fork(c, block);
+	struct chain_block *before = chain_tip(c);
+
+	if (walk(c, fork, block))
+		return true;
+	(void)walk(c, fork, before);
+	return false;
+}
+
+/* A parent arrives before its children, so what it is has been seen when they are looked at. */
+static void mark_dead(struct chain *c)
+{
+	for (size_t i = 0; i < c->recent_count; i++) {
+		struct chain_block *block = c->recent[i];
+		const struct chain_block *parent = block->parent;
+
+		block->dead =
+		    parent != NULL && !chain_is_active(c, block) &&
+		    (parent->dead || (chain_is_active(c, parent) && parent->height < c->settled));
+	}
+}
+
+void chain_settle(struct chain *c)
+{
+	size_t kept = 0;
+
+	if (chain_height(c) > c->settled + CHAIN_MAX_REORG)
+		c->settled = chain_height(c) - CHAIN_MAX_REORG;
+	mark_dead(c);
+	for (size_t i = 0; i < c->recent_count; i++) {
+		struct chain_block *block = c->recent[i];
+
+		if (block->dead) {
+			unlink_block(c, block);
+		} else if (chain_is_active(c, block) && block->height <= c->settled) {
+			free(block->numbers);
+			block->numbers = NULL;
+			block->numbers_count = 0;
+		} else {
+			c->recent[kept++] = block;
+		}
+	}
+	c->recent_count = kept;
 }

@@ -5,14 +5,14 @@
  */
 #include "config.h"
 
+#include "host/node/embedded.h"
+
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/node/block_check.h"
-#include "host/node/chain_store.h"
-#include "host/node/mempool.h"
-#include "host/node/service.h"
+#include "host/node/retarget.h"
 #include "lib/bitcoin/target.h"
 #include "lib/util/clock.h"
 #include "lib/util/hex.h"
@@ -20,15 +20,7 @@
 #define FIRST_TRANSACTIONS 12 /* in the mempool at start, so that the first template has some */
 #define LOAD_SLICE_MS 50      /* how long loading may keep the loop from other work */
 
-struct embedded {
-	struct service *service;
-	struct chain chain;
-	struct chain_store store;
-	struct mempool mempool;
-	uint32_t tx_interval_ms;
-	uint32_t template_interval_ms;
-	bool mempool_changed;
-};
+#define MAX_TIPS 100 /* branches that one answer lists */
 
 static void embedded_free(struct embedded *b)
 {
@@ -58,12 +50,27 @@ static int32_t parse_nbits(struct service *s, uint32_t *nbits, struct error *e)
 			 text);
 }
 
+/* Block times are whole seconds: a shorter interval could not be seen. */
+static int32_t parse_interval(struct service *s, uint32_t *interval_ms, struct error *e)
+{
+	int64_t ms = service_config_int(s, "embedded_block_interval", 0);
+
+	if (ms != 0 && (ms < 1000 || ms > RETARGET_MAX_MS))
+		return error_set(e, ADIT_E_CONFIG,
+				 "embedded_block_interval: expected 0, or 1s to 1h, got %lldms",
+				 (long long)ms);
+	*interval_ms = (uint32_t)ms;
+	return ADIT_OK;
+}
+
 static int32_t embedded_open(struct service *s, void **self, struct error *e)
 {
 	struct embedded *b;
 	uint32_t nbits = 0;
 	int32_t result = parse_nbits(s, &nbits, e);
 
+	if (result == ADIT_OK)
+		result = parse_interval(s, &s->block_interval_ms, e);
 	if (result != ADIT_OK)
 		return result;
 	if (strcmp(s->network, "regtest") != 0)
@@ -78,7 +85,7 @@ static int32_t embedded_open(struct service *s, void **self, struct error *e)
 	b->store.fd = -1;
 	b->tx_interval_ms = (uint32_t)service_config_int(s, "embedded_tx_interval", 700);
 	b->template_interval_ms = (uint32_t)service_config_int(s, "template_interval", 15000);
-	if (!chain_init(&b->chain, nbits) ||
+	if (!chain_init(&b->chain, nbits, s->block_interval_ms) ||
 	    !mempool_init(&b->mempool, (size_t)service_config_int(s, "embedded_mempool", 500))) {
 		embedded_free(b);
 		return error_set(e, ADIT_E_NO_MEMORY, "out of memory");
@@ -91,15 +98,16 @@ static int32_t embedded_open(struct service *s, void **self, struct error *e)
 /* --- at work ------------------------------------------------------------------------------------
  */
 
-static void tip_of(const struct chain *c, struct service_tip *tip)
+/* The block of the active branch at HEIGHT. */
+static void tip_at(const struct chain *c, uint32_t height, struct service_tip *tip)
 {
-	const struct chain_block *block = chain_tip(c);
+	const struct chain_block *block = c->blocks[height];
 
 	memcpy(tip->hash, block->hash, 32);
-	tip->height = chain_height(c);
+	tip->height = height;
 	tip->nbits = block->nbits;
 	tip->time = block->time;
-	tip->median_time = chain_median_time(c);
+	tip->median_time = chain_median_time_at(c, height);
 }
 
 static void refresh_template(struct embedded *b)
@@ -131,7 +139,7 @@ static void on_template_timer(void *user)
 		refresh_template(b);
 }
 
-static int32_t timer(struct embedded *b, uint32_t delay, uint32_t repeat, adit_timer_fn fn)
+int32_t embedded_timer(struct embedded *b, uint32_t delay, uint32_t repeat, adit_timer_fn fn)
 {
 	const struct service *s = b->service;
 
@@ -144,37 +152,46 @@ static void go_to_work(struct embedded *b)
 	struct service_tip tip;
 	int32_t result = ADIT_OK;
 
-	tip_of(&b->chain, &tip);
+	tip_at(&b->chain, chain_height(&b->chain), &tip);
 	service_set_tip(b->service, &tip);
 	service_set_state(b->service, SERVICE_READY, "its coins are worthless");
 	for (int i = 0; b->tx_interval_ms > 0 && i < FIRST_TRANSACTIONS; i++)
 		(void)mempool_grow(&b->mempool, &b->chain);
 	refresh_template(b);
 	if (b->tx_interval_ms > 0) {
-		result = timer(b, b->tx_interval_ms, b->tx_interval_ms, on_tx_timer);
+		result = embedded_timer(b, b->tx_interval_ms, b->tx_interval_ms, on_tx_timer);
 		if (result == ADIT_OK)
-			result = timer(b, b->template_interval_ms, b->template_interval_ms,
-				       on_template_timer);
+			result = embedded_timer(b, b->template_interval_ms, b->template_interval_ms,
+						on_template_timer);
 	}
 	if (result != ADIT_OK)
 		service_log(b->service, ADIT_LOG_ERROR, "no timer for synthetic transactions: %s",
 			    adit_error_name(result));
 }
 
-/* Takes over a checked block that is at OFFSET in the store. */
-static int32_t connect_block(struct embedded *b, const struct block_verdict *v, size_t size,
-			     uint64_t offset)
+/* Newest first; what was in them waits for a block again. */
+static void announce_disconnected(struct embedded *b, const struct acceptance *a)
 {
-	struct chain_block block = {
-	    .time = v->time, .nbits = v->nbits, .offset = offset, .size = (uint32_t)size};
+	for (const struct chain_block *block = a->before; block != a->fork; block = block->parent) {
+		service_block_disconnected(b->service, block->hash, block->height);
+		mempool_return(&b->mempool, &b->chain, block->numbers, block->numbers_count);
+	}
+}
 
-	memcpy(block.hash, v->hash, 32);
-	if (!chain_add(&b->chain, &block))
-		return ADIT_E_NO_MEMORY;
-	for (size_t i = 0; i < v->count; i++)
-		if (!traffic_set_add(&b->chain.confirmed, v->numbers[i]))
-			return ADIT_E_NO_MEMORY;
-	return ADIT_OK;
+void embedded_announce(struct embedded *b, const struct acceptance *a)
+{
+	struct service_tip tip;
+
+	announce_disconnected(b, a);
+	for (uint32_t h = a->fork->height + 1; h <= chain_height(&b->chain); h++) {
+		tip_at(&b->chain, h, &tip);
+		service_block_connected(b->service, &tip);
+	}
+	if (a->before != a->fork)
+		service_reorganised(b->service, a->before->hash, chain_tip(&b->chain)->hash);
+	chain_settle(&b->chain);
+	mempool_forget_confirmed(&b->mempool, &b->chain);
+	refresh_template(b);
 }
 
 /* --- loading ------------------------------------------------------------------------------------
@@ -192,10 +209,10 @@ static int32_t drop_tail(struct embedded *b, const char *why, struct error *e)
 	return result;
 }
 
-/* One record. ADIT_E_NOT_FOUND at the end. */
+/* One record. ADIT_E_NOT_FOUND at the end. What was kept beside the active branch is valid, too. */
 static int32_t load_record(struct embedded *b, struct buf *block, struct error *e)
 {
-	struct block_verdict v;
+	struct acceptance a;
 	uint64_t offset;
 	int32_t result = chain_store_next(&b->store, block, &offset, e);
 
@@ -203,15 +220,14 @@ static int32_t load_record(struct embedded *b, struct buf *block, struct error *
 		return drop_tail(b, e->text, e);
 	if (result != ADIT_OK)
 		return result;
-	result = block_check(&b->chain, block->data, block->size, 0, &v);
-	if (result == ADIT_OK && v.reason != NULL) {
-		result = drop_tail(b, v.reason, e);
-	} else if (result == ADIT_OK) {
-		result = connect_block(b, &v, block->size, offset);
-		chain_store_accept(&b->store, block->size);
-	}
-	block_verdict_free(&v);
-	return result;
+	result = block_accept_stored(&b->chain, offset, block->data, block->size, &a, e);
+	if (result != ADIT_OK)
+		return result;
+	if (a.reason != NULL && strcmp(a.reason, "inconclusive") != 0)
+		return drop_tail(b, a.reason, e);
+	chain_settle(&b->chain);
+	chain_store_accept(&b->store, block->size);
+	return ADIT_OK;
 }
 
 static void load_slice(void *user)
@@ -234,7 +250,7 @@ static void load_slice(void *user)
 	if (result == ADIT_OK) {
 		snprintf(detail, sizeof(detail), "loading block %u", chain_height(&b->chain));
 		service_set_state(b->service, SERVICE_STARTING, detail);
-		result = timer(b, 0, 0, load_slice);
+		result = embedded_timer(b, 0, 0, load_slice);
 	}
 	if (result != ADIT_OK)
 		service_set_state(b->service, SERVICE_FAILING,
@@ -253,97 +269,154 @@ static int32_t embedded_start(void *self, struct error *e)
 		    " trying out and for tests",
 		    b->store.path, b->chain.nbits);
 	service_set_state(b->service, SERVICE_STARTING, "loading the chain");
-	return timer(b, 0, 0, load_slice);
+	return embedded_timer(b, 0, 0, load_slice);
 }
 
 static void embedded_close(void *self)
 {
-	embedded_free(self);
+	struct embedded *b = self;
+
+	reorg_end(b, ADIT_E_CANCELLED, "the node service is stopping");
+	embedded_free(b);
 }
 
 /* --- requests -----------------------------------------------------------------------------------
  */
 
-static int32_t accept_block(struct embedded *b, const struct block_verdict *v, const uint8_t *block,
-			    size_t size, struct error *e)
-{
-	uint64_t offset;
-	int32_t result = chain_store_append(&b->store, block, size, &offset, e);
-	struct service_tip tip;
-
-	if (result != ADIT_OK)
-		return result;
-	if (connect_block(b, v, size, offset) != ADIT_OK) {
-		/* It is on disk: the next start finds it there. */
-		b->service->api->fail(b->service->host, "out of memory");
-		return ADIT_E_NO_MEMORY;
-	}
-	mempool_forget_confirmed(&b->mempool, &b->chain);
-	tip_of(&b->chain, &tip);
-	service_block_connected(b->service, &tip);
-	refresh_template(b);
-	return ADIT_OK;
-}
-
 static void embedded_submit(void *self, const uint8_t *block, size_t size,
 			    struct service_request *request)
 {
 	struct embedded *b = self;
+	struct acceptance a;
 	struct error e = {0};
-	struct block_verdict v;
 	int32_t result;
 
 	if (b->service->state != SERVICE_READY) {
 		service_failed(request, ADIT_E_UNAVAILABLE, "the chain is not loaded");
 		return;
 	}
-	result = block_check(&b->chain, block, size, clock_unix(), &v);
-	if (result == ADIT_OK && v.reason == NULL)
-		result = accept_block(b, &v, block, size, &e);
-	if (result != ADIT_OK)
-		service_failed(request, result, e.text[0] != '\0' ? e.text : "out of memory");
-	else if (v.reason != NULL && strcmp(v.reason, "duplicate") == 0)
-		service_submitted(request, NULL, true, (uint32_t)chain_find(&b->chain, v.hash));
-	else
-		service_submitted(request, v.reason, false, chain_height(&b->chain));
-	block_verdict_free(&v);
+	result = block_accept(&b->chain, &b->store, block, size, clock_unix(), &a, &e);
+	if (result != ADIT_OK) {
+		service_failed(request, result, e.text);
+	} else if (a.known != NULL && strcmp(a.reason, "duplicate") == 0) {
+		service_submitted(request, NULL, true, a.known->height);
+	} else {
+		if (a.reason == NULL)
+			embedded_announce(b, &a);
+		service_submitted(request, a.reason, false, chain_height(&b->chain));
+	}
 }
 
-static void embedded_get_block_by_height(void *self, uint32_t height,
-					 struct service_request *request)
+static void answer_block(struct embedded *b, const struct chain_block *block,
+			 struct service_request *request)
 {
-	struct embedded *b = self;
-	const struct chain_block *block;
+	bool active = chain_is_active(&b->chain, block);
 	struct error e = {0};
 	struct buf data = {0};
 	int32_t result = ADIT_OK;
 
-	if (height > chain_height(&b->chain)) {
-		service_failed(request, ADIT_E_NOT_FOUND, "the chain is not that high");
-		return;
-	}
-	block = &b->chain.blocks[height];
-	if (height == 0)
+	if (block->height == 0)
 		(void)buf_append(&data, chain_genesis, chain_genesis_size);
 	else
 		result = chain_store_read(&b->store, block->offset, block->size, &data, &e);
 	if (result != ADIT_OK)
 		service_failed(request, result, e.text);
 	else
-		service_block_found(request, block->hash, height,
-				    chain_height(&b->chain) - height + 1, data.data, data.size);
+		service_block_found(request, block->hash, block->height,
+				    active ? chain_height(&b->chain) - block->height + 1 : 0,
+				    data.data, data.size);
 	buf_free(&data);
+}
+
+static void embedded_get_block_by_height(void *self, uint32_t height,
+					 struct service_request *request)
+{
+	struct embedded *b = self;
+
+	if (height > chain_height(&b->chain))
+		service_failed(request, ADIT_E_NOT_FOUND, "the chain is not that high");
+	else
+		answer_block(b, b->chain.blocks[height], request);
 }
 
 static void embedded_get_block(void *self, const uint8_t hash[32], struct service_request *request)
 {
 	struct embedded *b = self;
-	int64_t height = chain_find(&b->chain, hash);
+	const struct chain_block *block = chain_find(&b->chain, hash);
 
-	if (height < 0)
+	if (block == NULL)
 		service_failed(request, ADIT_E_NOT_FOUND, "no block of that hash");
 	else
-		embedded_get_block_by_height(self, (uint32_t)height, request);
+		answer_block(b, block, request);
+}
+
+static void embedded_add_transactions(void *self, uint32_t count, struct service_request *request)
+{
+	struct embedded *b = self;
+	uint32_t added = 0;
+	char json[96];
+	int size;
+
+	while (added < count && mempool_grow(&b->mempool, &b->chain))
+		added++;
+	if (added > 0)
+		refresh_template(b);
+	size = snprintf(json, sizeof(json), "{\"added\":%u,\"mempool_tx\":%zu}", added,
+			b->mempool.count);
+	service_answer(request, json, (size_t)size);
+}
+
+/* --- branches -----------------------------------------------------------------------------------
+ */
+
+static bool has_child(const struct chain *c, const struct chain_block *block)
+{
+	for (size_t i = 0; i < c->recent_count; i++)
+		if (c->recent[i]->parent == block)
+			return true;
+	return false;
+}
+
+static void add_tip(const struct chain *c, struct chain_block *block, struct buf *out)
+{
+	char hash[65];
+
+	hex_encode_reversed(block->hash, 32, hash);
+	buf_printf(out, "%s{\"hash\":\"%s\",\"height\":%u,\"branch_length\":%u,\"status\":\"%s\"}",
+		   block == chain_tip(c) ? "" : ",", hash, block->height,
+		   block->height - chain_fork(c, block)->height,
+		   block == chain_tip(c) ? "active" : "valid-fork");
+}
+
+/* The active one, then the others, newest first. */
+static void embedded_get_chain_tips(void *self, struct service_request *request)
+{
+	struct embedded *b = self;
+	const struct chain *c = &b->chain;
+	struct buf json = {0};
+	size_t listed = 1;
+
+	buf_printf(&json, "{\"tips\":[");
+	add_tip(c, chain_tip(c), &json);
+	for (size_t i = c->recent_count; i > 0 && listed < MAX_TIPS; i--) {
+		struct chain_block *block = c->recent[i - 1];
+
+		if (chain_is_active(c, block) || has_child(c, block))
+			continue;
+		add_tip(c, block, &json);
+		listed++;
+	}
+	buf_printf(&json, "]}");
+	if (json.failed)
+		service_failed(request, ADIT_E_NO_MEMORY, "out of memory");
+	else
+		service_answer(request, (const char *)json.data, json.size);
+	buf_free(&json);
+}
+
+static void embedded_reorganise(void *self, uint32_t depth, struct service_request *request)
+{
+	reorg_begin(self, depth, request);
 }
 
 const struct backend backend_embedded = {
@@ -354,4 +427,7 @@ const struct backend backend_embedded = {
     .submit = embedded_submit,
     .get_block = embedded_get_block,
     .get_block_by_height = embedded_get_block_by_height,
+    .reorganise = embedded_reorganise,
+    .add_transactions = embedded_add_transactions,
+    .get_chain_tips = embedded_get_chain_tips,
 };

@@ -26,22 +26,89 @@ void mempool_free(struct mempool *m)
 	memset(m, 0, sizeof(*m));
 }
 
+/* Where NUMBER is in `txs` or belongs: they are in order. */
+static size_t lower_bound(const struct mempool *m, uint64_t number)
+{
+	size_t low = 0;
+	size_t high = m->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (m->txs[middle]->number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool has(const struct mempool *m, uint64_t number)
+{
+	size_t at = lower_bound(m, number);
+
+	return at < m->count && m->txs[at]->number == number;
+}
+
+/* Makes transaction NUMBER; there is room for it, and it is not there yet. */
+static bool insert(struct mempool *m, uint64_t number)
+{
+	size_t at = lower_bound(m, number);
+	struct traffic_tx *t = malloc(sizeof(*t));
+
+	if (t == NULL)
+		return false;
+	traffic_make(number, t);
+	memmove(m->txs + at + 1, m->txs + at, (m->count - at) * sizeof(struct traffic_tx *));
+	m->txs[at] = t;
+	m->count++;
+	return true;
+}
+
 bool mempool_grow(struct mempool *m, const struct chain *chain)
 {
-	struct traffic_tx *t;
-
 	if (m->count == m->limit)
 		return false;
 	if (m->next < chain->confirmed.floor)
 		m->next = chain->confirmed.floor;
-	while (traffic_set_has(&chain->confirmed, m->next))
+	while (traffic_set_has(&chain->confirmed, m->next) || has(m, m->next))
 		m->next++;
-	t = malloc(sizeof(*t));
-	if (t == NULL)
+	if (!insert(m, m->next))
 		return false;
-	traffic_make(m->next++, t);
-	m->txs[m->count++] = t;
+	m->next++;
 	return true;
+}
+
+/* NUMBER is to arrive once more. */
+static void postpone(struct mempool *m, uint64_t number)
+{
+	if (number < m->next)
+		m->next = number;
+}
+
+static void return_one(struct mempool *m, uint64_t number)
+{
+	if (m->count == m->limit) {
+		struct traffic_tx *last = m->count > 0 ? m->txs[m->count - 1] : NULL;
+
+		if (last == NULL || last->number < number) {
+			postpone(m, number);
+			return;
+		}
+		postpone(m, last->number);
+		free(last);
+		m->count--;
+	}
+	if (!insert(m, number))
+		postpone(m, number);
+}
+
+void mempool_return(struct mempool *m, const struct chain *chain, const uint64_t *numbers,
+		    size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!traffic_set_has(&chain->confirmed, numbers[i]) && !has(m, numbers[i]))
+			return_one(m, numbers[i]);
 }
 
 void mempool_forget_confirmed(struct mempool *m, const struct chain *chain)

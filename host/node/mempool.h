@@ -15,7 +15,7 @@ struct mempool {
 	struct traffic_tx **txs;
 	size_t count;
 	size_t limit;
-	uint64_t next; /* number of the next new one */
+	uint64_t next; /* numbers below are in the chain or in `txs`, or not wanted */
 };
 
 /* Empty, for at most LIMIT transactions. False without memory. */
@@ -23,6 +23,10 @@ bool mempool_init(struct mempool *m, size_t limit);
 void mempool_free(struct mempool *m);
 /* Lets one more transaction arrive that CHAIN does not have; false when it is full. */
 bool mempool_grow(struct mempool *m, const struct chain *chain);
+/* Takes back transactions of a block that left CHAIN, except those that it has again. When there is
+ * no room the highest numbers wait: they arrive once more later. */
+void mempool_return(struct mempool *m, const struct chain *chain, const uint64_t *numbers,
+		    size_t count);
 /* Drops what CHAIN has confirmed. */
 void mempool_forget_confirmed(struct mempool *m, const struct chain *chain);
 /* A template on top of CHAIN with as much of M as fits; NULL without memory. NOW: the clock. */

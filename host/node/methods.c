@@ -77,6 +77,14 @@ static void add_bits(struct json_object *object, uint32_t nbits)
 			       json_object_new_double(nbits_difficulty(nbits)));
 }
 
+static void add_next_bits(struct json_object *object, uint32_t nbits)
+{
+	char text[9];
+
+	snprintf(text, sizeof(text), "%08x", nbits);
+	json_object_object_add(object, "next_bits", json_object_new_string(text));
+}
+
 static void add_text(struct json_object *object, const char *key, const char *text)
 {
 	json_object_object_add(object, key, json_object_new_string(text));
@@ -148,6 +156,8 @@ static void get_chain_info(void *user, struct adit_request *request,
 		add_hash(o, "hash", s->tip.hash);
 		add_number(o, "height", s->tip.height);
 		add_bits(o, s->tip.nbits);
+		add_next_bits(o, s->template != NULL ? s->template->nbits : s->tip.nbits);
+		add_number(o, "block_interval_ms", s->block_interval_ms);
 		add_number(o, "median_time", s->tip.median_time);
 		add_text(o, "network", s->network);
 		json_object_object_add(o, "initial_block_download",
@@ -281,6 +291,90 @@ static void get_block_by_height(void *user, struct adit_request *request,
 		s->backend->get_block_by_height(s->backend_self, (uint32_t)height, r);
 }
 
+/* --- of the embedded chain alone ----------------------------------------------------------------
+ */
+
+/* What makes history or traffic is for the administrator, not for roles. Answers when it is not. */
+static bool from_administrator(struct service *s, struct adit_request *request,
+			       const struct adit_request_info *info)
+{
+	if (info->caller != NULL && strcmp(info->caller, "control") == 0)
+		return true;
+	refuse(s, request, ADIT_E_PERMISSION_DENIED,
+	       "only for the administrator, over the control socket");
+	return false;
+}
+
+/* Answers when the backend has no WHAT. */
+static bool supported(struct service *s, struct adit_request *request, bool what)
+{
+	if (!what)
+		refuse(s, request, ADIT_E_UNSUPPORTED, "only the embedded chain can do this");
+	return what;
+}
+
+/* A request with one whole number of at least 1; false after an answer. */
+static bool take_number(struct service *s, struct adit_request *request,
+			const struct adit_request_info *info, const char *key, uint32_t *out)
+{
+	struct json_object *o = value_parse(info->json, info->json_size);
+	bool found = value_u32(o, key, out) && *out > 0;
+	char message[64];
+
+	json_object_put(o);
+	if (found)
+		return ready(s, request);
+	snprintf(message, sizeof(message), "%s: a number of at least 1 expected", key);
+	refuse(s, request, ADIT_E_INVALID_ARGUMENT, message);
+	return false;
+}
+
+static void reorganise(void *user, struct adit_request *request,
+		       const struct adit_request_info *info)
+{
+	struct service *s = user;
+	struct service_request *r;
+	uint32_t depth = 0;
+
+	if (!supported(s, request, s->backend->reorganise != NULL) ||
+	    !from_administrator(s, request, info) ||
+	    !take_number(s, request, info, "depth", &depth))
+		return;
+	r = request_new(s, request);
+	if (r != NULL)
+		s->backend->reorganise(s->backend_self, depth, r);
+}
+
+static void add_transactions(void *user, struct adit_request *request,
+			     const struct adit_request_info *info)
+{
+	struct service *s = user;
+	struct service_request *r;
+	uint32_t count = 0;
+
+	if (!supported(s, request, s->backend->add_transactions != NULL) ||
+	    !from_administrator(s, request, info) ||
+	    !take_number(s, request, info, "count", &count))
+		return;
+	r = request_new(s, request);
+	if (r != NULL)
+		s->backend->add_transactions(s->backend_self, count, r);
+}
+
+static void get_chain_tips(void *user, struct adit_request *request,
+			   const struct adit_request_info *info)
+{
+	struct service *s = user;
+	struct service_request *r;
+
+	(void)info;
+	if (!supported(s, request, s->backend->get_chain_tips != NULL) || !ready(s, request))
+		return;
+	r = request_new(s, request);
+	if (r != NULL)
+		s->backend->get_chain_tips(s->backend_self, r);
+}
+
 int32_t service_register_methods(struct service *s)
 {
 	static const struct {
@@ -296,6 +390,9 @@ int32_t service_register_methods(struct service *s)
 	    {"submit_block", ADIT_METHOD_ANY, submit_block},
 	    {"get_block", ADIT_METHOD_ANY, get_block},
 	    {"get_block_by_height", ADIT_METHOD_ANY, get_block_by_height},
+	    {"get_chain_tips", ADIT_METHOD_ANY, get_chain_tips},
+	    {"reorganise", ADIT_METHOD_ANY, reorganise},
+	    {"add_transactions", ADIT_METHOD_ANY, add_transactions},
 	};
 
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {

@@ -274,6 +274,14 @@ void service_block_found(struct service_request *r, const uint8_t hash[32], uint
 	request_free(r);
 }
 
+void service_answer(struct service_request *r, const char *json, size_t size)
+{
+	struct service *s = r->service;
+
+	s->api->reply(s->host, r->request, ADIT_OK, NULL, json, size, NULL, 0);
+	request_free(r);
+}
+
 void service_failed(struct service_request *r, int32_t error, const char *message)
 {
 	struct service *s = r->service;

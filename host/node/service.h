@@ -50,6 +50,7 @@ struct service {
 	char detail[384];
 	char version[64]; /* of the node, as it calls itself */
 	bool initial_download;
+	uint32_t block_interval_ms; /* to which difficulty is steered; 0 where that is not known */
 	uint64_t mempool_tx;
 	struct service_tip tip;
 	bool tip_known;
@@ -100,6 +101,8 @@ void service_submitted(struct service_request *r, const char *reason, bool dupli
 /* The block that was asked for. */
 void service_block_found(struct service_request *r, const uint8_t hash[32], uint32_t height,
 			 uint64_t confirmations, const uint8_t *block, size_t size);
+/* The answer as a JSON object. */
+void service_answer(struct service_request *r, const char *json, size_t size);
 /* No verdict, no block: ERROR is an adit_error. */
 void service_failed(struct service_request *r, int32_t error, const char *message);
 

@@ -349,6 +349,17 @@ bool traffic_set_add(struct traffic_set *set, uint64_t number)
 	return true;
 }
 
+void traffic_set_remove(struct traffic_set *set, uint64_t number)
+{
+	if (!traffic_set_has(set, number))
+		return;
+	set->bits[number / 8] &= (uint8_t) ~(1u << number % 8);
+	if (number < set->floor)
+		set->floor = number;
+	while (set->next > 0 && !traffic_set_has(set, set->next - 1))
+		set->next--;
+}
+
 void traffic_set_free(struct traffic_set *set)
 {
 	free(set->bits);

@@ -49,6 +49,7 @@ struct traffic_set {
 bool traffic_set_has(const struct traffic_set *set, uint64_t number);
 /* False without memory. */
 bool traffic_set_add(struct traffic_set *set, uint64_t number);
+void traffic_set_remove(struct traffic_set *set, uint64_t number);
 void traffic_set_free(struct traffic_set *set);
 
 #endif

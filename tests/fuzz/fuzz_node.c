@@ -91,11 +91,11 @@ static void check_block(const uint8_t *data, size_t size)
 	struct block_verdict v;
 	struct chain chain;
 
-	require(block != NULL && chain_init(&chain, NBITS));
+	require(block != NULL && chain_init(&chain, NBITS, 0));
 	make_header(data, size, block);
 	if (size > 0)
 		memcpy(block + 80, data, size);
-	require(block_check(&chain, block, 80 + size, NOW, &v) == ADIT_OK);
+	require(block_check(&chain, block, 80 + size, NOW, NULL, &v) == ADIT_OK);
 	require(v.reason == NULL || v.reason[0] != '\0');
 	block_verdict_free(&v);
 	chain_free(&chain);

@@ -17,118 +17,7 @@
 #include "host/node/traffic.h"
 #include "lib/bitcoin/sha256.h"
 #include "lib/util/hex.h"
-#include "tests/unit/block_builder.h"
-#include "tests/unit/fake_host.h"
-
-static char state_dir[] = "/tmp/adit-embedded-XXXXXX";
-
-static struct adit_host *node_with(const char *key, const char *value, const char *dir)
-{
-	struct adit_host *h = fake_host_new("node", adit_node_manifest, NULL, NULL);
-
-	fake_host_set_config(h, "backend", "embedded");
-	fake_host_set_config(h, "embedded_nbits", "207fffff");
-	fake_host_set_config(h, "embedded_tx_interval", "3600000");
-	if (key != NULL)
-		fake_host_set_config(h, key, value);
-	if (dir != NULL)
-		fake_host_set_state_dir(h, dir);
-	return h;
-}
-
-static bool is_ready(void *user)
-{
-	return strstr(fake_host_status(user), "height") != NULL;
-}
-
-static struct adit_host *node_start(const char *dir)
-{
-	struct adit_host *h = node_with(NULL, NULL, dir);
-
-	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_OK);
-	ck_assert(fake_host_wait(h, is_ready, h, 5000));
-	return h;
-}
-
-static struct json_object *ask(struct adit_host *h, const char *method)
-{
-	struct fake_reply *reply = fake_host_call(h, method, "{}", NULL, 0);
-	struct json_object *o;
-
-	ck_assert_msg(reply->error == ADIT_OK, "%s: %s", method, reply->message);
-	o = json_tokener_parse(reply->json);
-	ck_assert_ptr_nonnull(o);
-	fake_reply_free(reply);
-	return o;
-}
-
-static int64_t number_of(struct adit_host *h, const char *method, const char *key)
-{
-	struct json_object *o = ask(h, method);
-	struct json_object *value;
-	int64_t n;
-
-	ck_assert(json_object_object_get_ex(o, key, &value));
-	n = json_object_get_int64(value);
-	json_object_put(o);
-	return n;
-}
-
-static void builder(struct adit_host *h, struct block_builder *b)
-{
-	struct fake_reply *reply = fake_host_call(h, "get_block_template", "{}", NULL, 0);
-
-	ck_assert_msg(reply->error == ADIT_OK, "%s", reply->message);
-	block_builder_init(b, reply->json, reply->attachment, reply->attachment_size);
-	fake_reply_free(reply);
-}
-
-/* The answer to a submission as text, "accepted", "duplicate" or the reason, in static storage. */
-static const char *submit(struct adit_host *h, const struct buf *block)
-{
-	static char text[256];
-	struct fake_reply *reply =
-	    fake_host_call(h, "submit_block", "{}", block->data, block->size);
-	struct json_object *o = json_tokener_parse(reply->json);
-	struct json_object *value;
-
-	if (reply->error != ADIT_OK) {
-		snprintf(text, sizeof(text), "error: %s", adit_error_name(reply->error));
-	} else if (json_object_object_get_ex(o, "accepted", &value) &&
-		   json_object_get_boolean(value)) {
-		snprintf(text, sizeof(text), "%s",
-			 json_object_object_get_ex(o, "duplicate", NULL) ? "duplicate"
-									 : "accepted");
-	} else {
-		ck_assert(json_object_object_get_ex(o, "reason", &value));
-		snprintf(text, sizeof(text), "%s", json_object_get_string(value));
-	}
-	json_object_put(o);
-	fake_reply_free(reply);
-	return text;
-}
-
-/* Makes the block, submits it and releases the builder. */
-static const char *submit_builder(struct adit_host *h, struct block_builder *b)
-{
-	struct buf block = {0};
-	uint8_t hash[32];
-	const char *text;
-
-	block_builder_make(b, &block, hash);
-	text = submit(h, &block);
-	buf_free(&block);
-	block_builder_free(b);
-	return text;
-}
-
-static void mine_one(struct adit_host *h)
-{
-	struct block_builder b;
-
-	builder(h, &b);
-	ck_assert_str_eq(submit_builder(h, &b), "accepted");
-}
+#include "tests/unit/node_rig.h"
 
 START_TEST(genesis_is_bitcoins_regtest)
 {
@@ -196,13 +85,24 @@ START_TEST(traffic_set_counts)
 	ck_assert(traffic_set_add(&set, 100000));
 	ck_assert(traffic_set_has(&set, 100000) && !traffic_set_has(&set, 99999));
 	ck_assert_uint_eq(set.floor, 2);
+	ck_assert(traffic_set_add(&set, 100002));
+	traffic_set_remove(&set, 100002);
+	ck_assert_uint_eq(set.next, 100001);
+	traffic_set_remove(&set, 100000);
+	ck_assert_uint_eq(set.next, 2);
+	traffic_set_remove(&set, 0);
+	ck_assert_uint_eq(set.floor, 0);
+	ck_assert(traffic_set_has(&set, 1) && !traffic_set_has(&set, 0));
+	traffic_set_remove(&set, 5);
+	traffic_set_remove(&set, 1);
+	ck_assert_uint_eq(set.next, 0);
 	traffic_set_free(&set);
 }
 END_TEST
 
 START_TEST(a_block_is_accepted)
 {
-	struct adit_host *h = node_start(NULL);
+	struct adit_host *h = rig_start(NULL);
 	struct block_builder b;
 	struct buf block = {0};
 	struct fake_reply *reply;
@@ -211,23 +111,23 @@ START_TEST(a_block_is_accepted)
 	char request[128];
 
 	ck_assert(fake_host_logged(h, "coins are worthless"));
-	builder(h, &b);
+	rig_builder(h, &b);
 	ck_assert_uint_eq(b.height, 1);
 	ck_assert_uint_gt(b.tx_count, 4);
 	ck_assert_uint_gt(b.fees, 0);
 	ck_assert_uint_eq(b.value, 5000000000 + b.fees);
 	block_builder_make(&b, &block, hash);
 	fake_host_forget_events(h);
-	ck_assert_str_eq(submit(h, &block), "accepted");
+	ck_assert_str_eq(rig_submit(h, &block), "accepted");
 	hex_encode_reversed(hash, 32, text);
 	ck_assert_ptr_nonnull(strstr(fake_host_event(h, "NewBlock", 0), text));
 	ck_assert_ptr_nonnull(strstr(fake_host_event(h, "BlockMined", 0), text));
 	ck_assert_ptr_nonnull(
 	    strstr(fake_host_event(h, "BlockTemplateUpdated", 0), "\"new_tip\":true"));
-	ck_assert_int_eq(number_of(h, "get_chain_tip", "height"), 1);
-	ck_assert_int_eq(number_of(h, "get_status", "blocks_accepted"), 1);
-	ck_assert_str_eq(submit(h, &block), "duplicate");
-	ck_assert_int_eq(number_of(h, "status", "blocks_accepted"), 1);
+	ck_assert_int_eq(rig_number(h, "get_chain_tip", "height"), 1);
+	ck_assert_int_eq(rig_number(h, "get_status", "blocks_accepted"), 1);
+	ck_assert_str_eq(rig_submit(h, &block), "duplicate");
+	ck_assert_int_eq(rig_number(h, "status", "blocks_accepted"), 1);
 	ck_assert_uint_eq(fake_host_published(h, "BlockMined"), 1);
 
 	reply = fake_host_call(h, "get_block_by_height", "{\"height\":1}", NULL, 0);
@@ -248,7 +148,7 @@ END_TEST
 
 START_TEST(the_genesis_block_can_be_fetched)
 {
-	struct adit_host *h = node_start(NULL);
+	struct adit_host *h = rig_start(NULL);
 	struct fake_reply *reply =
 	    fake_host_call(h, "get_block_by_height", "{\"height\":0}", NULL, 0);
 
@@ -276,7 +176,7 @@ START_TEST(bad_requests_are_refused)
 	    {"get_block_by_height", "{\"height\":99999999999999999999}"},
 	    {"submit_block", "{}"},
 	};
-	struct adit_host *h = node_start(NULL);
+	struct adit_host *h = rig_start(NULL);
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
 		struct fake_reply *reply =
@@ -388,11 +288,6 @@ static void unknown_parent(struct block_builder *b)
 	b->prev_hash[0] ^= 1;
 }
 
-static void genesis_as_parent(struct block_builder *b)
-{
-	sha256d_header(chain_genesis, b->prev_hash);
-}
-
 static void other_bits(struct block_builder *b)
 {
 	b->nbits = 0x207ffffe;
@@ -498,7 +393,6 @@ static const struct refusal {
     {"bad-blk-sigops", signature_operations, true},
     {"bad-blk-sigops", some_signature_operations, true},
     {"prev-blk-not-found", unknown_parent, true},
-    {"inconclusive-not-best-prevblk", genesis_as_parent, false},
     {"bad-diffbits", other_bits, true},
     {"time-too-old", too_early, true},
     {"time-too-new", too_late, true},
@@ -519,47 +413,47 @@ static const struct refusal {
 START_TEST(a_wrong_block_is_refused)
 {
 	const struct refusal *refusal = &refusals[_i];
-	struct adit_host *h = node_start(NULL);
+	struct adit_host *h = rig_start(NULL);
 	struct block_builder b;
 	int64_t height = refusal->first ? 0 : 1;
 
 	if (!refusal->first)
-		mine_one(h);
-	builder(h, &b);
+		rig_mine(h);
+	rig_builder(h, &b);
 	refusal->damage(&b);
 	fake_host_forget_events(h);
-	ck_assert_str_eq(submit_builder(h, &b), refusal->reason);
+	ck_assert_str_eq(rig_submit_builder(h, &b), refusal->reason);
 	ck_assert_uint_eq(fake_host_published(h, NULL), 0);
-	ck_assert_int_eq(number_of(h, "get_status", "height"), height);
-	ck_assert_int_eq(number_of(h, "get_status", "blocks_rejected"), 1);
+	ck_assert_int_eq(rig_number(h, "get_status", "height"), height);
+	ck_assert_int_eq(rig_number(h, "get_status", "blocks_rejected"), 1);
 	/* And the template is as good as before. */
-	mine_one(h);
+	rig_mine(h);
 	fake_host_free(h);
 }
 END_TEST
 
 START_TEST(bytes_that_are_no_block)
 {
-	struct adit_host *h = node_start(NULL);
+	struct adit_host *h = rig_start(NULL);
 	struct block_builder b;
 	struct buf block = {0};
 	uint8_t hash[32];
 
-	builder(h, &b);
+	rig_builder(h, &b);
 	block_builder_make(&b, &block, hash);
 	buf_append_u8(&block, 0);
-	ck_assert_str_eq(submit(h, &block), "block-decode-failed");
+	ck_assert_str_eq(rig_submit(h, &block), "block-decode-failed");
 	block.size--;
 	for (size_t size = block.size - 1; size > 80; size -= 7) {
 		struct buf cut = {.data = block.data, .size = size};
 
-		ck_assert_str_eq(submit(h, &cut), "block-decode-failed");
+		ck_assert_str_eq(rig_submit(h, &cut), "block-decode-failed");
 	}
 	block.data[80] = 0;
 	block.size = 81;
-	ck_assert_str_eq(submit(h, &block), "bad-blk-length");
+	ck_assert_str_eq(rig_submit(h, &block), "bad-blk-length");
 	block.size = 80;
-	ck_assert_str_eq(submit(h, &block), "error: invalid-argument");
+	ck_assert_str_eq(rig_submit(h, &block), "error: invalid-argument");
 	buf_free(&block);
 	block_builder_free(&b);
 	fake_host_free(h);
@@ -569,26 +463,26 @@ END_TEST
 /* A miner need not take everything, and what it leaves out is in the next template. */
 START_TEST(transactions_left_out_come_again)
 {
-	struct adit_host *h = node_start(NULL);
+	struct adit_host *h = rig_start(NULL);
 	struct block_builder b;
 	size_t before;
 
-	builder(h, &b);
+	rig_builder(h, &b);
 	before = b.tx_count;
 	while (b.tx_count > 1)
 		block_builder_drop_tx(&b, b.tx_count - 1);
 	b.value = 5000000000;
-	ck_assert_str_eq(submit_builder(h, &b), "accepted");
-	builder(h, &b);
+	ck_assert_str_eq(rig_submit_builder(h, &b), "accepted");
+	rig_builder(h, &b);
 	ck_assert_uint_eq(b.tx_count, before - 1);
-	ck_assert_str_eq(submit_builder(h, &b), "accepted");
+	ck_assert_str_eq(rig_submit_builder(h, &b), "accepted");
 	fake_host_free(h);
 }
 END_TEST
 
 START_TEST(templates_grow)
 {
-	struct adit_host *h = node_with("embedded_tx_interval", "5", NULL);
+	struct adit_host *h = rig_with("embedded_tx_interval", "5", NULL);
 	struct block_builder before;
 	struct block_builder same;
 	struct block_builder after;
@@ -596,19 +490,19 @@ START_TEST(templates_grow)
 	fake_host_set_config(h, "template_interval", "200");
 	fake_host_set_config(h, "embedded_mempool", "40");
 	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_OK);
-	ck_assert(fake_host_wait(h, is_ready, h, 5000));
-	builder(h, &before);
-	builder(h, &same);
+	ck_assert(fake_host_wait(h, rig_is_ready, h, 5000));
+	rig_builder(h, &before);
+	rig_builder(h, &same);
 	ck_assert_uint_eq(before.template_id, same.template_id);
 	fake_host_forget_events(h);
 	fake_host_run(h, 600);
-	builder(h, &after);
+	rig_builder(h, &after);
 	ck_assert_uint_gt(after.template_id, before.template_id);
 	ck_assert_uint_gt(after.fees, before.fees);
 	ck_assert_uint_eq(after.tx_count, 40);
 	ck_assert_ptr_nonnull(
 	    strstr(fake_host_event(h, "BlockTemplateUpdated", 0), "\"new_tip\":false"));
-	ck_assert_str_eq(submit_builder(h, &after), "accepted");
+	ck_assert_str_eq(rig_submit_builder(h, &after), "accepted");
 	block_builder_free(&before);
 	block_builder_free(&same);
 	fake_host_free(h);
@@ -617,12 +511,12 @@ END_TEST
 
 START_TEST(nothing_is_built_for_no_one)
 {
-	struct adit_host *h = node_with(NULL, NULL, NULL);
+	struct adit_host *h = rig_with(NULL, NULL, NULL);
 
 	fake_host_want_events(h, false);
 	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_OK);
-	ck_assert(fake_host_wait(h, is_ready, h, 5000));
-	mine_one(h);
+	ck_assert(fake_host_wait(h, rig_is_ready, h, 5000));
+	rig_mine(h);
 	ck_assert_uint_eq(fake_host_published(h, NULL), 0);
 	fake_host_free(h);
 }
@@ -631,40 +525,12 @@ END_TEST
 /* --- persistence --------------------------------------------------------------------------------
  */
 
-static void chain_file(char *out, size_t capacity)
-{
-	snprintf(out, capacity, "%s/blocks.dat", state_dir);
-}
-
-static off_t file_size(const char *path)
-{
-	struct stat st;
-
-	ck_assert_int_eq(stat(path, &st), 0);
-	return st.st_size;
-}
-
-static void make_dir(void)
-{
-	strcpy(state_dir + strlen(state_dir) - 6, "XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(state_dir));
-}
-
-static void remove_dir(void)
-{
-	char path[64];
-
-	chain_file(path, sizeof(path));
-	unlink(path);
-	rmdir(state_dir);
-}
-
 static void mine_and_end(int blocks)
 {
-	struct adit_host *h = node_start(state_dir);
+	struct adit_host *h = rig_start(rig_dir);
 
 	for (int i = 0; i < blocks; i++)
-		mine_one(h);
+		rig_mine(h);
 	fake_host_free(h);
 }
 
@@ -673,22 +539,22 @@ START_TEST(the_chain_survives_a_restart)
 	struct adit_host *h;
 	struct block_builder old;
 
-	make_dir();
+	rig_make_dir();
 	mine_and_end(3);
-	h = node_start(state_dir);
-	ck_assert_int_eq(number_of(h, "get_chain_tip", "height"), 3);
-	builder(h, &old);
+	h = rig_start(rig_dir);
+	ck_assert_int_eq(rig_number(h, "get_chain_tip", "height"), 3);
+	rig_builder(h, &old);
 	fake_host_free(h);
 	/* Work on a template from before the restart is not lost. */
-	h = node_start(state_dir);
-	ck_assert_int_eq(number_of(h, "get_chain_tip", "height"), 3);
-	ck_assert_str_eq(submit_builder(h, &old), "accepted");
-	mine_one(h);
+	h = rig_start(rig_dir);
+	ck_assert_int_eq(rig_number(h, "get_chain_tip", "height"), 3);
+	ck_assert_str_eq(rig_submit_builder(h, &old), "accepted");
+	rig_mine(h);
 	fake_host_free(h);
-	h = node_start(state_dir);
-	ck_assert_int_eq(number_of(h, "get_chain_tip", "height"), 5);
+	h = rig_start(rig_dir);
+	ck_assert_int_eq(rig_number(h, "get_chain_tip", "height"), 5);
 	fake_host_free(h);
-	remove_dir();
+	rig_remove_dir();
 }
 END_TEST
 
@@ -696,17 +562,17 @@ START_TEST(another_difficulty_keeps_the_chain)
 {
 	struct adit_host *h;
 
-	make_dir();
+	rig_make_dir();
 	mine_and_end(2);
-	h = node_with("embedded_nbits", "201fffff", state_dir);
+	h = rig_with("embedded_nbits", "201fffff", rig_dir);
 	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_OK);
-	ck_assert(fake_host_wait(h, is_ready, h, 5000));
-	mine_one(h);
+	ck_assert(fake_host_wait(h, rig_is_ready, h, 5000));
+	rig_mine(h);
 	fake_host_free(h);
-	h = node_start(state_dir);
-	ck_assert_int_eq(number_of(h, "get_chain_tip", "height"), 3);
+	h = rig_start(rig_dir);
+	ck_assert_int_eq(rig_number(h, "get_chain_tip", "height"), 3);
 	fake_host_free(h);
-	remove_dir();
+	rig_remove_dir();
 }
 END_TEST
 
@@ -718,25 +584,25 @@ START_TEST(a_torn_end_is_cut_off)
 	char path[64];
 	off_t size;
 
-	make_dir();
-	chain_file(path, sizeof(path));
+	rig_make_dir();
+	rig_file(path, sizeof(path));
 	mine_and_end(3);
 	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
 		int64_t expected = missing[i] > 0 ? 2 : 3;
 
-		size = file_size(path);
+		size = rig_file_size(path);
 		ck_assert_int_eq(truncate(path, size - missing[i]), 0);
-		h = node_start(state_dir);
+		h = rig_start(rig_dir);
 		ck_assert(fake_host_logged(h, "cut off"));
-		ck_assert_int_eq(number_of(h, "get_chain_tip", "height"), expected);
+		ck_assert_int_eq(rig_number(h, "get_chain_tip", "height"), expected);
 		if (expected == 2)
-			mine_one(h);
+			rig_mine(h);
 		fake_host_free(h);
 	}
-	h = node_start(state_dir);
+	h = rig_start(rig_dir);
 	ck_assert(!fake_host_logged(h, "cut off"));
 	fake_host_free(h);
-	remove_dir();
+	rig_remove_dir();
 }
 END_TEST
 
@@ -760,18 +626,18 @@ START_TEST(damage_is_not_hidden)
 	char path[64];
 	off_t before;
 
-	make_dir();
-	chain_file(path, sizeof(path));
+	rig_make_dir();
+	rig_file(path, sizeof(path));
 	mine_and_end(1);
-	before = file_size(path);
+	before = rig_file_size(path);
 	mine_and_end(1);
-	flip_byte(path, file_size(path) - 20);
-	h = node_start(state_dir);
-	ck_assert_int_eq(number_of(h, "get_chain_tip", "height"), 1);
-	mine_one(h);
+	flip_byte(path, rig_file_size(path) - 20);
+	h = rig_start(rig_dir);
+	ck_assert_int_eq(rig_number(h, "get_chain_tip", "height"), 1);
+	rig_mine(h);
 	fake_host_free(h);
 	flip_byte(path, before - 20);
-	h = node_with(NULL, NULL, state_dir);
+	h = rig_with(NULL, NULL, rig_dir);
 	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_OK);
 	fake_host_run(h, 100);
 	ck_assert_ptr_nonnull(strstr(fake_host_status(h), "failing"));
@@ -780,11 +646,11 @@ START_TEST(damage_is_not_hidden)
 	ck_assert_int_eq(truncate(path, 4), 0);
 	mine_and_end(1);
 	flip_byte(path, 0);
-	h = node_with(NULL, NULL, state_dir);
+	h = rig_with(NULL, NULL, rig_dir);
 	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_E_IO);
 	ck_assert_ptr_nonnull(strstr(fake_host_error(h), "move it away"));
 	fake_host_free(h);
-	remove_dir();
+	rig_remove_dir();
 }
 END_TEST
 
@@ -793,30 +659,30 @@ START_TEST(two_instances_do_not_share_a_chain)
 	struct adit_host *a;
 	struct adit_host *b;
 
-	make_dir();
-	a = node_start(state_dir);
-	b = node_with(NULL, NULL, state_dir);
+	rig_make_dir();
+	a = rig_start(rig_dir);
+	b = rig_with(NULL, NULL, rig_dir);
 	ck_assert_int_eq(fake_host_start(b, &adit_node_plugin), ADIT_E_IO);
 	ck_assert_ptr_nonnull(strstr(fake_host_error(b), "another process"));
 	fake_host_free(b);
 	fake_host_free(a);
-	remove_dir();
+	rig_remove_dir();
 }
 END_TEST
 
 START_TEST(wrong_configuration_is_explained)
 {
-	struct adit_host *h = node_with("embedded_nbits", "ff", NULL);
+	struct adit_host *h = rig_with("embedded_nbits", "ff", NULL);
 
 	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_E_CONFIG);
 	ck_assert_ptr_nonnull(strstr(fake_host_error(h), "embedded_nbits: expected"));
 	fake_host_free(h);
-	h = node_with(NULL, NULL, NULL);
+	h = rig_with(NULL, NULL, NULL);
 	fake_host_set_network(h, "main");
 	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_E_CONFIG);
 	ck_assert_ptr_nonnull(strstr(fake_host_error(h), "network"));
 	fake_host_free(h);
-	h = node_with("backend", "other", NULL);
+	h = rig_with("backend", "other", NULL);
 	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_E_CONFIG);
 	fake_host_free(h);
 }

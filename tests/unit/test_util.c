@@ -3,6 +3,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/util/buf.h"
 #include "lib/util/hex.h"
@@ -92,6 +93,32 @@ START_TEST(hex_both_orders)
 }
 END_TEST
 
+/* Every byte in every place is a digit or is refused. */
+START_TEST(hex_knows_its_digits)
+{
+	static const char digits[] = "0123456789abcdefABCDEF";
+
+	for (int c = 1; c < 256; c++) {
+		const char *at = strchr(digits, c);
+		int value = at == NULL ? -1 : (int)(at - digits) - (at - digits > 15 ? 6 : 0);
+
+		for (size_t place = 0; place < 4; place++) {
+			char text[5] = "0000";
+			uint8_t bytes[2] = {0xee, 0xee};
+			int expected = value << (place % 2 == 0 ? 4 : 0);
+
+			text[place] = (char)c;
+			ck_assert_int_eq(hex_decode(text, bytes, 2), value >= 0);
+			if (value >= 0)
+				ck_assert_int_eq(bytes[place / 2], expected);
+			ck_assert_int_eq(hex_decode_reversed(text, bytes, 2), value >= 0);
+			if (value >= 0)
+				ck_assert_int_eq(bytes[1 - place / 2], expected);
+		}
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("util");
@@ -104,6 +131,7 @@ int main(void)
 	tcase_add_test(tcase, writer_never_passes_its_end);
 	tcase_add_test(tcase, buf_keeps_its_limit);
 	tcase_add_test(tcase, hex_both_orders);
+	tcase_add_test(tcase, hex_knows_its_digits);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

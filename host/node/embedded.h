@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* embedded.h: what the parts of the backend `embedded` share. */
+#ifndef NODE_EMBEDDED_H
+#define NODE_EMBEDDED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/node/block_accept.h"
+#include "host/node/mempool.h"
+#include "host/node/service.h"
+
+struct reorg;
+
+struct embedded {
+	struct service *service;
+	struct chain chain;
+	struct chain_store store;
+	struct mempool mempool;
+	uint32_t tx_interval_ms;
+	uint32_t template_interval_ms;
+	bool mempool_changed;
+	struct reorg *reorg; /* under way, or NULL */
+	uint64_t reorg_serial;
+};
+
+/* A timer of the host. */
+int32_t embedded_timer(struct embedded *b, uint32_t delay, uint32_t repeat, adit_timer_fn fn);
+/* What has become of the chain: events, mempool, template. */
+void embedded_announce(struct embedded *b, const struct acceptance *a);
+
+/* Begins to replace the last DEPTH blocks; answers REQUEST when that is done. */
+void reorg_begin(struct embedded *b, uint32_t depth, struct service_request *request);
+/* Gives up what is under way, as ERROR with MESSAGE. */
+void reorg_end(struct embedded *b, int32_t error, const char *message);
+
+#endif
