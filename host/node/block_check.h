@@ -12,10 +12,10 @@
 #include "host/node/chain.h"
 
 struct block_verdict {
-	/* NULL: valid. Else one of: block-decode-failed, duplicate, high-hash, bad-txnmrklroot,
+	/* NULL: valid. Else one of: block-decode-failed, high-hash, bad-txnmrklroot,
 	 * bad-txns-duplicate, bad-blk-length, bad-cb-missing, bad-cb-multiple, bad-cb-length,
 	 * bad-txns-vout-empty, bad-txns-vout-toolarge, bad-txns-txouttotal-toolarge,
-	 * bad-blk-sigops, prev-blk-not-found, inconclusive-not-best-prevblk, bad-diffbits,
+	 * bad-blk-sigops, PLACE, bad-diffbits,
 	 * time-too-old, time-too-new, bad-version(0x........), bad-txns-nonfinal, bad-cb-height,
 	 * bad-witness-nonce-size, bad-witness-merkle-match, unexpected-witness, bad-blk-weight,
 	 * bad-txns-inputs-missingorspent, bad-cb-amount. */
@@ -31,9 +31,8 @@ struct block_verdict {
 
 /* Checks BLOCK as the successor of C's tip. PLACE: why it can't be that ("duplicate",
  * "prev-blk-not-found" ...), which is said when nothing is wrong with the block alone; NULL when it
- * can. NOW: the clock, or 0 for a block from the store, which
- * is then also allowed to have another difficulty than configured. Returns ADIT_OK with a verdict
- * to be released, or ADIT_E_NO_MEMORY. */
+ * can. NOW: the clock, or 0 for a block from the store, which is then also allowed to have another
+ * difficulty than configured. Returns ADIT_OK with a verdict to be released, or ADIT_E_NO_MEMORY. */
 int32_t block_check(const struct chain *c, const uint8_t *block, size_t size, uint32_t now,
 		    const char *place, struct block_verdict *out);
 void block_verdict_free(struct block_verdict *v);

@@ -13,8 +13,9 @@
  *                   "version":"/Satoshi:31.0.0/"}
  *                   Always answers. state: connecting, starting, initial-download, ready, failing.
  * get_chain_tip     {} -> {"hash":"..","height":7}
- * get_chain_info    {} -> {"hash","height","bits","difficulty","median_time","network",
- *                   "initial_block_download":false}
+ * get_chain_info    {} -> {"hash","height","bits","difficulty","next_bits":"207fffff",
+ *                   "block_interval_ms":0,"median_time","network","initial_block_download":false}
+ *                   block_interval_ms: what the embedded chain's difficulty is steered to, else 0.
  * get_block_template {} -> see below; the newest template of the current tip.
  * submit_block      attachment: the serialized block with witness ->
  *                   {"accepted":true,"hash":"..","height":8} or
@@ -22,7 +23,21 @@
  *                   that was accepted before is {"accepted":true,"duplicate":true,..}. While the
  *                   node is away the answer waits for it, a minute at most.
  * get_block         {"hash":".."} -> {"hash","height","confirmations"}; attachment: the block.
+ *                   No confirmations: a block beside the best chain.
  * get_block_by_height {"height":7} -> the same.
+ *
+ * Only with the embedded chain, else ADIT_E_UNSUPPORTED; the last two only for the administrator,
+ * that is over the control socket:
+ * get_chain_tips    {} -> {"tips":[{"hash","height","branch_length":0,"status":"active"}, ...]}
+ *                   The ends of all branches, newest first, 100 at most; others than the first are
+ *                   "valid-fork", branch_length blocks long.
+ * reorganise        {"depth":2} -> {"done":true,"old_tip":"..","new_tip":"..","height":9,
+ *                   "disconnected":2,"connected":3}. Mines a branch of its own that replaces the
+ *                   last blocks, at least DEPTH (100 at most). Takes as long as depth + 1 blocks
+ *                   take one thread: after eight seconds the answer is {"done":false,"mined":1},
+ *                   and events tell of the end.
+ * add_transactions  {"count":5} -> {"added":5,"mempool_tx":17}. Synthetic ones, as many as there is
+ *                   room for; they are in the next template, which is made at once.
  *
  * Template:
  *   {"id":12, "prev_hash":"..", "height":8, "version":536870912, "bits":"207fffff",
@@ -39,9 +54,11 @@
  *
  * Reasons of submit_block are bitcoind's (BIP22): "high-hash", "bad-txnmrklroot", "bad-cb-amount" ...
  *   "inconclusive", "inconclusive-not-best-prevblk" and "prev-blk-not-found" mean that the block is
- *   stale: it does not follow the tip. "block-decode-failed": the attachment is not a block.
+ *   stale: it does not follow the tip. After "inconclusive" it is kept, and may yet become part of
+ *   the chain if others follow it. "block-decode-failed": the attachment is not a block.
  *
- * Events of the owner `node`:
+ * Events of the owner `node`. In a reorganisation: BlockDisconnected for each block that leaves,
+ * newest first, NewBlock for each that comes, ChainReorg, BlockTemplateUpdated.
  *   NewBlock              {"block_hash":"..","height":8}
  *   BlockDisconnected     {"hash":"..","height":8}
  *   ChainReorg            {"old_tip":"..","new_tip":".."}

@@ -105,7 +105,7 @@ START_TEST(hex_knows_its_digits)
 		for (size_t place = 0; place < 4; place++) {
 			char text[5] = "0000";
 			uint8_t bytes[2] = {0xee, 0xee};
-			int expected = value << (place % 2 == 0 ? 4 : 0);
+			int expected = place % 2 == 0 ? 16 * value : value;
 
 			text[place] = (char)c;
 			ck_assert_int_eq(hex_decode(text, bytes, 2), value >= 0);
