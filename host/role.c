@@ -351,9 +351,12 @@ int role_main(const char *name)
 	log_redirect(role_log_to_host, &role);
 	(void)event_base_dispatch(role.base);
 	/* an instance that said it can't go on may be in any state: it is not called again */
-	if (role.hosts != NULL && role.exit_code != HOST_EXIT_FAILED)
-		role_fini(&role);
-	(void)event_base_loop(role.base, EVLOOP_NONBLOCK); /* what was freed from the loop */
+	if (role.exit_code != HOST_EXIT_FAILED) {
+		if (role.hosts != NULL)
+			role_fini(&role);
+		/* what was freed from the loop */
+		(void)event_base_loop(role.base, EVLOOP_NONBLOCK);
+	}
 	log_redirect(NULL, NULL);
 	ipc_flush(role.channel, EXIT_FLUSH_MS);
 	if (role.exit_code == HOST_EXIT_FAILED)

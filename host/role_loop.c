@@ -70,8 +70,10 @@ static void role_on_io(evutil_socket_t fd, short what, void *user)
 		flags |= ADIT_IO_READ;
 	if ((what & EV_WRITE) != 0)
 		flags |= ADIT_IO_WRITE;
-	if (!registration_enter(r))
+	if (!registration_enter(r)) {
+		(void)event_del(r->event); /* or it would be ready again and again */
 		return;
+	}
 	r->fn.io(r->user, (int32_t)fd, flags);
 	registration_leave(r);
 }
