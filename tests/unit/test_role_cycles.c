@@ -47,7 +47,7 @@
 #endif
 #endif
 #ifdef MEASURED_BY_SANITIZER
-#include <sanitizer/allocator_interface.h>
+size_t __sanitizer_get_current_allocated_bytes(void); /* gcc brings no header for it */
 #endif
 
 /* What the child found; it writes this to its standard output. */
