@@ -5,18 +5,23 @@
 
 #include <time.h>
 
-static uint64_t clock_read_us(clockid_t id)
+static uint64_t clock_read_ns(clockid_t id)
 {
 	struct timespec now;
 
 	if (clock_gettime(id, &now) != 0)
 		return 0;
-	return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t clock_monotonic_ns(void)
+{
+	return clock_read_ns(CLOCK_MONOTONIC);
 }
 
 uint64_t clock_monotonic_us(void)
 {
-	return clock_read_us(CLOCK_MONOTONIC);
+	return clock_monotonic_ns() / 1000;
 }
 
 uint64_t clock_monotonic_ms(void)
@@ -26,10 +31,10 @@ uint64_t clock_monotonic_ms(void)
 
 uint32_t clock_unix(void)
 {
-	return (uint32_t)(clock_read_us(CLOCK_REALTIME) / 1000000u);
+	return (uint32_t)(clock_read_ns(CLOCK_REALTIME) / 1000000000u);
 }
 
 uint64_t clock_unix_ms(void)
 {
-	return clock_read_us(CLOCK_REALTIME) / 1000;
+	return clock_read_ns(CLOCK_REALTIME) / 1000000;
 }

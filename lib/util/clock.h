@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+uint64_t clock_monotonic_ns(void);
 uint64_t clock_monotonic_us(void);
 uint64_t clock_monotonic_ms(void);
 uint32_t clock_unix(void);    /* seconds since 1970 */

@@ -13,6 +13,7 @@ static const struct {
 } benches[] = {
     {"noise", bench_noise},
     {"codec", bench_codec},
+    {"bus", bench_bus},
 };
 
 static int usage(void)

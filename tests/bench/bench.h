@@ -36,5 +36,6 @@ _Noreturn void bench_broken(const char *what);
 
 void bench_noise(struct bench *b);
 void bench_codec(struct bench *b);
+void bench_bus(struct bench *b);
 
 #endif
