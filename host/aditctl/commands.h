@@ -19,6 +19,7 @@ struct options {
 	bool json;
 	long count;          /* -n: 0 no bound */
 	long blocks;         /* --blocks: 0 no bound */
+	bool off;            /* --off */
 	const char *summary; /* --summary FILE or NULL */
 	char **arguments;    /* what follows the command */
 	int argument_count;
@@ -31,6 +32,7 @@ int command_events(const struct options *o);
 int command_stop(const struct options *o);
 int command_call(const struct options *o);
 int command_watch(const struct options *o);
+int command_trace(const struct options *o);
 
 /* Connects; on failure says why on standard error and returns the exit status, else EXIT_OK. */
 int command_connect(const struct options *o, struct control *c);

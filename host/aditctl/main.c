@@ -23,18 +23,15 @@ static const struct command commands[] = {
     {"status", 0, 0, "", command_status},    {"roles", 0, 0, "", command_roles},
     {"events", 0, 64, "nf", command_events}, {"stop", 0, 0, "", command_stop},
     {"call", 2, 3, "", command_call},        {"watch", 0, 0, "bS", command_watch},
+    {"trace", 1, 1, "nO", command_trace},
 };
 
 static const struct option long_options[] = {
-    {"socket", required_argument, NULL, 's'},
-    {"json", no_argument, NULL, 'j'},
-    {"follow", no_argument, NULL, 'f'},
-    {"count", required_argument, NULL, 'n'},
-    {"blocks", required_argument, NULL, 'b'},
-    {"summary", required_argument, NULL, 'S'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {NULL, 0, NULL, 0},
+    {"socket", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
+    {"follow", no_argument, NULL, 'f'},       {"count", required_argument, NULL, 'n'},
+    {"blocks", required_argument, NULL, 'b'}, {"summary", required_argument, NULL, 'S'},
+    {"off", no_argument, NULL, 'O'},          {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0},
 };
 
 static const char usage[] =
@@ -44,6 +41,7 @@ static const char usage[] =
     "  roles                        the installed roles\n"
     "  events [-n COUNT] [TYPE...]  what happens, as it happens\n"
     "  watch [--blocks N]           accepted blocks, and a live line on a terminal\n"
+    "  trace CONNECTION|all         what Stratum V2 connections say; --off ends it\n"
     "  call TARGET METHOD [JSON]    calls a method of a role\n"
     "  stop                         stops aditd and waits until it has ended\n"
     "\n"
@@ -108,6 +106,9 @@ static int parse_options(int argc, char **argv, struct options *o, char *given, 
 			break;
 		case 'S':
 			o->summary = optarg;
+			break;
+		case 'O':
+			o->off = true;
 			break;
 		case 'f':
 			break;

@@ -206,7 +206,7 @@ static void on_start(void *user, struct adit_request *request, const struct adit
 			       NULL, 0, NULL, 0);
 		return;
 	}
-	trace_end(in, "another one begins");
+	trace_clear(in);
 	trace->tracer = (struct sv2_tracer){.traced = on_traced, .user = in};
 	trace->connection = (uint32_t)w.connection;
 	trace->left = (uint64_t)w.messages;

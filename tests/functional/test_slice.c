@@ -205,6 +205,42 @@ START_TEST(two_workers)
 }
 END_TEST
 
+/* What connections say: of all, of one by its channel's name; and wishes that can't be met. */
+START_TEST(connections_are_traced)
+{
+	struct json_object *status;
+	char line[128];
+
+	start("standard");
+	harness_wait_number("pool", "shares_accepted", 1, BLOCKS_MS);
+	ck_assert_int_eq(run("trace -n 40 all", "all"), 0);
+	ck_assert_int_eq(lines_with("all", "sv2-server.1/"), 40);
+	ck_assert_int_ge(lines_with("all", "<- SubmitSharesStandard channel_id="), 1);
+	ck_assert_int_ge(lines_with("all", "-> SubmitShares.Success channel_id="), 1);
+	status = harness_status();
+	snprintf(
+	    line, sizeof(line), "--json trace -n 5 %s",
+	    json_text(json_element(json_array_member(harness_said(status, "pool"), "miners"), 0),
+		      "channel", ""));
+	json_object_put(status);
+	ck_assert_int_eq(run(line, "one"), 0);
+	ck_assert_int_eq(lines_with("one", "\"Sv2Trace\""), 5);
+	/* The follower has ended its trace. */
+	ck_assert_int_eq(run("call sv2-server status", "call"), 0);
+	ck_assert_int_ge(lines_with("call", "\"tracing\""), 1);
+	ck_assert_int_eq(lines_with("call", "\"tracing\":true"), 0);
+	ck_assert_int_eq(lines_with("call", "\"tracing\": true"), 0);
+	ck_assert_int_eq(run("call sv2-server trace_start '{\"connection\":\"all\"}'", "call"), 0);
+	ck_assert_int_eq(run("trace --off all", "off"), 0);
+	ck_assert_int_eq(run("trace 99999", "none"), 1);
+	ck_assert_int_eq(lines_with("none", "no connection 99999"), 1);
+	ck_assert_int_eq(run("trace sv2-server.9/1", "none"), 1);
+	ck_assert_int_eq(run("trace pool/", "none"), 2);
+	ck_assert_int_eq(run("trace some", "none"), 2);
+	harness_stop();
+}
+END_TEST
+
 /* The embedded chain is kept: what was mined is there after a restart, and mining goes on above it.
  */
 START_TEST(chain_survives_a_restart)
@@ -246,6 +282,7 @@ int main(void)
 	tcase_add_loop_test(c, blocks_are_found_through_noise, 0, 2);
 	tcase_add_test(c, two_miners_and_aditctl);
 	tcase_add_test(c, two_workers);
+	tcase_add_test(c, connections_are_traced);
 	tcase_add_test(c, chain_survives_a_restart);
 	tcase_add_test(c, asked_twice_to_stop);
 	suite_add_tcase(suite, c);
