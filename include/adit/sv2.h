@@ -317,7 +317,7 @@ struct adit_sv2_client_options {
 	uint32_t connect_timeout_ms;   /* 5000; for the name, and for each of its addresses */
 	uint32_t handshake_timeout_ms; /* 10000; until SetupConnection.Success */
 	uint32_t idle_timeout_ms;      /* nothing received; default: no limit */
-	uint32_t write_timeout_ms;     /* 30000; queued and nothing taken */
+	uint32_t write_timeout_ms;     /* 30000; neither all that is queued nor 64 KiB taken */
 	uint32_t max_pending;          /* 4194304 bytes queued; one message alone may pass it */
 	uint32_t retry_min_ms;         /* 1000; back-off between attempts doubles from here */
 	uint32_t retry_max_ms;         /* 30000; to here */

@@ -113,10 +113,11 @@ struct sv2_conn {
 	struct noise_cipher send;
 	struct buf out;
 	size_t out_at; /* bytes of `out` that have been written */
+	size_t owed;   /* bytes that the peer has to take within the write timeout */
 	/* monotonic ms */
 	uint64_t started;
 	uint64_t last_read;
-	uint64_t last_write; /* progress of the queue, or the moment it ceased to be empty */
+	uint64_t owed_since; /* start of the write timeout; see `owed` */
 	uint64_t deadline;   /* of the ending, or of phase EXTENSIONS */
 	struct noise_handshake handshake;
 	char peer[80];

@@ -16,10 +16,22 @@
 
 /* An empty queue keeps its storage up to this, so that a busy connection doesn't allocate. */
 #define KEEP_SIZE 2048
+/* Within the write timeout a peer takes all that was queued, or at least this much. Less is a stall
+ * too: who reads a byte a second would else hold a full queue for ever. */
+#define PROGRESS_SIZE ((size_t)64 << 10)
 
 size_t sv2_conn_pending(const struct sv2_conn *c)
 {
 	return c->out.size - c->out_at;
+}
+
+/* The write timeout begins anew, for what is queued now. */
+static void conn_owe(struct sv2_conn *c)
+{
+	size_t pending = sv2_conn_pending(c);
+
+	c->owed = pending < PROGRESS_SIZE ? pending : PROGRESS_SIZE;
+	c->owed_since = clock_monotonic_ms();
 }
 
 /* Room for SIZE bytes at the queue's end. A message alone in the queue may pass the bound: the
@@ -48,9 +60,11 @@ static int32_t conn_room(struct sv2_conn *c, size_t size, uint8_t **at)
 /* SIZE bytes have been put where conn_room() said. */
 static void conn_queued(struct sv2_conn *c, size_t size)
 {
-	if (sv2_conn_pending(c) == 0)
-		c->last_write = clock_monotonic_ms();
+	bool first = sv2_conn_pending(c) == 0;
+
 	c->out.size += size;
+	if (first)
+		conn_owe(c);
 	if (!c->write_armed)
 		sv2_loop_schedule(c->loop, c);
 }
@@ -182,7 +196,10 @@ void sv2_conn_write(struct sv2_conn *c)
 	if (n > 0) {
 		c->out_at += (size_t)n;
 		c->loop->bytes_out += (size_t)n;
-		c->last_write = clock_monotonic_ms();
+		if ((size_t)n >= c->owed)
+			conn_owe(c);
+		else
+			c->owed -= (size_t)n;
 	}
 	conn_arm_write(c, n < (ssize_t)pending);
 	if (n < (ssize_t)pending)

@@ -27,7 +27,7 @@ struct sv2_server_options {
 	uint32_t certificate_skew;     /* seconds valid_from is back-dated, 0: 3600 */
 	uint32_t handshake_timeout_ms; /* accept to SetupConnection, 0: 10000 */
 	uint32_t idle_timeout_ms;      /* nothing received, 0: never */
-	uint32_t write_timeout_ms;     /* queued and nothing taken, 0: 30000 */
+	uint32_t write_timeout_ms;     /* queued and neither all nor 64 KiB taken, 0: 30000 */
 	size_t max_pending; /* bytes queued a connection, 0: 4 MiB; one message alone may pass it */
 	uint32_t max_connections; /* 0: 1024 */
 	uint32_t max_handshakes;  /* not yet set up, 0: 256 */

@@ -523,6 +523,28 @@ START_TEST(test_seq_counts)
 				    "0100000000000000 0000 0200 010000aa 000000", &body, NULL),
 			 ADIT_OK);
 	ck_assert_uint_eq(body.request_transaction_data_success.transaction_list.size, 7);
+	ck_assert_int_eq(
+	    decode_hex(ADIT_SV2_PROVIDE_MISSING_TRANSACTIONS, "01000000 0200 010002", &body, NULL),
+	    ADIT_E_PROTOCOL);
+	ck_assert_int_eq(decode_hex(ADIT_SV2_PROVIDE_MISSING_TRANSACTIONS, "01000000 0200 01000203",
+				    &body, NULL),
+			 ADIT_OK);
+	ck_assert_uint_eq(body.provide_missing_transactions.unknown_tx_position_list.size, 4);
+	ck_assert_int_eq(
+	    decode_hex(ADIT_SV2_DECLARE_MINING_JOB,
+		       "01000000 00 02000000 0000 0000 0200"
+		       "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20"
+		       "0000",
+		       &body, NULL),
+	    ADIT_E_PROTOCOL);
+	ck_assert_int_eq(
+	    decode_hex(ADIT_SV2_DECLARE_MINING_JOB,
+		       "01000000 00 02000000 0000 0000 0100"
+		       "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20"
+		       "0000",
+		       &body, NULL),
+	    ADIT_OK);
+	ck_assert_uint_eq(body.declare_mining_job.wtxid_list.count, 1);
 }
 END_TEST
 

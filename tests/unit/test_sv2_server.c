@@ -261,6 +261,9 @@ START_TEST(test_setup_refused)
 	ck_refused(&rig, &m, "protocol-version-mismatch", 0);
 	m.min_version = m.max_version = 3;
 	ck_refused(&rig, &m, "protocol-version-mismatch", 0);
+	m.min_version = 2;
+	m.max_version = 1;
+	ck_refused(&rig, &m, "protocol-version-mismatch", 0);
 	m.min_version = 3;
 	m.max_version = 2;
 	ck_refused(&rig, &m, "protocol-version-mismatch", 0);
@@ -268,8 +271,9 @@ START_TEST(test_setup_refused)
 	ck_refused(&rig, &m, "unsupported-feature-flags", 0xf0000002);
 	m = rig_setup(ADIT_SV2_JOB_DECLARATION, 0);
 	ck_refused(&rig, &m, "unsupported-protocol", 0);
-	m = rig_setup(200, 0);
-	ck_refused(&rig, &m, "unsupported-protocol", 0);
+	/* none of a protocol's flags is supported when the protocol isn't */
+	m = rig_setup(200, 0x80000005);
+	ck_refused(&rig, &m, "unsupported-protocol", 0x80000005);
 	sv2_server_set_open(rig.server, ADIT_SV2_MINING, false);
 	m = rig_setup(ADIT_SV2_MINING, 0);
 	ck_refused(&rig, &m, "service-unavailable", 0);
@@ -360,6 +364,9 @@ static const struct {
     {{0, 0, 0x00, 20, 0, 0}, 6, "out of place"},         /* a second SetupConnection */
     {{0, 0, 0x04, 3, 0, 0}, 6, "out of place"},          /* Reconnect is the server's */
     {{0, 0x80, 0x1a, 0xff, 0xff, 0xff}, 6, "too large"}, /* 16 MiB of share */
+    {{1, 0, 0x01, 6, 0, 0}, 6, "out of place"},          /* RequestExtensions.Success */
+    {{1, 0, 0x00, 1, 4, 0}, 6, "too large"},
+    {{1, 0, 0x00, 4, 0, 0, 1, 0, 1, 0}, 10, "malformed RequestExtensions"},
     {{0, 0x80, 0x1a, 3, 0, 0, 1, 2, 3}, 9, "malformed SubmitSharesStandard"},
     {{0, 0x80, 0x1a, 0, 0, 0}, 6, "malformed SubmitSharesStandard"},
     {{0, 0x80, 0x18, 5, 0, 0, 1, 0, 0, 0, 0}, 11, "CloseChannel is not served"},
