@@ -27,8 +27,8 @@ struct trace {
 /* --- what is wanted ----------------------------------------------------------------------------
  */
 
-/* "all", "7", "sv2-server.2/7", or a channel's name as status and events show it, "pool.2/7/1":
- * worker 2 of the pool has its connections from worker 2 of the server. */
+/* "all", "7", "sv2-server.2/7", "sv2-server@name/all", or a channel's name as status and events
+ * show it, "pool.2/7/1": worker 2 of the pool has its connections from worker 2 of the server. */
 static bool parse(const char *text, struct trace *t)
 {
 	const char *slash = strchr(text, '/');
@@ -51,6 +51,8 @@ static bool parse(const char *text, struct trace *t)
 		snprintf(t->target, sizeof(t->target), ROLE "%s", dot);
 	else if (size > 0)
 		return false;
+	if (strcmp(number, "all") == 0)
+		return true;
 	t->connection = strtoll(number, &end, 10);
 	return end != number && t->connection >= 1 && t->connection <= UINT32_MAX &&
 	       (*end == '\0' || (*end == '/' && slash != NULL));

@@ -441,6 +441,29 @@ static void client_defaults(struct sv2_client *c, const struct sv2_client_option
 	c->log = (struct sv2_log){.fn = o->log, .user = o->log_user};
 }
 
+/* Without Noise on the way to another machine anybody can read and change what is said. */
+static bool address_is_near(const struct sv2_address *a)
+{
+	return a->is_unix || strcmp(a->host, "localhost") == 0 || strcmp(a->host, "::1") == 0 ||
+	       strncmp(a->host, "127.", 4) == 0;
+}
+
+/* At each start, so that nobody forgets. */
+static void client_warn(struct sv2_client *c, const struct sv2_client_options *options)
+{
+	if (options->plain && !address_is_near(&c->configured))
+		sv2_log(&c->log, ADIT_LOG_WARNING,
+			"%s: the connection is not encrypted: anybody on the way can read and "
+			"change what is said",
+			options->address);
+	if (!options->plain && options->authority_x == NULL)
+		sv2_log(
+		    &c->log, ADIT_LOG_WARNING,
+		    "%s: no authority key is configured: the connection is encrypted, but anybody "
+		    "could be at the other end",
+		    options->address);
+}
+
 /* A client that has yet to learn what it speaks. */
 static struct sv2_client *client_new(struct event_base *base,
 				     const struct sv2_client_options *options, struct error *e)
@@ -469,12 +492,7 @@ static struct sv2_client *client_new(struct event_base *base,
 		client_destroy(c);
 		return NULL;
 	}
-	if (!options->plain && options->authority_x == NULL)
-		sv2_log(
-		    &c->log, ADIT_LOG_WARNING,
-		    "%s: no authority key is configured: the connection is encrypted, but anybody "
-		    "could be at the other end",
-		    options->address);
+	client_warn(c, options);
 	client_schedule(c, 0);
 	return c;
 }

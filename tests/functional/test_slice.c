@@ -211,6 +211,8 @@ START_TEST(connections_are_traced)
 	struct json_object *status;
 	char line[128];
 
+	/* One that is there for clients alone. */
+	harness_configure("\n[sv2-server@clients]\nprocess = clients\nlisten =\n");
 	start("standard");
 	harness_wait_number("pool", "shares_accepted", 1, BLOCKS_MS);
 	ck_assert_int_eq(run("trace -n 40 all", "all"), 0);
@@ -232,6 +234,8 @@ START_TEST(connections_are_traced)
 	ck_assert_int_eq(lines_with("call", "\"tracing\": true"), 0);
 	ck_assert_int_eq(run("call sv2-server trace_start '{\"connection\":\"all\"}'", "call"), 0);
 	ck_assert_int_eq(run("trace --off all", "off"), 0);
+	ck_assert_int_eq(run("trace --off sv2-server@clients/all", "off"), 0);
+	ck_assert_int_eq(run("trace sv2-server@clients/1", "none"), 1);
 	ck_assert_int_eq(run("trace 99999", "none"), 1);
 	ck_assert_int_eq(lines_with("none", "no connection 99999"), 1);
 	ck_assert_int_eq(run("trace sv2-server.9/1", "none"), 1);

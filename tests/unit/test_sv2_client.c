@@ -10,6 +10,8 @@
 
 #include <check.h>
 
+#include <adit/plugin.h>
+
 #include "lib/sv2/socket.h"
 #include "lib/util/clock.h"
 #include "lib/util/hex.h"
@@ -280,6 +282,33 @@ START_TEST(test_idle_timeout)
 }
 END_TEST
 
+/* Something is queued and the server takes nothing for the write timeout. */
+START_TEST(test_write_stall)
+{
+	static const uint8_t success[] = {0, 0, 1, 6, 0, 0, 2, 0, 0, 0, 0, 0};
+	static const uint8_t coinbase[60000];
+	const struct adit_sv2_submit_solution m = {.coinbase_tx = {coinbase, sizeof(coinbase)}};
+	struct rig rig;
+	struct sv2_client_options co = {
+	    .plain = true, .max_pending = (size_t)64 << 20, .write_timeout_ms = 200};
+	int fd;
+
+	rig_init(&rig, false);
+	rig_connect_template(&rig, &co);
+	fd = fake_accept(&rig);
+	rig_write(fd, success, sizeof(success));
+	rig_until(&rig, &rig.client_opened, 1, 2000);
+	for (int i = 0; i < 400; i++)
+		ck_assert_int_eq(adit_sv2_send(rig.upstream, ADIT_SV2_SUBMIT_SOLUTION, &m),
+				 ADIT_OK);
+	ck_assert_uint_eq(rig.client_closed, 0);
+	rig_until(&rig, &rig.client_closed, 1, 3000);
+	ck_saw(&rig, "does not read");
+	close(fd);
+	rig_fini(&rig);
+}
+END_TEST
+
 /* --- Reconnect ---------------------------------------------------------------------------------
  */
 
@@ -392,6 +421,42 @@ START_TEST(test_endpoint_changed_ignored)
 	plain_pair(&rig);
 	ck_assert_int_eq(adit_sv2_send(rig.conn, ADIT_SV2_CHANNEL_ENDPOINT_CHANGED, &m), ADIT_OK);
 	rig_run(&rig, 50);
+	ck_assert_uint_eq(rig.client_closed, 0);
+	rig_fini(&rig);
+}
+END_TEST
+
+static int32_t on_endpoint_changed(void *context, struct adit_sv2_conn *conn,
+				   const struct adit_sv2_channel_endpoint_changed *m)
+{
+	struct rig *rig = context;
+
+	(void)conn;
+	rig->client_messages++;
+	rig->sum = m->channel_id;
+	return ADIT_OK;
+}
+
+/* Delivered to who asks for it, in both protocols. */
+START_TEST(test_endpoint_changed_handler)
+{
+	const struct adit_sv2_channel_endpoint_changed m = {.channel_id = 21};
+	struct rig rig;
+	struct sv2_server_options so = {0};
+	struct sv2_client_options co = {.plain = true};
+
+	rig_init(&rig, false);
+	rig.mining_client.channel_endpoint_changed = on_endpoint_changed;
+	rig.tp_client.channel_endpoint_changed = on_endpoint_changed;
+	rig_serve(&rig, &so);
+	if (_i == 0)
+		rig_connect_mining(&rig, &co);
+	else
+		rig_connect_template(&rig, &co);
+	rig_until(&rig, &rig.client_opened, 1, 2000);
+	ck_assert_int_eq(adit_sv2_send(rig.conn, ADIT_SV2_CHANNEL_ENDPOINT_CHANGED, &m), ADIT_OK);
+	rig_until(&rig, &rig.client_messages, 1, 2000);
+	ck_assert_uint_eq(rig.sum, 21);
 	ck_assert_uint_eq(rig.client_closed, 0);
 	rig_fini(&rig);
 }
@@ -595,6 +660,63 @@ START_TEST(test_name)
 }
 END_TEST
 
+/* A name that nobody knows, or no name server at all: the attempt fails, the loop goes on. */
+START_TEST(test_unknown_name)
+{
+	struct rig rig;
+	struct sv2_client_options co = {
+	    .plain = true, .address = "no-such-name.invalid:3333", .connect_timeout_ms = 300};
+	uint64_t last, longest = 0;
+
+	rig_init(&rig, false);
+	rig_connect_mining(&rig, &co);
+	last = clock_monotonic_ms();
+	for (int i = 0; i < 1000 && rig.client_closed == 0; i++) {
+		rig_run(&rig, 5);
+		if (clock_monotonic_ms() - last > longest)
+			longest = clock_monotonic_ms() - last;
+		last = clock_monotonic_ms();
+	}
+	ck_assert_uint_ge(rig.client_closed, 1);
+	ck_assert_uint_lt(longest, 250); /* not the time-out, let alone a resolver's */
+	ck_saw(&rig, "no-such-name.invalid");
+	rig_fini(&rig);
+}
+END_TEST
+
+static void count_plain(void *user, int32_t level, const char *text)
+{
+	*(uint32_t *)user += level == ADIT_LOG_WARNING && strstr(text, "not encrypted") != NULL;
+}
+
+/* Without encryption beyond this machine: warned of at each start. */
+START_TEST(test_plain_far)
+{
+	static const struct {
+		const char *address;
+		uint32_t warnings;
+	} cases[] = {{"192.0.2.1:1", 1},  {"[2001:db8::1]:1", 1}, {"pool.example:1", 1},
+		     {"127.0.0.1:1", 0},  {"[::1]:1", 0},         {"localhost:1", 0},
+		     {"unix:/nowhere", 0}};
+	struct rig rig;
+
+	rig_init(&rig, false);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint32_t warnings = 0;
+		struct sv2_client_options co = {.plain = true,
+						.address = cases[i].address,
+						.log = count_plain,
+						.log_user = &warnings};
+
+		rig_connect_mining(&rig, &co);
+		sv2_client_free(rig.client); /* before it dials */
+		rig.client = NULL;
+		ck_assert_msg(warnings == cases[i].warnings, "%s", cases[i].address);
+	}
+	rig_fini(&rig);
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
 	tcase_add_test(tcase, test_reconnects);
@@ -607,11 +729,13 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, test_handshake_timeout);
 	tcase_add_test(tcase, test_noise_garbage);
 	tcase_add_test(tcase, test_idle_timeout);
+	tcase_add_test(tcase, test_write_stall);
 	tcase_add_test(tcase, test_reconnect_elsewhere);
 	tcase_add_test(tcase, test_reconnect_same);
 	tcase_add_test(tcase, test_reconnect_bad_host);
 	tcase_add_test(tcase, test_reconnect_handler);
 	tcase_add_test(tcase, test_endpoint_changed_ignored);
+	tcase_add_loop_test(tcase, test_endpoint_changed_handler, 0, 2);
 	tcase_add_test(tcase, test_free_in_opened);
 	tcase_add_test(tcase, test_free_in_closed);
 	tcase_add_test(tcase, test_free_in_handler);
@@ -621,6 +745,8 @@ static void add_tests(TCase *tcase)
 			    (int)(sizeof(good_addresses) / sizeof(good_addresses[0])));
 	tcase_add_test(tcase, test_bad_address);
 	tcase_add_test(tcase, test_name);
+	tcase_add_test(tcase, test_unknown_name);
+	tcase_add_test(tcase, test_plain_far);
 }
 
 int main(void)
