@@ -269,18 +269,17 @@ void chain_undo(struct chain *c)
 /* Makes FORK the tip, then what leads from it to BLOCK, lowest first. */
 static bool walk(struct chain *c, const struct chain_block *fork, struct chain_block *block)
 {
-	size_t steps = block->height - fork->height;
-
 	while (chain_tip(c) != fork)
 		pop(c);
-	for (; steps > 0; steps--) {
-		struct chain_block *next = block;
-
-		for (size_t i = 1; i < steps; i++)
-			next = next->parent;
-		if (!push(c, next))
+	while (c->capacity <= block->height)
+		if (!list_grow(&c->blocks, c->capacity, &c->capacity))
 			return false;
-	}
+	/* The way is only known from its end: written down where it will be. */
+	for (struct chain_block *at = block; at != fork; at = at->parent)
+		c->blocks[at->height] = at;
+	while (c->count <= block->height)
+		if (!push(c, c->blocks[c->count]))
+			return false;
 	return true;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the node service reads from outside. The first byte chooses: a node's answer to
- * getblocktemplate, or the transactions of a block for the embedded chain, to which a header is
- * made that gets them past the first checks.
+ * getblocktemplate; 'T': how blocks of the embedded chain follow each other; else the transactions
+ * of a block for it, to which a header is made that gets them past the first checks.
  */
 #include "config.h"
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/node/block_check.h"
+#include "host/node/block_accept.h"
 #include "host/node/rpc_template.h"
 #include "host/node/value.h"
 #include "lib/bitcoin/merkle.h"
@@ -102,12 +102,136 @@ static void check_block(const uint8_t *data, size_t size)
 	free(block);
 }
 
+/* --- a tree of blocks ---------------------------------------------------------------------------
+ */
+
+static void mine(uint8_t header[80], uint32_t nbits)
+{
+	uint8_t target[32];
+	uint8_t hash[32];
+	struct writer w;
+
+	require(target_from_nbits(nbits, target));
+	for (uint32_t nonce = 0;; nonce++) {
+		writer_init(&w, header + 76, 4);
+		writer_u32(&w, nonce);
+		sha256d_header(header, hash);
+		if (target_met(hash, target))
+			return;
+	}
+}
+
+static void add_coinbase(struct buf *out, uint32_t height, uint8_t variant)
+{
+	static const uint8_t zeros[32];
+	uint8_t push[6];
+	size_t size = bip34_push(height, push);
+
+	buf_append_u32(out, 2);
+	buf_append_u8(out, 1);
+	buf_append(out, zeros, 32);
+	buf_append_u32(out, UINT32_MAX);
+	buf_append_u8(out, (uint8_t)(size + 2));
+	buf_append(out, push, size);
+	buf_append_u8(out, 1);
+	buf_append_u8(out, variant);
+	buf_append_u32(out, UINT32_MAX);
+	buf_append_u8(out, 1);
+	buf_append_u64(out, 0);
+	buf_append_u8(out, 1);
+	buf_append_u8(out, 0x51);
+	buf_append_u32(out, 0);
+}
+
+/* A block on PARENT with the legacy transaction of family NUMBER when that is not 0. */
+static void make_block(const struct chain_block *parent, uint32_t nbits, uint32_t spent,
+		       uint8_t number, struct buf *out)
+{
+	struct block_header h = {
+	    .version = CHAIN_VERSION, .time = parent->time + spent, .nbits = nbits};
+	static const uint8_t room[80];
+	struct traffic_tx t;
+
+	buf_clear(out);
+	buf_append(out, room, sizeof(room));
+	buf_append_u8(out, number > 0 ? 2 : 1);
+	add_coinbase(out, parent->height + 1, number);
+	if (number > 0) {
+		traffic_make(8 * (uint64_t)(number - 1), &t);
+		buf_append(out, t.data, t.size);
+	}
+	require(!out->failed);
+	memcpy(h.prev_hash, parent->hash, 32);
+	transactions_root(out->data + 80, out->size - 80, h.merkle_root);
+	block_header_write(&h, out->data);
+	mine(out->data, nbits);
+}
+
+static void check_tree(const struct chain *c)
+{
+	require(chain_height(c) >= c->settled);
+	require(chain_side_count(c) <= CHAIN_MAX_SIDE + CHAIN_MAX_REORG);
+	for (size_t i = 0; i < c->recent_count; i++) {
+		struct chain_block *block = c->recent[i];
+		const struct chain_block *fork = chain_fork(c, block);
+
+		require(chain_find(c, block->hash) == block);
+		require(fork->height >= c->settled);
+		require(chain_work(fork, block) <= chain_work(fork, chain_tip(c)));
+	}
+}
+
+/* The bits that follow PARENT, on whatever branch it is. */
+static uint32_t bits_after(struct chain *c, struct chain_block *parent)
+{
+	struct chain_block *tip = chain_tip(c);
+	uint32_t nbits;
+
+	require(chain_switch(c, parent));
+	nbits = chain_next_nbits(c);
+	require(chain_switch(c, tip));
+	return nbits;
+}
+
+/* Three bytes a block: its parent, how long it took, and what is in it. */
+static void grow_tree(const uint8_t *data, size_t size)
+{
+	struct chain *c = malloc(sizeof(*c));
+	struct buf block = {0};
+
+	require(c != NULL && chain_init(c, NBITS, 10000));
+	for (size_t i = 0; i + 3 <= size && i < 3 * 400; i += 3) {
+		size_t back = data[i] % (c->recent_count + 1);
+		struct chain_block *parent =
+		    back == 0 ? chain_tip(c) : c->recent[c->recent_count - back];
+		uint32_t nbits = bits_after(c, parent);
+		struct acceptance a;
+		struct error e = {0};
+
+		/* Not harder than what can be mined here in no time. */
+		if (nbits < 0x2000ffffu)
+			nbits = NBITS;
+		make_block(parent, nbits, data[i + 1], data[i + 2], &block);
+		require(block_accept_stored(c, i, block.data, block.size, &a, &e) == ADIT_OK);
+		require(a.reason != NULL || chain_find(c, chain_tip(c)->hash) != a.before);
+		chain_settle(c);
+		if (i % 96 == 0)
+			check_tree(c);
+	}
+	check_tree(c);
+	buf_free(&block);
+	chain_free(c);
+	free(c);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
 	if (data[0] == '{')
 		check_template(data, size);
+	else if (data[0] == 'T')
+		grow_tree(data + 1, size - 1);
 	else
 		check_block(data + 1, size - 1);
 	return 0;
