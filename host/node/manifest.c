@@ -35,9 +35,8 @@ const char adit_node_manifest[] =
     /* backend = embedded */
     "embedded_nbits = string | 1e03ffff | - | difficulty of the embedded chain in compact form:"
     " 207fffff is two hashes a block, 1e03ffff four million\n"
-    "embedded_block_interval = duration | 0 | 0..1h | the pause between blocks to which difficulty "
-    "is"
-    " steered, 1s at least; 0: difficulty stays as it is\n"
+    "embedded_block_interval = duration | 0 | 0..1h | the pause between blocks to which"
+    " difficulty is steered, 1s at least; 0: difficulty stays as it is\n"
     "embedded_tx_interval = duration | 700ms | 0..1h | pause between new synthetic transactions; 0:"
     " none\n"
     "embedded_mempool = int | 500 | 0..5000 | synthetic transactions that may wait for a block\n";

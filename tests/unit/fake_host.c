@@ -843,7 +843,7 @@ static void duration_to_ms(const char *text, char *out, size_t capacity)
 	die("a duration in a manifest that is none");
 }
 
-/* One line of [config_schema]: key = type | default | range | help */
+/* One line of [config_schema]: key = [secret] type | default | range | help */
 static void schema_line(struct adit_host *h, const char *line)
 {
 	char key[64];
@@ -851,7 +851,8 @@ static void schema_line(struct adit_host *h, const char *line)
 	char value[256];
 	char ms[32];
 
-	if (sscanf(line, "%63[^ =] = %15[^ |] | %255[^|]", key, type, value) != 3)
+	if (sscanf(line, "%63[^ =] = secret %15[^ |] | %255[^|]", key, type, value) != 3 &&
+	    sscanf(line, "%63[^ =] = %15[^ |] | %255[^|]", key, type, value) != 3)
 		die("a schema line that is not `key = type | default | range | help'");
 	for (size_t n = strlen(value); n > 0 && value[n - 1] == ' '; n--)
 		value[n - 1] = '\0';
