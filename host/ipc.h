@@ -50,7 +50,8 @@ enum ipc_kind {
 	IPC_STARTED, /* all instances run */
 	IPC_FAILED,  /* source, status, text: an instance could not be loaded or started */
 	IPC_PONG,
-	IPC_RELOADED,  /* source, status: other than ADIT_OK asks for a restart */
+	IPC_RELOADED,  /* source, status: ADIT_OK, ADIT_E_CONFIG: refused, or a restart is asked for
+			*/
 	IPC_LOG,       /* source, status: level, json: the text */
 	IPC_PUBLISH,   /* source, name: type, json, attachment */
 	IPC_SUBSCRIBE, /* source, name: type */

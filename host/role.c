@@ -176,7 +176,8 @@ static void role_start(struct role *role, const struct ipc_frame *frame)
 		(void)ipc_send(role->channel, &started);
 }
 
-/* New values for an instance that runs. The old strings live until its `reload` has returned. */
+/* New values for an instance that runs. The old strings live until its `reload` has returned, and
+ * are back when it did not take the new ones. */
 static int32_t role_reload_instance(struct adit_host *host, const struct ipc_frame *frame)
 {
 	struct start_instance *start = &host->role->start->instances[host - host->role->hosts];
@@ -189,10 +190,17 @@ static int32_t role_reload_instance(struct adit_host *host, const struct ipc_fra
 		return ADIT_E_PROTOCOL;
 	host->error.text[0] = '\0';
 	error = host->plugin->reload(host->instance);
-	start_settings_free(old.settings, old.setting_count);
-	if (error != ADIT_OK && error != ADIT_E_UNSUPPORTED)
-		log_line(ADIT_LOG_WARNING, start->worker_name, "reload: %s",
-			 host->error.text[0] != '\0' ? host->error.text : adit_error_name(error));
+	if (error == ADIT_OK) {
+		start_settings_free(old.settings, old.setting_count);
+		return ADIT_OK;
+	}
+	start_settings_free(start->settings, start->setting_count);
+	start->settings = old.settings;
+	start->setting_count = old.setting_count;
+	if (error != ADIT_E_UNSUPPORTED)
+		log_line(ADIT_LOG_ERROR, start->worker_name, "reload: %s%s",
+			 host->error.text[0] != '\0' ? host->error.text : adit_error_name(error),
+			 error == ADIT_E_CONFIG ? "; it goes on with its old settings" : "");
 	return error;
 }
 

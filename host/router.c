@@ -346,7 +346,7 @@ static bool router_process_frame(struct process *p, const struct ipc_frame *fram
 		p->ping_ms = 0;
 		return true;
 	case IPC_RELOADED:
-		if (frame->status != ADIT_OK)
+		if (frame->status != ADIT_OK && frame->status != ADIT_E_CONFIG)
 			supervisor_restart(p);
 		return true;
 	case IPC_CANCEL:

@@ -33,6 +33,12 @@ int command_stop(const struct options *o);
 int command_call(const struct options *o);
 int command_watch(const struct options *o);
 int command_trace(const struct options *o);
+int command_config(const struct options *o);
+int command_reload(const struct options *o);
+int command_enable(const struct options *o);
+int command_disable(const struct options *o);
+/* Shows what aditd said to a wish to change its configuration; the exit status for it. */
+int reload_report(const struct options *o, struct json_object *result);
 
 /* Connects; on failure says why on standard error and returns the exit status, else EXIT_OK. */
 int command_connect(const struct options *o, struct control *c);

@@ -23,7 +23,9 @@ static const struct command commands[] = {
     {"status", 0, 0, "", command_status},    {"roles", 0, 0, "", command_roles},
     {"events", 0, 64, "nf", command_events}, {"stop", 0, 0, "", command_stop},
     {"call", 2, 3, "", command_call},        {"watch", 0, 0, "bS", command_watch},
-    {"trace", 1, 1, "nO", command_trace},
+    {"trace", 1, 1, "nO", command_trace},    {"config", 0, 4, "", command_config},
+    {"reload", 0, 0, "", command_reload},    {"enable", 1, 1, "", command_enable},
+    {"disable", 1, 1, "", command_disable},
 };
 
 static const struct option long_options[] = {
@@ -43,6 +45,11 @@ static const char usage[] =
     "  watch [--blocks N]           accepted blocks, and a live line on a terminal\n"
     "  trace CONNECTION|all         what Stratum V2 connections say; --off ends it\n"
     "  call TARGET METHOD [JSON]    calls a method of a role\n"
+    "  config [ROLE]                the configuration, and where each value comes from\n"
+    "  config set ROLE KEY VALUE    overrides a value\n"
+    "  config reset ROLE [KEY]      takes overrides back\n"
+    "  enable ROLE, disable ROLE    changes the role's file, and reloads\n"
+    "  reload                       has the configuration read again\n"
     "  stop                         stops aditd and waits until it has ended\n"
     "\n"
     "  -s, --socket SOCKET  the control socket (default: $ADIT_SOCKET, else as configured)\n"

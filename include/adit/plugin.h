@@ -237,7 +237,8 @@ struct adit_host_api {
  *   init(api, host, &instance)  allocate, read the configuration, offer services; no I/O yet.
  *   start(instance)             open connections, register methods, take listeners.
  *   reload(instance)            optional: new configuration values are readable; ADIT_E_UNSUPPORTED
- *                               (or no function) means: restart me instead.
+ *                               (or no function) means: restart me instead; ADIT_E_CONFIG, with
+ *                               set_error(): I go on with what I had.
  *   stop(instance)              no new work; may return ADIT_E_UNAVAILABLE to say "not yet" and
  *                               later call api->stopped(); 5 s are allowed.
  *   fini(instance)              free everything. Always called when init succeeded.

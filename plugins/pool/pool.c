@@ -197,6 +197,52 @@ static int32_t pool_start(void *instance)
 	return result;
 }
 
+/* Every channel's target for the new rate and bounds, at the hash rate that it has. */
+static void retarget_all(struct pool *pool, double old_shares_per_minute)
+{
+	uint64_t now = clock_monotonic_ms();
+	struct pool_conn *conn;
+
+	TAILQ_FOREACH(conn, &pool->conns, link)
+	{
+		for (uint32_t i = 0; i < conn->count; i++) {
+			struct channel *channel = conn->channels[i];
+			double present = channel->hashes * old_shares_per_minute / 60.0;
+
+			vardiff_restart(&channel->vardiff, now);
+			if (channel_set_hashrate(channel, present))
+				work_retarget(channel);
+		}
+	}
+}
+
+/* Takes over share rate, bounds of the difficulty, tag (from the next template on) and number of
+ * channels; for the rest the role is started again. */
+static int32_t pool_reload(void *instance)
+{
+	struct pool *pool = instance;
+	double before = pool->config.shares_per_minute;
+	struct pool_config config;
+	struct error e = {0};
+	int32_t result = settings_read(&config, pool->api, pool->host, pool->info.network, &e);
+
+	if (result != ADIT_OK)
+		pool->api->set_error(pool->host, e.text);
+	else if (!settings_same_fixed(&pool->config, &config))
+		result = ADIT_E_UNSUPPORTED;
+	if (result != ADIT_OK) {
+		settings_fini(&config);
+		return result;
+	}
+	/* the addresses, which are the same, stay where the providers know them */
+	settings_fini(&config);
+	memcpy(config.providers, pool->config.providers, sizeof config.providers);
+	config.provider_count = pool->config.provider_count;
+	pool->config = config;
+	retarget_all(pool, before);
+	return ADIT_OK;
+}
+
 static void on_drained(void *user)
 {
 	struct pool *pool = user;
@@ -241,6 +287,7 @@ ADIT_EXPORT const struct adit_plugin_descriptor adit_plugin = {
     .version = PACKAGE_VERSION,
     .init = pool_init,
     .start = pool_start,
+    .reload = pool_reload,
     .stop = pool_stop,
     .fini = pool_fini,
 };

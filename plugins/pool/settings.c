@@ -152,6 +152,21 @@ int32_t settings_read(struct pool_config *c, const struct adit_host_api *api,
 	return read_providers(c, &s, e);
 }
 
+bool settings_same_fixed(const struct pool_config *a, const struct pool_config *b)
+{
+	if (a->payout.script.size != b->payout.script.size ||
+	    memcmp(a->payout.script.data, b->payout.script.data, a->payout.script.size) != 0 ||
+	    a->extranonce_rollable != b->extranonce_rollable ||
+	    a->duplicates_bytes != b->duplicates_bytes ||
+	    a->version_rolling != b->version_rolling || a->provider_count != b->provider_count)
+		return false;
+	for (uint32_t i = 0; i < a->provider_count; i++) {
+		if (strcmp(a->providers[i], b->providers[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
 void settings_fini(struct pool_config *c)
 {
 	for (uint32_t i = 0; i < c->provider_count; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* settings.h: the configuration of the role, read once at init. Keys: pool.manifest. */
+/* settings.h: the configuration of the role, read at init and at a reload. Keys: pool.manifest. */
 #ifndef POOL_SETTINGS_H
 #define POOL_SETTINGS_H
 
@@ -32,6 +32,8 @@ struct pool_config {
 /* ADIT_E_CONFIG with E filled: which key, what is wrong with it. */
 int32_t settings_read(struct pool_config *config, const struct adit_host_api *api,
 		      struct adit_host *host, const char *network, struct error *e);
+/* Whether what a running pool can't change is the same in A and B. */
+bool settings_same_fixed(const struct pool_config *a, const struct pool_config *b);
 void settings_fini(struct pool_config *config);
 
 #endif

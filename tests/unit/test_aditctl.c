@@ -24,6 +24,7 @@
 
 #include "host/aditctl/blocks.h"
 #include "host/aditctl/control.h"
+#include "host/aditctl/edit.h"
 #include "host/aditctl/json.h"
 #include "host/aditctl/table.h"
 #include "host/aditctl/text.h"
@@ -933,6 +934,51 @@ START_TEST(socket_path)
 }
 END_TEST
 
+/* Text, section, wish, and what comes out; NULL: nothing has to be changed, "" no such section. */
+START_TEST(one_line_is_edited)
+{
+	static const struct {
+		const char *text;
+		bool enabled;
+		const char *after;
+		unsigned line;
+	} cases[] = {
+	    {"[a]\nenabled = no\n", true, "[a]\nenabled = yes\n", 2},
+	    {"[b]\nenabled=no\n[a] ; x\r\n enabled:\ton\t; why\r\nk = v", false,
+	     "[b]\nenabled=no\n[a] ; x\r\n enabled:\tno\t; why\r\nk = v", 4},
+	    {"[a]\nk = v\n", false, "[a]\nenabled = no\nk = v\n", 2},
+	    {"[b]\n[a]", false, "[b]\n[a]\nenabled = no\n", 3},
+	    {"[a]\nk = v\n[b]\nenabled = no\n", true, NULL, 1},
+	    {"[a]\nenabled = 1\n", true, NULL, 2},
+	    {"[a]\nenabled = off\n", false, NULL, 2},
+	    {"[a]\nenabled =\n", true, "[a]\nenabled =yes\n", 2},
+	    {"[a]\nenabledx = no\n#enabled = no\n;enabled = no\n", true, NULL, 1},
+	    {"\xef\xbb\xbf[a]\nenabled = no", true, "\xef\xbb\xbf[a]\nenabled = yes", 2},
+	    {"[a@b]\nenabled = no\n; [a]\n", true, "", 0},
+	    {"", true, "", 0},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf out = {.limit = 1000};
+		unsigned line = 0;
+		enum edit_result result = edit_enabled(cases[i].text, strlen(cases[i].text), "a",
+						       cases[i].enabled, &out, &line);
+
+		ck_assert_uint_eq(line, cases[i].line);
+		if (cases[i].after == NULL) {
+			ck_assert_int_eq(result, EDIT_SAME);
+		} else if (*cases[i].after == '\0') {
+			ck_assert_int_eq(result, EDIT_MISSING);
+		} else {
+			ck_assert_int_eq(result, EDIT_DONE);
+			ck_assert(buf_append_u8(&out, 0));
+			ck_assert_str_eq((const char *)out.data, cases[i].after);
+		}
+		buf_free(&out);
+	}
+}
+END_TEST
+
 #define COUNT(array) (int)(sizeof(array) / sizeof((array)[0]))
 
 static TCase *program_case(void)
@@ -979,6 +1025,7 @@ static TCase *parts_case(void)
 	tcase_add_test(c, table_is_cut_to_the_terminal);
 	tcase_add_test(c, json_is_parsed_strictly);
 	tcase_add_test(c, blocks_are_joined_and_bounded);
+	tcase_add_test(c, one_line_is_edited);
 	return c;
 }
 
