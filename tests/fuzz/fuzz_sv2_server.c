@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A peer of a plain server: the first byte says whether SetupConnection comes in front (0 no, 1
- * mining, 2 template distribution), the second in pieces of which size the rest is written.
- * Whatever comes, the connection must end cleanly and the server be empty afterwards. */
+ * mining, 2 template distribution, 3 job declaration), the second in pieces of which size the rest
+ * is written. Whatever comes, the connection must end cleanly and the server be empty afterwards.
+ */
 #include "config.h"
 
 #include <errno.h>
@@ -72,6 +73,10 @@ HANDLER(SUBMIT_SHARES_EXTENDED, submit_shares_extended)
 HANDLER(SET_CUSTOM_MINING_JOB, set_custom_mining_job)
 HANDLER(COINBASE_OUTPUT_CONSTRAINTS, coinbase_output_constraints)
 HANDLER(SUBMIT_SOLUTION, submit_solution)
+HANDLER(ALLOCATE_MINING_JOB_TOKEN, allocate_mining_job_token)
+HANDLER(PROVIDE_MISSING_TRANSACTIONS_SUCCESS, provide_missing_transactions_success)
+HANDLER(DECLARE_MINING_JOB, declare_mining_job)
+HANDLER(PUSH_SOLUTION, push_solution)
 
 /* Answers, so that the queue is at work; refuses nonce 0. */
 static int32_t on_share(void *context, struct adit_sv2_conn *conn,
@@ -98,6 +103,7 @@ static int32_t on_request(void *context, struct adit_sv2_conn *conn,
 static const struct adit_sv2_mining_server_handlers mining = {
     .size = sizeof(mining),
     .supported_flags = 7,
+    .supported_extensions = ADIT_SV2_WORKER_HASHRATE,
     .opened = on_opened,
     .closed = on_closed,
     .open_standard_mining_channel = on_open_standard_mining_channel,
@@ -115,6 +121,16 @@ static const struct adit_sv2_template_server_handlers template = {
     .coinbase_output_constraints = on_coinbase_output_constraints,
     .request_transaction_data = on_request,
     .submit_solution = on_submit_solution};
+
+static const struct adit_sv2_job_declaration_server_handlers job_declaration = {
+    .size = sizeof(job_declaration),
+    .required_extensions = ADIT_SV2_EXTENSION(5),
+    .opened = on_opened,
+    .closed = on_closed,
+    .allocate_mining_job_token = on_allocate_mining_job_token,
+    .provide_missing_transactions_success = on_provide_missing_transactions_success,
+    .declare_mining_job = on_declare_mining_job,
+    .push_solution = on_push_solution};
 
 /* One server on a Unix socket without a name in the file system serves all runs. */
 static void start_once(void)
@@ -136,6 +152,8 @@ static void start_once(void)
 	require(sv2_server_listen(server, fd, true) == ADIT_OK);
 	require(sv2_server_set_mining(server, &mining, NULL) == ADIT_OK);
 	require(sv2_server_set_template(server, &template, NULL) == ADIT_OK);
+	require(sv2_server_set_job_declaration(server, &job_declaration, NULL) == ADIT_OK);
+	sv2_server_set_open(server, ADIT_SV2_JOB_DECLARATION, true);
 	sv2_server_set_open(server, ADIT_SV2_MINING, true);
 	sv2_server_set_open(server, ADIT_SV2_TEMPLATE_DISTRIBUTION, true);
 }
@@ -187,9 +205,11 @@ static bool write_setup(int fd, uint8_t protocol)
 
 static void converse(int fd, const uint8_t *data, size_t size)
 {
+	static const uint8_t protocols[] = {0, ADIT_SV2_MINING, ADIT_SV2_TEMPLATE_DISTRIBUTION,
+					    ADIT_SV2_JOB_DECLARATION};
 	size_t piece = data[1] > 0 ? data[1] : size;
 
-	if (data[0] % 3 != 0 && !write_setup(fd, data[0] % 3 == 1 ? 0 : 2))
+	if (data[0] % 4 != 0 && !write_setup(fd, protocols[data[0] % 4]))
 		return;
 	data += 2;
 	size -= 2;
