@@ -241,7 +241,8 @@ static int32_t client_granted(struct sv2_conn *conn, uint32_t extensions)
 		return ADIT_OK;
 	}
 	conn->extensions = extensions & cc->asked;
-	return client_open(cc);
+	conn->asks_extensions = false;
+	return conn->phase == SV2_OPEN ? ADIT_OK : client_open(cc);
 }
 
 /* None of ours is supported; that is no obstacle unless there are some that the server requires:
@@ -285,10 +286,20 @@ static int32_t client_unhandled(struct sv2_conn *conn, int32_t message, const vo
 	if (message == ADIT_SV2_RECONNECT)
 		return client_redirect(conn, body);
 	if (message == ADIT_SV2_CHANNEL_ENDPOINT_CHANGED)
-		return ADIT_OK; /* resets the channel's state of extensions; ours have none */
+		return ADIT_OK;
 	(void)snprintf(reason, sizeof(reason), "%s is not expected", sv2_message(message)->title);
 	sv2_conn_end(conn, SV2_END_PROTOCOL, reason);
 	return ADIT_E_PROTOCOL;
+}
+
+/* ChannelEndpointChanged (section 3.6.4): extension state ends, and negotiation begins again. The
+ * message is the application's all the same. */
+static int32_t client_endpoint_changed(struct client_conn *cc)
+{
+	if (cc->asked == 0 || cc->c.asks_extensions)
+		return ADIT_OK;
+	cc->c.extensions = 0;
+	return sv2_extensions_request(&cc->c, cc->asked);
 }
 
 static int32_t client_message(struct sv2_conn *conn, int32_t message, const void *body)
@@ -308,6 +319,9 @@ static int32_t client_message(struct sv2_conn *conn, int32_t message, const void
 					     ->supported_extensions));
 	if (message == ADIT_SV2_REQUEST_EXTENSIONS_ERROR)
 		return client_extensions_error(conn, body);
+	if (message == ADIT_SV2_CHANNEL_ENDPOINT_CHANGED &&
+	    client_endpoint_changed(client_conn_of(conn)) != ADIT_OK)
+		return ADIT_OK; /* ending already */
 	r = sv2_dispatch(c->scope, SV2_CLIENT, c->table, c->context, &conn->head, message, body,
 			 &handled);
 	return handled ? r : client_unhandled(conn, message, body);

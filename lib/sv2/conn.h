@@ -95,10 +95,11 @@ struct sv2_conn {
 	bool opened;         /* was open once */
 	bool flush_queued;
 	bool write_armed;
-	bool traced;  /* see trace.h */
-	bool drop;    /* do not bother to write what is queued */
-	bool eof_out; /* end of file was sent */
-	bool eof_in;  /* and received */
+	bool traced;          /* see trace.h */
+	bool asks_extensions; /* client: RequestExtensions has no answer yet */
+	bool drop;            /* do not bother to write what is queued */
+	bool eof_out;         /* end of file was sent */
+	bool eof_in;          /* and received */
 	/* receiving */
 	bool batch; /* the application has seen a message of this read */
 	bool in_payload;

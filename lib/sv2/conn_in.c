@@ -70,7 +70,7 @@ static bool conn_expects(const struct sv2_conn *c, int32_t message, const struct
 		       message == ADIT_SV2_SETUP_CONNECTION_SUCCESS ||
 		       message == ADIT_SV2_SETUP_CONNECTION_ERROR;
 	if (m->scope == SV2_SCOPE_EXTENSIONS)
-		return c->side == SV2_SERVER || c->phase == SV2_EXTENSIONS;
+		return c->side == SV2_SERVER || c->asks_extensions;
 	if (c->phase == SV2_EXTENSIONS)
 		return message == ADIT_SV2_RECONNECT;
 	return m->scope == c->scope || message == ADIT_SV2_RECONNECT ||

@@ -124,5 +124,6 @@ int32_t sv2_extensions_request(struct sv2_conn *c, uint32_t mask)
 	    .requested_extensions = sv2_extensions_list(mask, ids),
 	};
 
+	c->asks_extensions = true;
 	return sv2_conn_send(c, ADIT_SV2_REQUEST_EXTENSIONS, &m);
 }

@@ -117,23 +117,32 @@ static int32_t setup_accept(struct server_conn *sc, struct server_app *app, uint
 	return ADIT_OK;
 }
 
+/* Flags of the request that are not supported; of a protocol that isn't served, none is. Section
+ * 3.6.3 wants them in each SetupConnection.Error. */
+static uint32_t setup_unsupported(const struct sv2_server *s,
+				  const struct adit_sv2_setup_connection *m)
+{
+	if (m->protocol >= PROTOCOLS || s->apps[m->protocol].table == NULL)
+		return m->flags;
+	return m->flags & ~s->apps[m->protocol].callbacks.supported_flags;
+}
+
 /* The rules of specification 03 sections 3.6.1 to 3.6.3, with the errors that they leave open as in
  * the specification's pending change #225: versions that don't overlap or are reversed, a protocol
- * that isn't served (none of its flags is supported then), flags that aren't understood. */
+ * that isn't served, flags that aren't understood. */
 static int32_t server_setup(struct server_conn *sc, const struct adit_sv2_setup_connection *m)
 {
 	struct adit_sv2_setup_result result = {0};
 	struct server_app *app;
-	uint32_t unknown;
+	uint32_t unknown = setup_unsupported(sc->server, m);
 
 	if (m->min_version > SV2_VERSION || m->max_version < SV2_VERSION)
-		return setup_refuse(sc, 0, "protocol-version-mismatch");
+		return setup_refuse(sc, unknown, "protocol-version-mismatch");
 	if (m->protocol >= PROTOCOLS || sc->server->apps[m->protocol].table == NULL)
-		return setup_refuse(sc, m->flags, "unsupported-protocol");
+		return setup_refuse(sc, unknown, "unsupported-protocol");
 	app = &sc->server->apps[m->protocol];
 	if (!app->open)
-		return setup_refuse(sc, 0, "service-unavailable");
-	unknown = m->flags & ~app->callbacks.supported_flags;
+		return setup_refuse(sc, unknown, "service-unavailable");
 	if (unknown != 0)
 		return setup_refuse(sc, unknown, "unsupported-feature-flags");
 	sc->c.flags = m->flags;

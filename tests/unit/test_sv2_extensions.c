@@ -430,6 +430,40 @@ START_TEST(test_client_unasked)
 }
 END_TEST
 
+/* ChannelEndpointChanged: nothing is in use until the answer to a new request; an answer that
+ * nobody asked for is out of place. */
+START_TEST(test_endpoint_changed)
+{
+	static const uint8_t success[] = {1, 0, 1, 6, 0, 0, 1, 0, 1, 0, 2, 0};
+	static const uint8_t changed[] = {0, 0x80, 3, 4, 0, 0, 1, 0, 0, 0};
+	struct rig rig;
+	struct sv2_client_options co = {.plain = true};
+	uint8_t request[100];
+	int fd;
+
+	rig_init(&rig, false);
+	rig.mining_client.wanted_extensions = IDENTITY;
+	rig_connect_mining(&rig, &co);
+	ck_assert_uint_eq(accept_as(&rig, &fd, request), 12);
+	rig_write(fd, success, sizeof(success));
+	rig_until(&rig, &rig.client_opened, 1, 2000);
+	rig_write(fd, changed, sizeof(changed));
+	ck_assert(rig_read(&rig, fd, request + 20, 12, 2000));
+	ck_assert_mem_eq(request, request + 20, 12);
+	ck_assert_uint_eq(adit_sv2_extensions(rig.upstream), 0);
+	rig_write(fd, success, sizeof(success));
+	for (int i = 0; i < 400 && adit_sv2_extensions(rig.upstream) == 0; i++)
+		rig_run(&rig, 5);
+	ck_assert_uint_eq(adit_sv2_extensions(rig.upstream), IDENTITY);
+	ck_assert_uint_eq(rig.client_opened, 1);
+	rig_write(fd, success, sizeof(success));
+	rig_until(&rig, &rig.client_closed, 1, 2000);
+	ck_assert(rig_saw(&rig, "out of place"));
+	close(fd);
+	rig_fini(&rig);
+}
+END_TEST
+
 /* A server that ignores the request: asked again on a new connection, then not any more. */
 START_TEST(test_client_unanswered)
 {
@@ -574,6 +608,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_loop_test(tcase, test_client_bad_answer, 0,
 			    sizeof(bad_answers) / sizeof(bad_answers[0]));
 	tcase_add_test(tcase, test_client_unasked);
+	tcase_add_test(tcase, test_endpoint_changed);
 	tcase_add_test(tcase, test_client_unanswered);
 	tcase_add_test(tcase, test_job_declaration);
 }

@@ -263,7 +263,9 @@ START_TEST(test_setup_refused)
 	ck_refused(&rig, &m, "protocol-version-mismatch", 0);
 	m.min_version = 2;
 	m.max_version = 1;
-	ck_refused(&rig, &m, "protocol-version-mismatch", 0);
+	m.flags = 0x11; /* bit 0 is supported */
+	ck_refused(&rig, &m, "protocol-version-mismatch", 0x10);
+	m.flags = 0;
 	m.min_version = 3;
 	m.max_version = 2;
 	ck_refused(&rig, &m, "protocol-version-mismatch", 0);
