@@ -64,7 +64,7 @@ struct sv2_client {
 	struct sv2_dial *dial;
 	struct client_conn *conn; /* from connected to `closed` */
 	bool stopping;
-	char last_error[160];
+	char last_error[SV2_REASON_SIZE];
 };
 
 /* --- attempts ----------------------------------------------------------------------------------

@@ -25,6 +25,9 @@
 #include "lib/sv2/loop.h"
 #include "lib/util/buf.h"
 
+/* A reason for people; the longest is that of a wrong certificate. */
+#define SV2_REASON_SIZE 192
+
 enum sv2_side { SV2_SERVER, SV2_CLIENT };
 
 enum sv2_phase {
@@ -122,7 +125,7 @@ struct sv2_conn {
 	uint64_t deadline;   /* of the ending, or of phase EXTENSIONS */
 	struct noise_handshake handshake;
 	char peer[80];
-	char reason[96];
+	char reason[SV2_REASON_SIZE];
 };
 
 /* Starts C, whose memory is the owner's, on the connected non-blocking socket FD, which it owns

@@ -137,6 +137,8 @@ START_TEST(test_wrong_authority)
 	ck_assert_uint_eq(rig.client_opened, 0);
 	ck_assert_uint_eq(rig.opened, 0);
 	ck_saw(&rig, "certificate");
+	/* whole, to the end of its advice */
+	ck_saw(&rig, ": compare it with the server's");
 	rig_fini(&rig);
 }
 END_TEST
