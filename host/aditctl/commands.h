@@ -40,6 +40,9 @@ int command_disable(const struct options *o);
 /* Shows what aditd said to a wish to change its configuration; the exit status for it. */
 int reload_report(const struct options *o, struct json_object *result);
 
+/* Needs no aditd. */
+int command_new_plugin(const struct options *o);
+
 /* Connects; on failure says why on standard error and returns the exit status, else EXIT_OK. */
 int command_connect(const struct options *o, struct control *c);
 /* Says on standard error what failed and returns the exit status for it. */

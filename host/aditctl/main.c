@@ -20,6 +20,7 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"new-plugin", 1, 1, "", command_new_plugin},
     {"status", 0, 0, "", command_status},    {"roles", 0, 0, "", command_roles},
     {"events", 0, 64, "nf", command_events}, {"stop", 0, 0, "", command_stop},
     {"call", 2, 3, "", command_call},        {"watch", 0, 0, "bS", command_watch},
@@ -51,6 +52,7 @@ static const char usage[] =
     "  enable ROLE, disable ROLE    changes the role's file, and reloads\n"
     "  reload                       has the configuration read again\n"
     "  stop                         stops aditd and waits until it has ended\n"
+    "  new-plugin NAME              writes a directory with a plugin to begin with\n"
     "\n"
     "  -s, --socket SOCKET  the control socket (default: $ADIT_SOCKET, else as configured)\n"
     "  -j, --json           prints the answer as it came, one JSON document a line\n"
