@@ -23,6 +23,23 @@
 #define CONTROL_DEPTH 32
 #define CONTROL_FINISH_S 10 /* allowed to a client that is being closed for taking the rest */
 
+static void control_send(struct control_client *client, const struct buf *text);
+
+/* A member of BATCH has been dealt with; after the last one the answer leaves, if there is any. */
+static void control_batch_leave(struct control_batch *batch)
+{
+	struct control_client *client = batch->client;
+
+	if (--batch->open > 0)
+		return;
+	if (batch->text.size > 0 && !client->gone) {
+		(void)buf_append(&batch->text, "]\n", 2);
+		control_send(client, &batch->text); /* closes the client when it grew too long */
+	}
+	buf_free(&batch->text);
+	free(batch);
+}
+
 static void control_request_free(struct control_request *request)
 {
 	struct control_request **at = &request->client->requests;
@@ -34,6 +51,8 @@ static void control_request_free(struct control_request *request)
 	calls_caller_gone(request->client->control->host->calls, request);
 	if (request->job != NULL)
 		request->free_job(request->job);
+	if (request->batch != NULL)
+		control_batch_leave(request->batch);
 	free(request->id);
 	free(request);
 }
@@ -46,6 +65,7 @@ static void control_client_free(struct control_client *client)
 		at = &(*at)->next;
 	*at = client->next;
 	client->control->client_count--;
+	client->gone = true;
 	bus_leave(&client->control->host->bus, &client->subscriber);
 	while (client->requests != NULL)
 		control_request_free(client->requests);
@@ -78,6 +98,20 @@ static void control_send(struct control_client *client, const struct buf *text)
 		control_finish(client);
 }
 
+/* One answer without its newline: sent, or put into the answer to BATCH. */
+static void control_put(struct control_client *client, struct control_batch *batch,
+			struct buf *answer)
+{
+	if (batch == NULL) {
+		(void)buf_append(answer, "\n", 1);
+		control_send(client, answer);
+		return;
+	}
+	(void)buf_append(&batch->text, batch->text.size == 0 ? "[" : ",", 1);
+	if (answer->failed || !buf_append(&batch->text, answer->data, answer->size))
+		batch->text.failed = true;
+}
+
 void control_answer(struct control_request *request, const void *result, size_t size)
 {
 	struct buf line = {.limit = size + 1024};
@@ -88,24 +122,24 @@ void control_answer(struct control_request *request, const void *result, size_t 
 			(void)json_text_embed(&line, result, size);
 		else
 			(void)buf_append(&line, "null", 4);
-		(void)buf_append(&line, "}\n", 2);
-		control_send(request->client, &line);
+		(void)buf_append(&line, "}", 1);
+		control_put(request->client, request->batch, &line);
 	}
 	buf_free(&line);
 	control_request_free(request);
 }
 
 /* ID is JSON text. */
-static void control_send_error(struct control_client *client, const char *id, int code,
-			       const char *message, int32_t data_code)
+static void control_send_error(struct control_client *client, struct control_batch *batch,
+			       const char *id, int code, const char *message, int32_t data_code)
 {
 	struct buf line = {0};
 
 	(void)buf_printf(
 	    &line, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":%d,\"message\":", id, code);
 	(void)json_text_string(&line, message);
-	(void)buf_printf(&line, ",\"data\":{\"code\":\"%s\"}}}\n", adit_error_name(data_code));
-	control_send(client, &line);
+	(void)buf_printf(&line, ",\"data\":{\"code\":\"%s\"}}}", adit_error_name(data_code));
+	control_put(client, batch, &line);
 	buf_free(&line);
 }
 
@@ -113,7 +147,8 @@ void control_error(struct control_request *request, int code, const char *messag
 		   int32_t data_code)
 {
 	if (request->id != NULL)
-		control_send_error(request->client, request->id, code, message, data_code);
+		control_send_error(request->client, request->batch, request->id, code, message,
+				   data_code);
 	control_request_free(request);
 }
 
@@ -150,10 +185,12 @@ static bool control_is_request(struct json_object *message, struct json_object *
 	       json_object_object_get_ex(message, "method", method) &&
 	       json_object_is_type(*method, json_type_string) &&
 	       (!json_object_object_get_ex(message, "params", params) || *params == NULL ||
-		json_object_is_type(*params, json_type_object));
+		json_object_is_type(*params, json_type_object) ||
+		json_object_is_type(*params, json_type_array));
 }
 
-static void control_request(struct control_client *client, struct json_object *message)
+static void control_request(struct control_client *client, struct control_batch *batch,
+			    struct json_object *message)
 {
 	struct json_object *method;
 	struct json_object *params;
@@ -162,7 +199,7 @@ static void control_request(struct control_client *client, struct json_object *m
 
 	if (!json_object_is_type(message, json_type_object) || !control_id(message, &id) ||
 	    !control_is_request(message, &method, &params)) {
-		control_send_error(client, id != NULL ? id : "null", CONTROL_INVALID,
+		control_send_error(client, batch, id != NULL ? id : "null", CONTROL_INVALID,
 				   "expected \"jsonrpc\":\"2.0\", a method and params as an object",
 				   ADIT_E_INVALID_ARGUMENT);
 		free(id);
@@ -170,19 +207,53 @@ static void control_request(struct control_client *client, struct json_object *m
 	}
 	request = client->request_count < CONTROL_REQUESTS_MAX ? calloc(1, sizeof(*request)) : NULL;
 	if (request == NULL) {
-		control_send_error(client, id != NULL ? id : "null", CONTROL_FAILED,
-				   "too many requests are open", ADIT_E_LIMIT);
+		control_send_error(client, batch, id != NULL ? id : "null", CONTROL_FAILED,
+				   "too many requests are open: wait for answers", ADIT_E_LIMIT);
 		free(id);
 		return;
 	}
 	request->client = client;
+	request->batch = batch;
+	if (batch != NULL)
+		batch->open++;
 	request->id = id;
 	request->next = client->requests;
 	client->requests = request;
 	client->request_count++;
-	control_dispatch(request, json_object_get_string(method), params);
+	if (params != NULL && !json_object_is_type(params, json_type_object))
+		control_error(request, CONTROL_PARAMS,
+			      "params: expected an object, parameters have names",
+			      ADIT_E_INVALID_ARGUMENT);
+	else
+		control_dispatch(request, json_object_get_string(method), params);
 }
 
+/* Several requests in an array, answered in one (JSON-RPC 2.0, section 6). */
+static void control_batch(struct control_client *client, struct json_object *messages)
+{
+	size_t count = json_object_array_length(messages);
+	struct control_batch *batch;
+
+	if (count == 0 || count > CONTROL_BATCH_MAX) {
+		control_send_error(client, NULL, "null", CONTROL_INVALID,
+				   "a batch has 1 to 32 requests", ADIT_E_INVALID_ARGUMENT);
+		return;
+	}
+	batch = calloc(1, sizeof(*batch));
+	if (batch == NULL) {
+		control_send_error(client, NULL, "null", CONTROL_FAILED, "out of memory",
+				   ADIT_E_NO_MEMORY);
+		return;
+	}
+	batch->client = client;
+	batch->text.limit = CONTROL_OUTPUT_MAX;
+	batch->open = 1; /* ours, so that it does not leave before all have been begun */
+	for (size_t i = 0; i < count; i++)
+		control_request(client, batch, json_object_array_get_idx(messages, i));
+	control_batch_leave(batch);
+}
+
+/* LINE ends with a NUL, which is what ends a number for json-c. */
 static void control_line(struct control_client *client, const char *line, size_t size)
 {
 	struct json_tokener *tokener = json_tokener_new_ex(CONTROL_DEPTH);
@@ -194,13 +265,16 @@ static void control_line(struct control_client *client, const char *line, size_t
 	}
 	if (tokener != NULL)
 		message = json_text_valid(line, size)
-			      ? json_tokener_parse_ex(tokener, line, (int)size)
+			      ? json_tokener_parse_ex(tokener, line, (int)size + 1)
 			      : NULL;
 	if (message == NULL)
-		control_send_error(client, "null", CONTROL_PARSE, "the line is no JSON object",
+		control_send_error(client, NULL, "null", CONTROL_PARSE,
+				   "the line is no JSON: expected one request or an array of them",
 				   ADIT_E_INVALID_ARGUMENT);
+	else if (json_object_is_type(message, json_type_array))
+		control_batch(client, message);
 	else
-		control_request(client, message);
+		control_request(client, NULL, message);
 	(void)json_object_put(message);
 	json_tokener_free(tokener);
 }
@@ -218,7 +292,7 @@ static void control_on_read(struct bufferevent *stream, void *user)
 		free(line);
 	}
 	if (!client->closing && evbuffer_get_length(in) > CONTROL_LINE_MAX) {
-		control_send_error(client, "null", CONTROL_INVALID,
+		control_send_error(client, NULL, "null", CONTROL_INVALID,
 				   "the request is longer than 1 MiB", ADIT_E_LIMIT);
 		control_finish(client);
 	}

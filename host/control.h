@@ -2,7 +2,7 @@
 /*
  * control.h: the control socket: JSON-RPC 2.0, one JSON object a line each way. Clients are known
  * by their credentials: root and the host's own user may do everything, others (the socket's group)
- * read: status, roles, events.
+ * read: status, roles, describe, config, events, the log level, and `status` of a role by `call`.
  */
 #ifndef HOST_CONTROL_H
 #define HOST_CONTROL_H
@@ -19,6 +19,7 @@ struct json_object;
 struct control_client;
 
 #define CONTROL_REQUESTS_MAX 64
+#define CONTROL_BATCH_MAX 32
 
 /* JSON-RPC error codes (section 5.1 of its specification); the last one is ours. */
 enum control_error {
@@ -29,12 +30,20 @@ enum control_error {
 	CONTROL_FAILED = -32000
 };
 
+/* Requests that came in one array; their answers leave together. */
+struct control_batch {
+	struct control_client *client;
+	unsigned open;   /* members that are not dealt with yet */
+	struct buf text; /* the answer as far as it has grown, "" while nothing is to be answered */
+};
+
 /* A request that is being answered. */
 struct control_request {
 	struct control_request *next;
 	struct control_client *client;
-	char *id;  /* JSON text; NULL: a notification, which is not answered */
-	void *job; /* of the method, freed by free_job */
+	struct control_batch *batch; /* NULL: it came alone */
+	char *id;                    /* JSON text; NULL: a notification, which is not answered */
+	void *job;                   /* of the method, freed by free_job */
 	void (*free_job)(void *job);
 };
 
@@ -44,6 +53,7 @@ struct control_client {
 	struct bufferevent *stream;
 	bool admin;
 	bool closing; /* goes when its output is written */
+	bool gone;    /* being freed: nothing is sent any more */
 	struct control_request *requests;
 	unsigned request_count;
 	struct bus_subscriber subscriber;
@@ -73,6 +83,14 @@ void control_dispatch(struct control_request *request, const char *method,
 /* control_status.c: what `status` and `roles` answer. */
 void control_status(struct control_request *request);
 void control_roles(struct control_request *request);
+
+/* control_admin.c: `restart`, `log`. control_describe.c: `describe`. */
+void control_restart(struct control_request *request, struct json_object *params);
+void control_log(struct control_request *request, struct json_object *params);
+void control_describe(struct control_request *request, struct json_object *params);
+
+/* The text at KEY of PARAMS (which may be NULL); NULL when there is none or it is no string. */
+const char *control_string(struct json_object *params, const char *key);
 
 /* control_config.c: `config`, `config_set`, `config_reset`, `reload`. */
 void control_config(struct control_request *request, struct json_object *params);

@@ -83,7 +83,7 @@ static void control_call_done(void *user, uint64_t tag, const struct call_reply 
 		control_error(user, CONTROL_FAILED, reply->message, reply->error);
 }
 
-static const char *control_string(struct json_object *params, const char *key)
+const char *control_string(struct json_object *params, const char *key)
 {
 	struct json_object *value;
 
@@ -113,43 +113,107 @@ static void control_call(struct control_request *request, struct json_object *pa
 		    0, target, method, json, strlen(json), NULL, 0, CALL_DEADLINE_MS);
 }
 
-void control_dispatch(struct control_request *request, const char *method,
-		      struct json_object *params)
+/* Calls that only look, and cost little: open to readers, too. */
+static bool control_is_look(struct json_object *params)
+{
+	const char *target = control_string(params, "target");
+	const char *method = control_string(params, "method");
+
+	if (target == NULL || method == NULL)
+		return false;
+	return strcmp(method, "status") == 0 ||
+	       (strcmp(target, "node") == 0 &&
+		(strcmp(method, "get_status") == 0 || strcmp(method, "get_chain_info") == 0));
+}
+
+static void control_stop(struct control_request *request, struct json_object *params)
 {
 	static const char stopping[] = "{\"stopping\":true}";
 	struct host *host = request->client->control->host;
-	bool writes = strcmp(method, "call") == 0 || strcmp(method, "stop") == 0 ||
-		      strcmp(method, "reload") == 0 || strcmp(method, "config_set") == 0 ||
-		      strcmp(method, "config_reset") == 0;
 
-	if (writes && !request->client->admin) {
-		control_error(request, CONTROL_FAILED,
-			      "only root and the user of aditd may do this",
-			      ADIT_E_PERMISSION_DENIED);
-	} else if (strcmp(method, "status") == 0) {
-		control_status(request);
-	} else if (strcmp(method, "roles") == 0) {
-		control_roles(request);
-	} else if (strcmp(method, "events") == 0) {
-		control_events(request, params);
-	} else if (strcmp(method, "call") == 0) {
-		control_call(request, params);
-	} else if (strcmp(method, "stop") == 0) {
-		control_answer(request, stopping, strlen(stopping));
-		if (!host->stopping)
-			supervisor_stop(host);
-	} else if (strcmp(method, "reload") == 0) {
-		control_reload(request);
-	} else if (strcmp(method, "config") == 0) {
-		control_config(request, params);
-	} else if (strcmp(method, "config_set") == 0) {
-		control_config_set(request, params);
-	} else if (strcmp(method, "config_reset") == 0) {
-		control_config_reset(request, params);
-	} else {
-		control_error(request, CONTROL_NO_METHOD,
-			      "expected status, roles, events, call, config, "
-			      "config_set, config_reset, reload or stop",
-			      ADIT_E_NOT_FOUND);
+	(void)params;
+	control_answer(request, stopping, strlen(stopping));
+	if (!host->stopping)
+		supervisor_stop(host);
+}
+
+static void control_status_method(struct control_request *request, struct json_object *params)
+{
+	(void)params;
+	control_status(request);
+}
+
+static void control_roles_method(struct control_request *request, struct json_object *params)
+{
+	(void)params;
+	control_roles(request);
+}
+
+static void control_reload_method(struct control_request *request, struct json_object *params)
+{
+	(void)params;
+	control_reload(request);
+}
+
+enum control_right {
+	RIGHT_READ,
+	RIGHT_ADMIN,
+	RIGHT_CALL, /* some calls only look */
+	RIGHT_LEVEL /* looking at the log level is free */
+};
+
+static const struct {
+	const char *name;
+	enum control_right right;
+	void (*run)(struct control_request *request, struct json_object *params);
+} control_methods[] = {
+    {"status", RIGHT_READ, control_status_method},
+    {"roles", RIGHT_READ, control_roles_method},
+    {"describe", RIGHT_READ, control_describe},
+    {"config", RIGHT_READ, control_config},
+    {"events", RIGHT_READ, control_events},
+    {"call", RIGHT_CALL, control_call},
+    {"log", RIGHT_LEVEL, control_log},
+    {"restart", RIGHT_ADMIN, control_restart},
+    {"reload", RIGHT_ADMIN, control_reload_method},
+    {"config_set", RIGHT_ADMIN, control_config_set},
+    {"config_reset", RIGHT_ADMIN, control_config_reset},
+    {"stop", RIGHT_ADMIN, control_stop},
+};
+
+static bool control_may(const struct control_client *client, enum control_right right,
+			struct json_object *params)
+{
+	if (client->admin || right == RIGHT_READ)
+		return true;
+	if (right == RIGHT_LEVEL)
+		return params == NULL || !json_object_object_get_ex(params, "level", NULL);
+	return right == RIGHT_CALL && control_is_look(params);
+}
+
+void control_dispatch(struct control_request *request, const char *method,
+		      struct json_object *params)
+{
+	static const size_t count = sizeof(control_methods) / sizeof(control_methods[0]);
+	struct buf text = {0};
+
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(control_methods[i].name, method) != 0)
+			continue;
+		if (control_may(request->client, control_methods[i].right, params))
+			control_methods[i].run(request, params);
+		else
+			control_error(request, CONTROL_FAILED,
+				      "only root and the user of aditd may do this",
+				      ADIT_E_PERMISSION_DENIED);
+		return;
 	}
+	(void)buf_printf(&text, "there is no such method, but");
+	for (size_t i = 0; i < count; i++)
+		(void)buf_printf(&text, "%s %s", i > 0 ? "," : "", control_methods[i].name);
+	(void)buf_append(&text, "", 1);
+	control_error(request, CONTROL_NO_METHOD,
+		      text.failed ? "there is no such method" : (const char *)text.data,
+		      ADIT_E_NOT_FOUND);
+	buf_free(&text);
 }

@@ -133,8 +133,10 @@ void supervisor_sweep_listeners(struct host *host);
 void supervisor_reap(struct host *host);
 /* The process sent IPC_STARTED. */
 void supervisor_started(struct process *p);
-/* Stops the process in good order and starts it again: its settings have changed. */
-void supervisor_restart(struct process *p);
+/* Stops the process in good order and starts it again; one that failed is tried at once. WHY
+ * ends the line "is started again ..." of the log. False when it can't be: it is stopping, or waits
+ * for others to start. */
+bool supervisor_restart(struct process *p, const char *why);
 /* Ends a process that broke the protocol or does not answer. */
 void supervisor_abort(struct process *p, const char *why);
 /* The process closed its channel; REASON "" or what it did wrong. */
@@ -176,6 +178,8 @@ void router_call(struct host *host, const void *caller, const char *caller_name,
 /* Reads the configuration again. PROBLEMS (empty before) receives what is wrong; true when the new
  * one is in force. */
 bool host_reload(struct host *host, struct problems *problems);
+/* Changes what is logged from now on by the host and all role processes (enum adit_log_level). */
+void host_set_log_level(struct host *host, int level);
 
 /* control.c */
 struct control;

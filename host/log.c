@@ -21,6 +21,11 @@ const char *log_level_name(int level)
 	return level >= 0 && level <= ADIT_LOG_TRACE ? log_levels[level] : log_levels[0];
 }
 
+bool log_level_is(const char *name)
+{
+	return strcmp(log_level_name(log_level_parse(name)), name) == 0;
+}
+
 int log_level_parse(const char *name)
 {
 	for (int i = 0; i <= ADIT_LOG_TRACE; i++) {
@@ -33,6 +38,11 @@ int log_level_parse(const char *name)
 void log_set_level(int level)
 {
 	log_level = level;
+}
+
+int log_level_now(void)
+{
+	return log_level;
 }
 
 bool log_enabled(int level)

@@ -20,8 +20,10 @@ void log_line(int level, const char *source, const char *format, ...)
 void log_text(int level, const char *source, const char *text, size_t size);
 
 void log_set_level(int level);
+int log_level_now(void);
 bool log_enabled(int level);
 const char *log_level_name(int level);
+bool log_level_is(const char *name);
 /* The level of NAME; ADIT_LOG_INFO for a name that is none. */
 int log_level_parse(const char *name);
 

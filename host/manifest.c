@@ -122,6 +122,8 @@ static void manifest_add_capabilities(struct manifest_parser *p, const char *val
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		names[i] = manifest_capabilities[i].name;
+	free(p->m->capability_names);
+	p->m->capability_names = strdup(value);
 	while (*value != '\0') {
 		char name[64];
 		const char *nearest;
@@ -287,6 +289,7 @@ void manifest_free(struct manifest *m)
 	}
 	free(m->dependencies);
 	schema_free(&m->schema);
+	free(m->capability_names);
 	free(m->file);
 	free(m->name);
 	free(m->version);

@@ -38,6 +38,7 @@ struct manifest {
 	char *author;
 	bool many_workers;
 	uint32_t capabilities;
+	char *capability_names; /* as written, NULL: none */
 	struct manifest_dependency *dependencies;
 	size_t dependency_count;
 	struct schema schema;

@@ -193,7 +193,7 @@ static int32_t process_start_message(struct process *p, struct start *start, str
 	    .worker = p->number,
 	    .workers = p->group->conf->workers,
 	    .server_id = host->conf->server_id,
-	    .log_level = host->conf->log_level,
+	    .log_level = log_level_now(), /* which `aditctl log` may have changed */
 	};
 	start->instances = calloc(p->endpoint_count, sizeof(*start->instances));
 	if (start->instances == NULL)

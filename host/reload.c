@@ -18,8 +18,7 @@ static bool reload_same_place(const struct conf *a, const struct conf *b)
 	       strcmp(a->plugin_dir, b->plugin_dir) == 0;
 }
 
-/* What is logged changes without a restart. */
-static void reload_level(struct host *host, int level)
+void host_set_log_level(struct host *host, int level)
 {
 	const struct ipc_frame frame = {.kind = IPC_LEVEL, .status = level};
 
@@ -130,7 +129,7 @@ bool host_reload(struct host *host, struct problems *problems)
 		return false;
 	}
 	host->conf = conf;
-	reload_level(host, conf->log_level);
+	host_set_log_level(host, conf->log_level);
 	log_line(ADIT_LOG_INFO, "aditd", "the configuration was read again");
 	supervisor_reconfigure(host, old);
 	conf_free(old);

@@ -347,7 +347,7 @@ static bool router_process_frame(struct process *p, const struct ipc_frame *fram
 		return true;
 	case IPC_RELOADED:
 		if (frame->status != ADIT_OK && frame->status != ADIT_E_CONFIG)
-			supervisor_restart(p);
+			(void)supervisor_restart(p, "with its new settings");
 		return true;
 	case IPC_CANCEL:
 		calls_cancel(p->group->host->calls, p, frame->correlation);

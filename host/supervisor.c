@@ -412,18 +412,19 @@ void supervisor_stop(struct host *host)
 	}
 }
 
-void supervisor_restart(struct process *p)
+bool supervisor_restart(struct process *p, const char *why)
 {
 	if (p->state == PROCESS_STOPPING || p->group->host->stopping || p->group->conf == NULL)
-		return;
+		return p->again && !p->group->host->stopping;
 	if (p->pid == 0) {
 		if (p->state == PROCESS_FAILING)
-			process_set_timer(p, 0); /* with the new settings it may do better */
-		return;
+			process_set_timer(p, 0); /* it may do better now */
+		return p->state == PROCESS_FAILING;
 	}
-	log_line(ADIT_LOG_INFO, p->name, "is started again with its new settings");
+	log_line(ADIT_LOG_INFO, p->name, "is started again %s", why);
 	process_stop(p);
 	p->again = true;
+	return true;
 }
 
 /* Gives the changed settings of GROUP, which ran with BEFORE, to its processes. */
@@ -433,14 +434,14 @@ static void group_reload(struct group *group, const struct conf_group *before)
 		struct process *p = &group->processes[i];
 
 		if (p->state != PROCESS_RUNNING) {
-			supervisor_restart(p);
+			(void)supervisor_restart(p, "with its new settings");
 			continue;
 		}
 		for (size_t j = 0; j < group->conf->role_count; j++) {
 			if (conf_role_change(before->roles[j], group->conf->roles[j]) == CONF_SAME)
 				continue;
 			if (process_reload(p, j) != ADIT_OK)
-				supervisor_restart(p);
+				(void)supervisor_restart(p, "with its new settings");
 		}
 	}
 }

@@ -141,6 +141,22 @@ static void echo_refuse(struct echo *p, struct adit_request *request,
 	p->api->reply(p->host, request, ADIT_E_LIMIT, "as you\nwish", NULL, 0, NULL, 0);
 }
 
+/* Logs its parameters, and answers which levels it would log: "ewidt" are all. */
+static void echo_log(struct echo *p, struct adit_request *request,
+		     const struct adit_request_info *info)
+{
+	char levels[16] = "\"";
+	size_t used = 1;
+
+	p->api->log(p->host, ADIT_LOG_INFO, (const char *)info->json, info->json_size);
+	for (int level = ADIT_LOG_ERROR; level <= ADIT_LOG_TRACE; level++) {
+		if (p->api->log_enabled(p->host, level))
+			levels[used++] = "ewidt"[level - ADIT_LOG_ERROR];
+	}
+	levels[used] = '"';
+	echo_answer(p, request, levels);
+}
+
 /* Leaves the call open; the next `hold` answers the one before. */
 static void echo_hold(struct echo *p, struct adit_request *request,
 		      const struct adit_request_info *info)
@@ -360,6 +376,7 @@ static const struct {
     {"hold", ADIT_METHOD_ONE, echo_hold},       {"publish", ADIT_METHOD_ANY, echo_publish},
     {"flood", ADIT_METHOD_ANY, echo_flood},     {"sleep", ADIT_METHOD_ONE, echo_sleep},
     {"ask", ADIT_METHOD_ANY, echo_ask},         {"selftest", ADIT_METHOD_ANY, echo_selftest},
+    {"log", ADIT_METHOD_ANY, echo_log},
 };
 
 static void echo_on_method(void *user, struct adit_request *request,

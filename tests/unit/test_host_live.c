@@ -23,6 +23,10 @@
 
 #define WAIT_MS 20000
 
+/* JSON-RPC 2.0, section 5.1 */
+#define CODE_INVALID (-32600)
+#define CODE_NO_METHOD (-32601)
+
 /* --- set-up -------------------------------------------------------------------------------------
  */
 
@@ -669,7 +673,7 @@ static int control_connect(void)
 /* Sends TEXT and returns the first line of the answer, "" at the end of the stream. Static. */
 static const char *exchange(int fd, const char *text, size_t size)
 {
-	static char line[4096];
+	static char line[32768];
 	size_t used = 0;
 
 	for (size_t sent = 0; sent < size;) {
@@ -700,7 +704,10 @@ START_TEST(test_control_hostile)
 	    {"{\"jsonrpc\":\"2.0\",\"id\":[],\"method\":\"status\"}\n", "-32600"},
 	    {"{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"status\"}\n", "-32600"},
 	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":5}\n", "-32600"},
-	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\",\"params\":[]}\n", "-32600"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\",\"params\":[]}\n", "-32602"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\",\"params\":5}\n", "-32600"},
+	    {"5\n", "-32600"},
+	    {"[1,\n", "-32700"},
 	    {"{\"jsonrpc\":\"2.0\",\"id\":\"a\\\"b\",\"method\":\"nothing\"}\n",
 	     "\"id\":\"a\\\"b\",\"error\":{\"code\":-32601"},
 	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"call\",\"params\":{}}\n", "-32602"},
@@ -804,8 +811,28 @@ START_TEST(test_control_reader)
 	     "\"method\":"
 	     "\"echo\"}}\n",
 	     "permission-denied"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"restart\",\"params\":{\"role\":\"echo\"}}"
+	     "\n",
+	     "permission-denied"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"log\",\"params\":{\"level\":\"debug\"}}\n",
+	     "permission-denied"},
+	    {"[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"stop\"}]\n", "permission-denied"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"log\"}\n", "\"level\":\"info\""},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"describe\",\"params\":{\"role\":\"echo\"}}"
+	     "\n",
+	     "\"result\""},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"call\",\"params\":{\"target\":\"echo\","
+	     "\"method\":\"status\"}}\n",
+	     "\"result\""},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"call\",\"params\":{\"target\":\"node\","
+	     "\"method\":\"get_chain_info\"}}\n",
+	     "\"result\""},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"call\",\"params\":{\"target\":\"node\","
+	     "\"method\":\"submit_block\"}}\n",
+	     "permission-denied"},
 	    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"roles\"}\n", "\"result\""},
 	};
+	static char answer[65536];
 	int fd;
 
 	if (geteuid() != 0)
@@ -818,10 +845,215 @@ START_TEST(test_control_reader)
 	ck_assert_int_eq(seteuid(65534), 0);
 	fd = control_connect(); /* credentials are those of the moment of connect() */
 	ck_assert_int_eq(seteuid(0), 0);
-	for (size_t i = 0; i < 4; i++)
-		ck_assert_ptr_nonnull(
-		    strstr(exchange(fd, requests[i][0], strlen(requests[i][0])), requests[i][1]));
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		(void)snprintf(answer, sizeof(answer), "%s",
+			       exchange(fd, requests[i][0], strlen(requests[i][0])));
+		ck_assert_msg(strstr(answer, requests[i][1]) != NULL, "%s: %s", requests[i][0],
+			      answer);
+	}
 	(void)close(fd);
+	harness_stop();
+}
+END_TEST
+
+/* Sends LINE and returns what came; the caller's. */
+static struct json_object *exchange_json(int fd, const char *line)
+{
+	struct json_object *o = json_tokener_parse(exchange(fd, line, strlen(line)));
+
+	ck_assert_ptr_nonnull(o);
+	return o;
+}
+
+static int64_t error_code(struct json_object *answer)
+{
+	return json_integer(json_object_member(answer, "error"), "code", 0);
+}
+
+/* JSON-RPC 2.0, section 6 */
+START_TEST(test_control_batch)
+{
+	static const char mixed[] =
+	    "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"call\",\"params\":{\"target\":\"echo\","
+	    "\"method\":\"echo\",\"params\":[7]}},"
+	    "{\"jsonrpc\":\"2.0\",\"method\":\"log\"},5,"
+	    "{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"method\":\"nothing\"},"
+	    "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"log\"}]\n";
+	static const char quiet[] = "[{\"jsonrpc\":\"2.0\",\"method\":\"log\"}]\n";
+	static const char call_one[] =
+	    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"call\",\"params\":{\"target\":\"echo\","
+	    "\"method\":\"echo\"}}";
+	struct json_object *answers;
+	struct buf many = {.limit = 65536};
+	unsigned seen = 0;
+	int fd;
+
+	harness_configure("[echo]\n");
+	harness_start();
+	harness_wait_running();
+	fd = control_connect();
+	ck_assert_int_eq((int)write(fd, quiet, strlen(quiet)), (int)strlen(quiet));
+	answers = exchange_json(fd, mixed); /* and not to the batch of notifications */
+	ck_assert_uint_eq(json_count(answers), 4);
+	for (size_t i = 0; i < 4; i++) {
+		struct json_object *a = json_element(answers, i);
+		struct json_object *id = json_member(a, "id");
+
+		if (error_code(a) == CODE_INVALID && id == NULL)
+			seen |= 1;
+		else if (error_code(a) == CODE_NO_METHOD &&
+			 strcmp(json_text(a, "id", ""), "x") == 0)
+			seen |= 2;
+		else if (json_integer(a, "id", 0) == 3 && json_object_member(a, "result") != NULL)
+			seen |= 4;
+		else if (json_integer(a, "id", 0) == 1 &&
+			 json_count(json_array_member(a, "result")) == 1)
+			seen |= 8;
+	}
+	ck_assert_uint_eq(seen, 15);
+	(void)json_object_put(answers);
+	/* as many as may be, then one more */
+	for (int i = 0; i < 32; i++)
+		(void)buf_printf(&many, "%s%s", i == 0 ? "[" : ",", call_one);
+	(void)buf_append(&many, "]\n", 3);
+	answers = exchange_json(fd, (const char *)many.data);
+	ck_assert_uint_eq(json_count(answers), 32);
+	(void)json_object_put(answers);
+	buf_clear(&many);
+	for (int i = 0; i < 33; i++)
+		(void)buf_printf(&many, "%s%s", i == 0 ? "[" : ",", call_one);
+	(void)buf_append(&many, "]\n", 3);
+	answers = exchange_json(fd, (const char *)many.data);
+	ck_assert_int_eq(error_code(answers), CODE_INVALID);
+	(void)json_object_put(answers);
+	buf_free(&many);
+	/* who leaves before the answer harms nobody */
+	ck_assert_int_eq((int)write(fd, mixed, strlen(mixed)), (int)strlen(mixed));
+	(void)close(fd);
+	ck_assert_str_eq(call("echo", "echo", "1"), "1");
+	harness_stop();
+}
+END_TEST
+
+/* What METHOD answers to JSON, or "CODE: message". Static. */
+static const char *ask(const char *method, const char *json)
+{
+	static char text[65536];
+	struct json_object *p = params("%s", json);
+	struct json_object *result = NULL;
+	struct error e;
+
+	if (control_request(&harness.control, method, p, (int)harness_limit(WAIT_MS), &result,
+			    &e) != ADIT_OK)
+		(void)snprintf(text, sizeof(text), "%s: %s", adit_error_name(e.code), e.text);
+	else
+		(void)snprintf(text, sizeof(text), "%s",
+			       json_object_to_json_string_ext(result, JSON_C_TO_STRING_PLAIN));
+	(void)json_object_put(p);
+	(void)json_object_put(result);
+	return text;
+}
+
+static bool pid_differs(void *user)
+{
+	const pid_t *old = user;
+	pid_t now = harness_pid("echo");
+
+	return now != 0 && now != *old;
+}
+
+START_TEST(test_restart)
+{
+	pid_t old, other;
+
+	harness_configure("[echo]\n[echo@other]\n[echo@off]\nenabled = false\n");
+	harness_start();
+	harness_wait_running();
+	old = harness_pid("echo");
+	other = harness_pid("echo@other");
+	ck_assert_ptr_nonnull(strstr(ask("restart", "{\"role\":\"echo.1\"}"),
+				     "{\"restarting\":[{\"name\":\"echo.1\",\"role\":\"echo\","));
+	harness_wait(WAIT_MS, pid_differs, &old, "echo has another process");
+	harness_wait_running();
+	ck_assert_str_eq(role_text("echo", "last_exit"), "stopped");
+	ck_assert_int_eq(harness_pid("echo@other"), other);
+	wait_log("is started again as asked");
+	/* by role; and a process that is just being restarted is once */
+	old = harness_pid("echo");
+	(void)ask("restart", "{\"role\":\"echo\"}");
+	ck_assert_ptr_nonnull(strstr(ask("restart", "{\"role\":\"echo\"}"), "restarting"));
+	harness_wait(WAIT_MS, pid_differs, &old, "echo has another process");
+	harness_wait_running();
+	ck_assert_int_eq(harness_pid("echo@other"), other);
+	ck_assert_ptr_nonnull(
+	    strstr(ask("restart", "{\"role\":\"ecko\"}"), "did you mean `echo`?"));
+	ck_assert_ptr_nonnull(
+	    strstr(ask("restart", "{\"role\":\"echo@off\"}"), "aditctl enable echo@off"));
+	ck_assert_ptr_nonnull(strstr(ask("restart", "{}"), "expected {\"role\""));
+	harness_stop();
+}
+END_TEST
+
+START_TEST(test_log_level)
+{
+	pid_t old;
+
+	harness_configure("[echo]\n");
+	harness_start();
+	harness_wait_running();
+	ck_assert_str_eq(ask("log", "{}"), "{\"level\":\"info\",\"configured\":\"info\"}");
+	ck_assert_str_eq(ask("log", "{\"level\":\"warning\"}"),
+			 "{\"level\":\"warning\",\"configured\":\"info\"}");
+	/* the role knows it, also when it is started later */
+	ck_assert_str_eq(call("echo", "log", "{\"n\":1}"), "\"ew\"");
+	old = harness_pid("echo");
+	(void)ask("restart", "{\"role\":\"echo\"}");
+	harness_wait(WAIT_MS, pid_differs, &old, "echo has another process");
+	harness_wait_running();
+	ck_assert_str_eq(call("echo", "log", "{\"n\":2}"), "\"ew\"");
+	ck_assert_str_eq(ask("log", "{\"level\":\"debug\"}"),
+			 "{\"level\":\"debug\",\"configured\":\"info\"}");
+	ck_assert_str_eq(call("echo", "log", "{\"n\":3}"), "\"ewid\"");
+	wait_log("info echo.1: {\"n\":3}");
+	ck_assert(!harness_log_has("{\"n\":1}"));
+	ck_assert(!harness_log_has("{\"n\":2}"));
+	ck_assert_ptr_nonnull(
+	    strstr(ask("log", "{\"level\":\"loud\"}"), "expected error, warning"));
+	ck_assert_ptr_nonnull(strstr(ask("log", "{\"level\":5}"), "expected error, warning"));
+	/* the file's word counts again after a reload */
+	(void)ask("reload", "{}");
+	ck_assert_str_eq(ask("log", "{}"), "{\"level\":\"info\",\"configured\":\"info\"}");
+	harness_stop();
+}
+END_TEST
+
+START_TEST(test_describe)
+{
+	struct json_object *o;
+
+	put_plugin("minor");
+	harness_configure("[echo]\n");
+	harness_start();
+	harness_wait_running();
+	o = json_tokener_parse(ask("describe", "{\"role\":\"echo\"}"));
+	ck_assert_str_eq(json_text(o, "plugin", ""), "echo");
+	ck_assert(json_truth(o, "enabled", false));
+	ck_assert_uint_gt(json_count(json_array_member(o, "keys")), 3);
+	ck_assert_uint_gt(json_count(json_array_member(o, "capabilities")), 1);
+	ck_assert_uint_gt(json_count(json_array_member(o, "methods")), 3);
+	(void)json_object_put(o);
+	/* installed, but without a section */
+	o = json_tokener_parse(ask("describe", "{\"role\":\"minor\"}"));
+	ck_assert(!json_truth(o, "enabled", true));
+	ck_assert_uint_gt(json_count(json_array_member(o, "keys")), 3);
+	ck_assert_ptr_null(json_member(o, "methods"));
+	(void)json_object_put(o);
+	o = json_tokener_parse(ask("describe", "{\"role\":\"host\"}"));
+	ck_assert_uint_gt(json_count(json_array_member(o, "keys")), 3);
+	(void)json_object_put(o);
+	ck_assert_ptr_nonnull(strstr(ask("describe", "{\"role\":\"node\"}"), "\"backend\""));
+	ck_assert_ptr_nonnull(strstr(ask("describe", "{\"role\":\"xyzzy-99\"}"), "aditctl roles"));
+	ck_assert_ptr_nonnull(strstr(ask("describe", "{\"role\":\"ecko\"}"), "did you mean"));
 	harness_stop();
 }
 END_TEST
@@ -851,6 +1083,10 @@ int main(void)
 	    test_control_half_closed,
 	    test_locked,
 	    test_control_reader,
+	    test_control_batch,
+	    test_restart,
+	    test_log_level,
+	    test_describe,
 	};
 	Suite *suite = suite_create("host-live");
 	TCase *c = tcase_create("live");
