@@ -316,6 +316,17 @@ static void probe_payee(struct probe *p, const struct conf_setting *s)
 	}
 }
 
+/* A value that nobody is shown, in a file that everybody can open. */
+static void probe_secret_value(struct probe *p, const struct conf_setting *s)
+{
+	struct stat st;
+
+	if (s->file != NULL && stat(s->file, &st) == 0 && (st.st_mode & S_IROTH) != 0)
+		problems_warn(p->problems, s->file, s->line,
+			      "%s: every user can read this file (mode %03o): chmod 640 %s", s->key,
+			      (unsigned)(st.st_mode & 0777u), s->file);
+}
+
 static void probe_role(struct probe *p, const struct conf_role *role)
 {
 	for (size_t i = 0; i < role->setting_count; i++) {
@@ -327,6 +338,8 @@ static void probe_role(struct probe *p, const struct conf_role *role)
 			probe_payee(p, s);
 		else if (s->type == SCHEMA_PATH && s->secret)
 			probe_secret_file(p, s->file, s->line, s->key, s->value);
+		else if (s->secret)
+			probe_secret_value(p, s);
 		if (probe_is_main(p) && strstr(s->value, probe_test_public) != NULL)
 			problems_add(p->problems, s->file, s->line,
 				     "%s: this is a test key whose secret everybody knows", s->key);

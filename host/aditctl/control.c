@@ -40,6 +40,16 @@ static int take_line(void *user, const char *section, const char *name, const ch
 	return 1;
 }
 
+/* PATH and REST; a relative PATH starts at the directory of the file CONFIG (adit.conf(5)). */
+static void beside(const char *config, const char *path, const char *rest, char *out,
+		   size_t capacity)
+{
+	const char *slash = strrchr(config, '/');
+	int size = *path != '/' && slash != NULL ? (int)(slash - config) + 1 : 0;
+
+	snprintf(out, capacity, "%.*s%s%s", size, config, path, rest);
+}
+
 void control_path(const char *config, char *out, size_t capacity)
 {
 	struct host_section host = {"", ""};
@@ -51,11 +61,10 @@ void control_path(const char *config, char *out, size_t capacity)
 	}
 	/* A file with errors is aditd's to complain about. */
 	(void)ini_parse(config, take_line, &host);
-	if (*host.control_socket == '/')
-		snprintf(out, capacity, "%s", host.control_socket);
-	else if (*host.run_dir == '/')
-		snprintf(out, capacity, "%s/%s", host.run_dir,
-			 *host.control_socket != '\0' ? host.control_socket : "control.sock");
+	if (*host.control_socket != '\0')
+		beside(config, host.control_socket, "", out, capacity);
+	else if (*host.run_dir != '\0')
+		beside(config, host.run_dir, "/control.sock", out, capacity);
 	else
 		snprintf(out, capacity, "%s/control.sock", ADIT_RUNDIR);
 }

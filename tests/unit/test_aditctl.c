@@ -931,7 +931,7 @@ END_TEST
 
 START_TEST(socket_path)
 {
-	char config[128], path[256];
+	char config[128], path[256], expected[256];
 	FILE *f;
 
 	snprintf(config, sizeof(config), "%s/summary", run.directory);
@@ -945,6 +945,19 @@ START_TEST(socket_path)
 	fclose(f);
 	control_path(config, path, sizeof(path));
 	ck_assert_str_eq(path, "/run/adit.sock");
+	/* as aditd takes it: from the directory of the file */
+	f = fopen(config, "w");
+	fputs("[host]\nrun_dir = run\n", f);
+	fclose(f);
+	snprintf(expected, sizeof(expected), "%s/run/control.sock", run.directory);
+	control_path(config, path, sizeof(path));
+	ck_assert_str_eq(path, expected);
+	f = fopen(config, "a");
+	fputs("control_socket = c.sock\n", f);
+	fclose(f);
+	snprintf(expected, sizeof(expected), "%s/c.sock", run.directory);
+	control_path(config, path, sizeof(path));
+	ck_assert_str_eq(path, expected);
 	control_path("/nonexistent", path, sizeof(path));
 	ck_assert_str_eq(path, ADIT_RUNDIR "/control.sock");
 	setenv("ADIT_SOCKET", "/run/env.sock", 1);

@@ -916,6 +916,30 @@ START_TEST(test_probe_keys)
 }
 END_TEST
 
+/* A password that stands in a file for everybody. */
+START_TEST(test_probe_passwords)
+{
+	struct problems p;
+	char path[128];
+
+	put_main("[node]\nnetwork = regtest\n");
+	put_states();
+	put_plugin("a", "[config_schema]\nword = secret string | - | - | h\n");
+	put("conf.d/a.conf", "[a]\nword = hunter2\n");
+	(void)snprintf(path, sizeof(path), "%s/conf.d/a.conf", directory);
+	ck_assert_int_eq(chmod(path, 0644), 0);
+	probe(&p);
+	ck_assert(has(&p, "a.conf:2: warning: word: ", "every user can read this file (mode 644)"));
+	ck_assert(!has(&p, "a.conf", "hunter2"));
+	ck_assert_uint_eq(p.count, 1);
+	problems_free(&p);
+	ck_assert_int_eq(chmod(path, 0640), 0);
+	probe(&p);
+	ck_assert_uint_eq(p.count, 0);
+	problems_free(&p);
+}
+END_TEST
+
 START_TEST(test_probe_places)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET};
@@ -967,13 +991,12 @@ int main(void)
 	    test_schema_nearest,  test_manifest,           test_manifest_problems,
 	    test_versions,
 	};
-	const TTest *const whole[] = {test_conf_good,     test_conf_errors_collected,
-				      test_conf_soft,     test_conf_conflicts,
-				      test_conf_missing,  test_conf_change,
-				      test_conf_origins,  test_conf_override_problems,
-				      test_conf_warning,  test_conf_override_write,
-				      test_conf_includes, test_conf_network,
-				      test_probe_keys,    test_probe_places};
+	const TTest *const whole[] = {
+	    test_conf_good,           test_conf_errors_collected,  test_conf_soft,
+	    test_conf_conflicts,      test_conf_missing,           test_conf_change,
+	    test_conf_origins,        test_conf_override_problems, test_conf_warning,
+	    test_conf_override_write, test_conf_includes,          test_conf_network,
+	    test_probe_keys,          test_probe_passwords,        test_probe_places};
 	Suite *suite = suite_create("host-conf");
 	TCase *c = make_case("whole", whole, sizeof(whole) / sizeof(whole[0]));
 	SRunner *runner;
