@@ -80,6 +80,11 @@ static bool is_opened(void *user)
 	return ((struct fixture *)user)->opened > 0;
 }
 
+static bool all_opened(void *user)
+{
+	return ((struct fixture *)user)->opened == 3;
+}
+
 static bool is_closed(void *user)
 {
 	return ((struct fixture *)user)->closed > 0;
@@ -533,6 +538,57 @@ START_TEST(test_serve_protocols)
 }
 END_TEST
 
+static int32_t ignore_template(void *context, struct adit_sv2_conn *conn,
+			       const struct adit_sv2_new_template *m)
+{
+	(void)context;
+	(void)conn;
+	(void)m;
+	return ADIT_OK;
+}
+
+/* Each protocol has its table, its server and its client; all three at the same time. */
+START_TEST(test_three_protocols)
+{
+	static const struct adit_sv2_template_server_handlers ts = {
+	    .size = sizeof(ts), .opened = served, .closed = served_closed};
+	static const struct adit_sv2_job_declaration_server_handlers js = {
+	    .size = sizeof(js), .opened = served, .closed = served_closed};
+	static const struct adit_sv2_template_client_handlers tc = {.size = sizeof(tc),
+								    .opened = opened,
+								    .closed = closed,
+								    .new_template =
+									ignore_template};
+	static const struct adit_sv2_job_declaration_client_handlers jc = {
+	    .size = sizeof(jc), .opened = opened, .closed = closed};
+	struct adit_sv2_client_options o = {.size = sizeof(o)};
+	const struct adit_sv2_client_service *s;
+	struct adit_sv2_client *clients[3];
+	struct fixture f;
+
+	setup(&f);
+	listen_and_start(&f);
+	s = client_service(&f);
+	o.address = f.address;
+	ck_assert_int_eq(adit_sv2_serve_mining(f.service, &pool, &f), ADIT_OK);
+	ck_assert_int_eq(adit_sv2_serve_template(f.service, &ts, &f), ADIT_OK);
+	ck_assert_int_eq(adit_sv2_serve_job_declaration(f.service, &js, &f), ADIT_OK);
+	for (uint8_t protocol = 0; protocol < 3; protocol++)
+		f.service->set_open(f.service->server, protocol, true);
+	ck_assert_int_eq(adit_sv2_client_mining(s, &o, &miner, &f, &clients[0], NULL, 0), ADIT_OK);
+	ck_assert_int_eq(adit_sv2_client_template(s, &o, &tc, &f, &clients[1], NULL, 0), ADIT_OK);
+	ck_assert_int_eq(adit_sv2_client_job_declaration(s, &o, &jc, &f, &clients[2], NULL, 0),
+			 ADIT_OK);
+	ck_assert(fake_host_wait(f.host, all_opened, &f, 5000));
+	ck_assert_uint_eq(f.served, 3);
+	f.service->withdraw(f.service->server, ADIT_SV2_JOB_DECLARATION);
+	ck_assert_uint_eq(f.served_closed, 1); /* the others stay */
+	for (size_t i = 0; i < 3; i++)
+		s->free(s->service, clients[i]);
+	teardown(&f);
+}
+END_TEST
+
 /* --- siblings ----------------------------------------------------------------------------------
  */
 
@@ -825,6 +881,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_client_refused, 0,
 			    sizeof(bad_clients) / sizeof(bad_clients[0]));
 	tcase_add_test(tcase, test_serve_protocols);
+	tcase_add_test(tcase, test_three_protocols);
 	tcase_add_test(tcase, test_siblings);
 	tcase_add_test(tcase, test_trace_all);
 	tcase_add_test(tcase, test_trace_one);
