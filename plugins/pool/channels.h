@@ -93,10 +93,5 @@ struct channel *channel_find(struct pool_conn *conn, uint32_t id);
 void channel_name(const struct channel *channel, char *out, size_t capacity);
 /* Picks the target for HASHRATE within all bounds; true when it differs from the present one. */
 bool channel_set_hashrate(struct channel *channel, double hashrate);
-/* True while CHANNEL hears what goes to the group. */
-static inline bool channel_in_group(const struct channel *channel)
-{
-	return !channel->conn->standard_jobs;
-}
 
 #endif

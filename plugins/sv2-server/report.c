@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include <json.h>
+#include <json-c/json.h>
 
 #include "lib/sv2/codec.h"
 
