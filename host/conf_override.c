@@ -87,8 +87,14 @@ static struct conf_section *override_create(struct conf *conf, const struct conf
 
 void conf_override(struct conf *conf, struct problems *problems)
 {
-	if (access(conf->overrides, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR))
-		return;
+	if (access(conf->overrides, F_OK) != 0) {
+		if (errno == EACCES) /* of the directory: aditd, which owns it, may */
+			problems_warn(problems, conf->overrides, 0,
+				      "this user may not look for it: what it overrides is not "
+				      "seen");
+		if (errno == EACCES || errno == ENOENT || errno == ENOTDIR)
+			return;
+	}
 	conf_read_list(conf->overrides, &conf->overridden, &conf->overridden_count, problems);
 	for (size_t i = 0; i < conf->overridden_count; i++) {
 		const struct conf_section *from = &conf->overridden[i];

@@ -200,21 +200,30 @@ static void probe_addresses(struct probe *p, const struct conf_role *role,
 /* --- directories --------------------------------------------------------------------------------
  */
 
+/* Where KEY of [host] stands; the main file without a line when it is a default. */
+static void probe_host_place(const struct conf *conf, const char *key, const char **file,
+			     unsigned *line)
+{
+	*file = conf->file;
+	*line = 0;
+	for (size_t i = 0; i < conf->host_count; i++) {
+		if (strcmp(conf->host[i].key, key) == 0 && conf->host[i].file != NULL) {
+			*file = conf->host[i].file;
+			*line = conf->host[i].line;
+		}
+	}
+}
+
 /* Whether aditd will be able to make or to use the directory that KEY of [host] names. */
 static void probe_directory(struct probe *p, const char *key, const char *path)
 {
 	const struct conf *conf = p->conf;
-	const char *file = conf->file;
-	unsigned line = 0;
+	const char *file;
+	unsigned line;
 	char part[4096];
 	struct stat st;
 
-	for (size_t i = 0; i < conf->host_count; i++) {
-		if (strcmp(conf->host[i].key, key) == 0 && conf->host[i].file != NULL) {
-			file = conf->host[i].file;
-			line = conf->host[i].line;
-		}
-	}
+	probe_host_place(conf, key, &file, &line);
 	(void)snprintf(part, sizeof(part), "%s", path);
 	while (stat(part, &st) != 0 && errno == ENOENT && strrchr(part, '/') != part)
 		*strrchr(part, '/') = '\0'; /* the nearest that exists: aditd makes the rest */
@@ -228,6 +237,30 @@ static void probe_directory(struct probe *p, const char *key, const char *path)
 		problems_warn(p->problems, file, line,
 			      "%s: user %u may not write to %s: has aditd another one?", key,
 			      (unsigned)geteuid(), part);
+}
+
+/* The socket of aditctl. */
+static void probe_control(struct probe *p)
+{
+	const char *path = p->conf->control_socket;
+	const char *file;
+	unsigned line;
+	char directory[4096];
+	struct stat st;
+
+	probe_host_place(p->conf, "control_socket", &file, &line);
+	(void)snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(path, '/') - path),
+		       path);
+	if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		problems_add(p->problems, file, line, "control_socket: %s is longer than 107 bytes",
+			     path);
+	else if (directory[0] != '\0' && !probe_made_by_us(p->conf, directory) &&
+		 stat(directory, &st) != 0)
+		problems_add(p->problems, file, line, "control_socket: %s: %s", directory,
+			     strerror(errno));
+	else if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		problems_add(p->problems, file, line,
+			     "control_socket: %s: a file that is no socket is in the way", path);
 }
 
 /* --- keys and payouts ---------------------------------------------------------------------------
@@ -399,6 +432,7 @@ void conf_probe(const struct conf *conf, struct problems *problems)
 	probe_running(&p);
 	probe_directory(&p, "state_dir", conf->state_dir);
 	probe_directory(&p, "run_dir", conf->run_dir);
+	probe_control(&p);
 	for (size_t i = 0; i < conf->role_count; i++) {
 		if (conf->roles[i]->enabled && conf->roles[i]->manifest != NULL)
 			probe_role(&p, conf->roles[i]);

@@ -974,6 +974,11 @@ START_TEST(test_probe_places)
 	put("conf.d/a.conf", "[a]\nlisten = 127.0.0.1:%u\n", ntohs(address.sin_port));
 	probe(&p);
 	ck_assert_uint_eq(p.count, 0);
+	put_main("control_socket = state/gone/x.sock\n");
+	probe(&p);
+	ck_assert(has(&p, "adit.conf:5: control_socket: ", "state/gone: No such file"));
+	ck_assert_uint_eq(p.count, 1);
+	problems_free(&p);
 	put("adit.conf",
 	    "[host]\nstate_dir = conf.d/a.conf/x\nrun_dir = run\nplugin_dir = plugins\n");
 	probe(&p);
