@@ -21,12 +21,22 @@ struct command {
 
 static const struct command commands[] = {
     {"new-plugin", 1, 1, "", command_new_plugin},
-    {"status", 0, 0, "", command_status},    {"roles", 0, 0, "", command_roles},
-    {"events", 0, 64, "nf", command_events}, {"stop", 0, 0, "", command_stop},
-    {"call", 2, 3, "", command_call},        {"watch", 0, 0, "bS", command_watch},
-    {"trace", 1, 1, "nO", command_trace},    {"config", 0, 4, "", command_config},
-    {"reload", 0, 0, "", command_reload},    {"enable", 1, 1, "", command_enable},
+    {"status", 0, 0, "", command_status},
+    {"roles", 0, 0, "", command_roles},
+    {"events", 0, 64, "nf", command_events},
+    {"stop", 0, 0, "", command_stop},
+    {"call", 2, 3, "", command_call},
+    {"watch", 0, 0, "bS", command_watch},
+    {"trace", 1, 1, "nO", command_trace},
+    {"config", 0, 4, "", command_config},
+    {"reload", 0, 0, "", command_reload},
+    {"enable", 1, 1, "", command_enable},
     {"disable", 1, 1, "", command_disable},
+    {"restart", 1, 1, "", command_restart},
+    {"log", 0, 1, "", command_log},
+    {"describe", 1, 1, "", command_describe},
+    {"node", 0, 0, "", command_node},
+    {"keys", 1, 5, "", command_keys},
 };
 
 static const struct option long_options[] = {
@@ -42,6 +52,8 @@ static const char usage[] =
     "\n"
     "  status                       what runs and how it does\n"
     "  roles                        the installed roles\n"
+    "  describe ROLE                what a role is, its keys and its methods\n"
+    "  node                         the node and its chain\n"
     "  events [-n COUNT] [TYPE...]  what happens, as it happens\n"
     "  watch [--blocks N]           accepted blocks, and a live line on a terminal\n"
     "  trace CONNECTION|all         what Stratum V2 connections say; --off ends it\n"
@@ -51,6 +63,10 @@ static const char usage[] =
     "  config reset ROLE [KEY]      takes overrides back\n"
     "  enable ROLE, disable ROLE    changes the role's file, and reloads\n"
     "  reload                       has the configuration read again\n"
+    "  restart ROLE[.WORKER]        ends its process and starts it again\n"
+    "  log [LEVEL]                  shows or sets the log level of aditd and all roles\n"
+    "  keys generate FILE           makes an authority's secret key\n"
+    "  keys public FILE             prints its public key\n"
     "  stop                         stops aditd and waits until it has ended\n"
     "  new-plugin NAME              writes a directory with a plugin to begin with\n"
     "\n"

@@ -1012,6 +1012,180 @@ START_TEST(one_line_is_edited)
 }
 END_TEST
 
+/* --- commands that drive ------------------------------------------------------------------------
+ */
+
+START_TEST(describe_shows_keys_and_methods)
+{
+	int fd;
+
+	start(false, "describe", "pool", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd),
+	       "\"result\":{\"name\":\"pool\",\"plugin\":\"pool\",\"version\":\"0.1.0\","
+	       "\"description\":\"A pool\",\"author\":\"we\",\"manifest\":\"/p/pool.manifest\","
+	       "\"workers\":\"many\",\"enabled\":true,\"capabilities\":[\"call_module\","
+	       "\"publish_events\"],\"dependencies\":[{\"name\":\"sv2-server\",\"version\":"
+	       "\">=0.1\",\"optional\":false},{\"name\":\"x\",\"version\":\"\",\"optional\":true}],"
+	       "\"methods\":[{\"name\":\"status\",\"mode\":\"all\"}],\"keys\":[{\"key\":\"payout\","
+	       "\"type\":\"script\",\"default\":null,\"range\":\"\",\"help\":\"who is paid\","
+	       "\"required\":true,\"secret\":false},{\"key\":\"n\",\"type\":\"int\",\"default\":"
+	       "\"6\",\"range\":\"1..9\",\"help\":\"\\u001b[31mhow many\",\"required\":false}]}");
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	contains(run.requests, "\"method\":\"describe\",\"params\":{\"role\":\"pool\"}");
+	contains(run.out, "pool 0.1.0  enabled\nA pool\n");
+	contains(run.out, "needs         sv2-server >=0.1, x (optional)\n");
+	contains(run.out, "capabilities  call_module, publish_events\n");
+	contains(run.out, "methods       status\n");
+	contains(run.out, "  payout  (script, required)\n      who is paid\n");
+	contains(run.out, "  n = 6  (int, 1..9)\n      ?[31mhow many\n");
+}
+END_TEST
+
+START_TEST(node_is_readable)
+{
+	int fd;
+
+	start(false, "node", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd),
+	       "\"result\":{\"backend\":\"embedded\",\"network\":\"regtest\",\"state\":\"ready\","
+	       "\"detail\":\"\",\"height\":7,\"hash\":\"aa\",\"bits\":\"207fffff\",\"difficulty\":"
+	       "4.66e-10,\"tip_time\":1700000000,\"mempool_tx\":3,\"blocks_accepted\":2,"
+	       "\"blocks_rejected\":1}");
+	answer(fd, read_request(fd),
+	       "\"result\":{\"hash\":\"" HASH_A "\",\"height\":8,\"next_bits\":\"207ffffe\","
+	       "\"block_interval_ms\":10000,\"median_time\":1700000000}");
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	contains(run.requests, "\"method\":\"get_chain_info\"");
+	contains(run.out, "state           ready\nheight          8\ntip             " HASH_A "\n");
+	contains(run.out, "median time     2023-11-14 22:13:20 UTC, ");
+	contains(run.out, "block interval  10s\nmempool         3 transactions\n");
+	contains(run.out, "blocks          2 accepted, 1 rejected\n");
+}
+END_TEST
+
+/* While the node starts there is a status; why there is no more is said. */
+START_TEST(node_without_a_chain)
+{
+	int fd;
+
+	start(false, "--json", "node", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), "\"result\":{\"state\":\"connecting\"}");
+	answer(fd, read_request(fd),
+	       "\"error\":{\"code\":-32000,\"message\":\"the node is away\",\"data\":{\"code\":"
+	       "\"unavailable\"}}");
+	finish(fd);
+	ck_assert_int_eq(run.status, 1);
+	contains(run.out, "\"state\":\"connecting\"");
+	contains(run.out, "\"chain\":null");
+	contains(run.err, "the node is away");
+}
+END_TEST
+
+START_TEST(log_level_is_shown_and_set)
+{
+	int fd;
+
+	exchange("\"result\":{\"level\":\"info\",\"configured\":\"info\"}", "log");
+	ck_assert_int_eq(run.status, 0);
+	ck_assert_str_eq(run.out, "info\n");
+	run.out[0] = '\0';
+	start(false, "log", "debug", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), "\"result\":{\"level\":\"debug\",\"configured\":\"info\"}");
+	finish(fd);
+	contains(run.requests, "\"params\":{\"level\":\"debug\"}");
+	contains(run.out, "debug until the next reload or start of aditd");
+}
+END_TEST
+
+#define WORKER(pid, state)                                                                         \
+	"\"result\":{\"roles\":[{\"name\":\"pool\",\"last_exit\":\"killed by signal 9\","          \
+	"\"workers\":[{\"name\":\"pool.1\",\"pid\":" pid ",\"state\":\"" state "\"}]}]}"
+
+#define RESTARTING                                                                                 \
+	"\"result\":{\"restarting\":[{\"name\":\"pool.1\",\"role\":\"pool\",\"pid\":41}]}"
+
+START_TEST(restart_waits_for_the_new_process)
+{
+	int fd;
+
+	start(false, "restart", "pool.1", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), RESTARTING);
+	answer(fd, read_request(fd), WORKER("41", "running"));
+	answer(fd, read_request(fd), WORKER("41", "stopping"));
+	answer(fd, read_request(fd), WORKER("42", "starting"));
+	answer(fd, read_request(fd), WORKER("42", "running"));
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	contains(run.requests, "\"method\":\"restart\",\"params\":{\"role\":\"pool.1\"}");
+	ck_assert_str_eq(run.out, "restarted: pool.1\n");
+}
+END_TEST
+
+START_TEST(restart_tells_of_a_failure)
+{
+	int fd;
+
+	start(false, "restart", "pool", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), RESTARTING);
+	for (int i = 0; i < 100 && readable(fd, 1000); i++) {
+		long id = read_request(fd);
+
+		if (id < 0)
+			break;
+		answer(fd, id, WORKER("0", "failing"));
+	}
+	finish(fd);
+	ck_assert_int_eq(run.status, 1);
+	contains(run.err, "pool.1 does not come back: killed by signal 9; `aditctl status`");
+}
+END_TEST
+
+static void keys(const char *verb, const char *path)
+{
+	run.out[0] = '\0';
+	start(false, "keys", verb, path, NULL);
+	finish(-1);
+}
+
+START_TEST(keys_are_made_and_shown)
+{
+	char path[128], public_text[128];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/authority.key", run.directory);
+	keys("generate", path);
+	ck_assert_int_eq(run.status, 0);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777u, 0600);
+	/* Base58Check of 01 00 and 32 bytes always begins with a 9 */
+	ck_assert_int_eq(run.out[0], '9');
+	snprintf(public_text, sizeof(public_text), "%s", run.out);
+	keys("public", path);
+	ck_assert_int_eq(run.status, 0);
+	ck_assert_str_eq(run.out, public_text);
+	/* never overwritten */
+	keys("generate", path);
+	ck_assert_int_eq(run.status, 1);
+	contains(run.err, "exists already");
+	ck_assert_int_eq(chmod(path, 0644), 0);
+	keys("public", path);
+	ck_assert_int_eq(run.status, 1);
+	contains(run.err, "chmod 600");
+	keys("shred", path);
+	ck_assert_int_eq(run.status, 2);
+	contains(run.err, "expected `generate FILE`");
+	remove_file("authority.key");
+}
+END_TEST
+
 #define COUNT(array) (int)(sizeof(array) / sizeof((array)[0]))
 
 static TCase *program_case(void)
@@ -1045,6 +1219,13 @@ static TCase *program_case(void)
 	tcase_add_test(c, endless_line_is_refused);
 	tcase_add_test(c, end_of_connection_is_status_3);
 	tcase_add_test(c, socket_path);
+	tcase_add_test(c, describe_shows_keys_and_methods);
+	tcase_add_test(c, node_is_readable);
+	tcase_add_test(c, node_without_a_chain);
+	tcase_add_test(c, log_level_is_shown_and_set);
+	tcase_add_test(c, restart_waits_for_the_new_process);
+	tcase_add_test(c, restart_tells_of_a_failure);
+	tcase_add_test(c, keys_are_made_and_shown);
 	return c;
 }
 
