@@ -30,14 +30,16 @@ void noise_handshake_wipe(struct noise_handshake *hs)
 	secure_wipe(hs, sizeof(*hs));
 }
 
-/* Act 1 as both sides hash it: the key, then the empty payload that travels with it unencrypted. */
+/* Section 4.5.1. Act 1 as both sides hash it: the key, then the empty payload that travels with it
+ * unencrypted. */
 static void mix_act1(struct noise_handshake *hs, const uint8_t act1[NOISE_ACT1_SIZE])
 {
 	noise_mix_hash(hs, act1, NOISE_ACT1_SIZE);
 	noise_mix_hash(hs, NULL, 0);
 }
 
-/* MixKey(ECDH of SECRET with the other side's key); A is the initiator's encoding. */
+/* Sections 4.3.1.1 and 4.4.2. MixKey(ECDH of SECRET with the other side's key); A is the
+ * initiator's encoding. */
 static int32_t mix_ecdh(struct noise_handshake *hs, const uint8_t secret[32],
 			const uint8_t a[ELLSWIFT_SIZE], const uint8_t b[ELLSWIFT_SIZE],
 			bool initiator)
@@ -51,7 +53,8 @@ static int32_t mix_ecdh(struct noise_handshake *hs, const uint8_t secret[32],
 	return code;
 }
 
-/* Split: FIRST carries initiator to responder, SECOND the other way. */
+/* Sections 4.5.2.1 and 4.5.2.2, their last step. Split: FIRST carries initiator to responder,
+ * SECOND the other way. */
 static int32_t make_ciphers(const struct noise_handshake *hs, struct noise_cipher *first,
 			    struct noise_cipher *second)
 {
@@ -105,7 +108,8 @@ int32_t noise_initiator_start(struct noise_handshake *hs, uint8_t act1[NOISE_ACT
 	return code;
 }
 
-/* Reads act 2 up to the certificate; STATIC_X is the key that the responder showed. */
+/* Section 4.5.2.2. Reads act 2 up to the certificate; STATIC_X is the key that the responder
+ * showed. */
 static int32_t read_act2(struct noise_handshake *hs, const uint8_t act2[NOISE_ACT2_SIZE],
 			 uint8_t static_x[32], uint8_t certificate[NOISE_CERTIFICATE_SIZE],
 			 struct error *e)
@@ -166,6 +170,7 @@ int32_t noise_initiator_finish(struct noise_handshake *hs, const uint8_t act2[NO
 
 /* Responder ------------------------------------------------------------------------------------ */
 
+/* Section 4.5.2.1. */
 static int32_t write_act2(struct noise_handshake *hs, const struct noise_identity *id,
 			  const uint8_t act1[NOISE_ACT1_SIZE], uint8_t act2[NOISE_ACT2_SIZE])
 {

@@ -164,6 +164,8 @@ static void printable(const struct adit_bytes *in, char *out, size_t capacity)
 	out[n] = '\0';
 }
 
+/* SetupConnection.Error (section 3.6.3). The code is for people: an unknown one is logged and
+ * changes nothing (section 3.5). */
 static int32_t client_refused(struct sv2_conn *conn,
 			      const struct adit_sv2_setup_connection_error *m)
 {
@@ -209,6 +211,7 @@ static int32_t client_ask(struct client_conn *cc)
 	return sv2_extensions_request(&cc->c, cc->asked);
 }
 
+/* SetupConnection.Success (section 3.6.2). What its flags require, the application judges. */
 static int32_t client_accepted(struct sv2_conn *conn,
 			       const struct adit_sv2_setup_connection_success *m)
 {

@@ -75,6 +75,7 @@ const struct sv2_message *sv2_message(int32_t message)
 /* --- decoding ----------------------------------------------------------------------------------
  */
 
+/* Pending change #227 of the specification: NaN, infinities and negative values are errors. */
 static bool decode_f32(struct reader *r, float *out)
 {
 	uint32_t bits = reader_u32(r);
@@ -90,6 +91,7 @@ static bool decode_bytes(struct reader *r, size_t size, struct adit_bytes *out)
 	return out->data != NULL;
 }
 
+/* Section 3.1: a B0_32 is 0 to 32 bytes long; its length byte could say more. */
 static bool decode_b0_32(struct reader *r, struct adit_bytes *out)
 {
 	uint8_t size = reader_u8(r);
@@ -97,6 +99,7 @@ static bool decode_b0_32(struct reader *r, struct adit_bytes *out)
 	return size <= 32 && decode_bytes(r, size, out);
 }
 
+/* Section 3.1: COUNT is a number of elements. What it promises has to be there. */
 static bool decode_fixed_seq(struct reader *r, uint32_t count, size_t element,
 			     struct adit_sv2_seq *out)
 {
@@ -124,6 +127,7 @@ static bool decode_b0_16m_seq(struct reader *r, struct adit_sv2_seq *out)
 	return true;
 }
 
+/* Section 3.1: OPTION[T] is a sequence of at most one element. */
 static bool decode_option_u32(struct reader *r, struct adit_sv2_option_u32 *out)
 {
 	uint8_t count = reader_u8(r);
@@ -143,7 +147,7 @@ static bool decode_optional_u32(struct reader *r, struct adit_sv2_option_u32 *ou
 static bool decode_field(struct reader *r, uint8_t type, void *out)
 {
 	switch ((enum sv2_type)type) {
-	case SV2_TYPE_BOOL:
+	case SV2_TYPE_BOOL: /* section 3.1: the other seven bits mean nothing */
 		*(bool *)out = (reader_u8(r) & 1) != 0;
 		return true;
 	case SV2_TYPE_U8:

@@ -32,6 +32,7 @@ static int32_t conn_noise_done(struct sv2_conn *c)
 	return ADIT_OK;
 }
 
+/* Server: specification 04 sections 4.5.1.2 and 4.5.2.1. */
 static int32_t conn_act1(struct sv2_conn *c, const uint8_t *act1)
 {
 	uint8_t act2[NOISE_ACT2_SIZE];
@@ -45,6 +46,7 @@ static int32_t conn_act1(struct sv2_conn *c, const uint8_t *act1)
 	return r == ADIT_OK ? conn_noise_done(c) : r;
 }
 
+/* Client: specification 04 section 4.5.2.2. */
 static int32_t conn_act2(struct sv2_conn *c, const uint8_t *act2)
 {
 	struct error e = {0};
@@ -58,7 +60,9 @@ static int32_t conn_act2(struct sv2_conn *c, const uint8_t *act2)
 /* --- frames ------------------------------------------------------------------------------------
  */
 
-/* Whether the peer may send M now. */
+/* Whether the peer may send M now: SetupConnection and its answer are each side's first message
+ * (specification 03 section 3.6.1), the answer about extensions comes before all others (extension
+ * 0x0001 section 4), and a connection carries one protocol. */
 static bool conn_expects(const struct sv2_conn *c, int32_t message, const struct sv2_message *m)
 {
 	uint8_t from = c->side == SV2_SERVER ? SV2_C2S : SV2_S2C;
@@ -86,8 +90,9 @@ static int32_t conn_bad_header(struct sv2_conn *c, const struct sv2_header *h, c
 	return conn_fault(c, SV2_END_PROTOCOL, reason);
 }
 
-/* Judges a header. Messages of extensions that we don't speak are skipped, with or without the
- * channel bit: no channel ends at another connection than this one (section 3.2.1). */
+/* Judges a header. Messages of extensions that we don't speak are skipped (specification 03 section
+ * 3.4.1), with or without the channel bit: it would have a proxy forward them, and no channel leads
+ * on from here. For our own messages the bit doesn't matter (see messages.def). */
 static int32_t conn_header(struct sv2_conn *c, const struct sv2_header *h)
 {
 	const struct sv2_message *m;

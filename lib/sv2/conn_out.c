@@ -81,7 +81,8 @@ int32_t sv2_conn_queue_raw(struct sv2_conn *c, const uint8_t *data, size_t size)
 	return ADIT_OK;
 }
 
-/* Only what this side may send in this connection: anything else is a mistake of ours. */
+/* Nothing goes out before SetupConnection is answered but the answer (pending change #225). Only
+ * what this side may send in this connection: anything else is a mistake of ours. */
 static bool conn_may_send(const struct sv2_conn *c, const struct sv2_message *m)
 {
 	uint8_t to = c->side == SV2_SERVER ? SV2_S2C : SV2_C2S;

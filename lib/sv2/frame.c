@@ -8,6 +8,7 @@
 #include "lib/sv2/codec.h"
 #include "lib/util/reader.h"
 
+/* Section 3.2: channel_msg is the most significant bit of extension_type. */
 #define CHANNEL_BIT 0x8000u
 
 void sv2_header_read(const uint8_t in[SV2_HEADER_SIZE], struct sv2_header *h)
@@ -34,6 +35,7 @@ void sv2_header_write(int32_t message, uint32_t size, uint8_t out[SV2_HEADER_SIZ
 	writer_u24(&w, size);
 }
 
+/* Specification 04 section 4.6: a Noise message is at most 65535 bytes, MAC included. */
 static size_t chunk_count(uint32_t payload)
 {
 	return ((size_t)payload + SV2_CHUNK_SIZE - 1) / SV2_CHUNK_SIZE;
@@ -44,6 +46,8 @@ size_t sv2_sealed_size(uint32_t payload)
 	return SV2_SEALED_HEADER_SIZE + payload + chunk_count(payload) * NOISE_MAC_SIZE;
 }
 
+/* Section 4.6: the header is one AEAD message, each chunk of the payload another; every one takes
+ * the next nonce. */
 int32_t sv2_seal_frame(struct noise_cipher *c, const uint8_t *frame, size_t size, uint8_t *out)
 {
 	int32_t r = noise_seal(c, frame, SV2_HEADER_SIZE, out);
