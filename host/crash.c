@@ -21,12 +21,21 @@
 #endif
 
 static char crash_name[64];
+static char crash_line[256];
+static size_t crash_size;
 
 /* All of this runs in the signal handler: async-signal-safe calls only. (backtrace() allocates when
  * it is called for the first time, which crash_install() has done.) */
 static void crash_put(const char *text)
 {
-	if (write(STDERR_FILENO, text, strlen(text)) < 0)
+	while (*text != '\0' && crash_size < sizeof(crash_line))
+		crash_line[crash_size++] = *text++;
+}
+
+/* In one call, since several processes that die at once share the log. */
+static void crash_write_line(void)
+{
+	if (write(STDERR_FILENO, crash_line, crash_size) < 0)
 		return;
 }
 
@@ -69,6 +78,7 @@ static void crash_handle(int number, siginfo_t *info, void *context)
 	int count;
 
 	(void)context;
+	crash_size = 0;
 	crash_put("fatal ");
 	crash_put(crash_name);
 	crash_put(": ");
@@ -78,6 +88,7 @@ static void crash_handle(int number, siginfo_t *info, void *context)
 		crash_put_hex((uintptr_t)info->si_addr);
 	}
 	crash_put("\n");
+	crash_write_line();
 	count = backtrace(frames, CRASH_FRAMES);
 	backtrace_symbols_fd(frames, count, STDERR_FILENO);
 	(void)raise(number); /* SA_RESETHAND: the default action this time */
