@@ -32,6 +32,7 @@ struct tp_plugin {
 	uint64_t solutions;
 	uint64_t timer; /* valid while armed */
 	bool armed;
+	int64_t max_clients;
 	char state_dir[4096];
 };
 
@@ -308,12 +309,11 @@ static int32_t open_server(struct tp_plugin *p)
 {
 	const struct tp_host *h = &p->host;
 	struct event_base *base = h->api->loop(h->handle, "libevent-2");
-	int64_t max_clients = 0;
 	struct sv2_server_options options = {
 	    .max_pending = MAX_PENDING, .log = server_log, .log_user = p};
 
-	h->api->config_int(h->handle, "max_clients", &max_clients);
-	options.max_connections = (uint32_t)max_clients;
+	h->api->config_int(h->handle, "max_clients", &p->max_clients);
+	options.max_connections = (uint32_t)p->max_clients;
 	if (base == NULL)
 		return fail(p, ADIT_E_UNSUPPORTED, "the host's loop is not libevent 2");
 	p->server = sv2_server_new(base, &options);
@@ -350,6 +350,26 @@ static int32_t tp_start(void *instance)
 }
 
 /* Clients reconnect by themselves; a block that is under way stays in the journal. */
+/* Takes over when a better template is worth sending; for another number of clients the role is
+ * started again. */
+static int32_t tp_reload(void *instance)
+{
+	struct tp_plugin *p = instance;
+	const struct tp_host *h = &p->host;
+	int64_t threshold, interval, max_clients;
+
+	if (h->api->config_int(h->handle, "fee_threshold", &threshold) != ADIT_OK ||
+	    h->api->config_int(h->handle, "min_interval", &interval) != ADIT_OK ||
+	    h->api->config_int(h->handle, "max_clients", &max_clients) != ADIT_OK ||
+	    max_clients != p->max_clients)
+		return ADIT_E_UNSUPPORTED;
+	p->provider.fee_threshold = (uint64_t)threshold;
+	p->provider.min_interval_ms = (uint64_t)interval;
+	p->source.min_interval_ms = (uint32_t)interval;
+	plan(p);
+	return ADIT_OK;
+}
+
 static int32_t tp_stop(void *instance)
 {
 	struct tp_plugin *p = instance;
@@ -386,6 +406,7 @@ const struct adit_plugin_descriptor adit_plugin = {
     .version = PACKAGE_VERSION,
     .init = tp_init,
     .start = tp_start,
+    .reload = tp_reload,
     .stop = tp_stop,
     .fini = tp_fini,
 };

@@ -168,6 +168,32 @@ START_TEST(share_rate_changes_live)
 }
 END_TEST
 
+static bool provider_is_new(void *user)
+{
+	pid_t pid = harness_pid("template-provider");
+
+	return pid > 0 && pid != *(pid_t *)user;
+}
+
+/* One key that the template provider takes over, and one for which it is started again; the pool
+ * comes back to it. */
+START_TEST(template_provider)
+{
+	pid_t templates, pool;
+
+	begin();
+	pool = harness_pid("pool");
+	templates = harness_pid("template-provider");
+	must(aditctl("config set template-provider min_interval 200ms") == 0, "%s", output);
+	harness_wait_number("pool", "blocks_found", harness_number("pool", "blocks_found") + 2, MS);
+	must(harness_pid("template-provider") == templates, "it was started again");
+	must(aditctl("config set template-provider max_clients 3") == 0, "%s", output);
+	harness_wait(MS, provider_is_new, &templates, "it was started again");
+	harness_wait_number("pool", "blocks_found", harness_number("pool", "blocks_found") + 2, MS);
+	must(harness_pid("pool") == pool, "the pool was started again");
+}
+END_TEST
+
 /* What only the pool can see to be wrong is refused by the pool, which goes on. */
 START_TEST(refused_by_the_pool)
 {
@@ -408,6 +434,7 @@ int main(void)
 	tcase_set_timeout(c, (double)harness_limit(120));
 	tcase_add_test(c, pool_survives_a_miners_change);
 	tcase_add_test(c, share_rate_changes_live);
+	tcase_add_test(c, template_provider);
 	tcase_add_test(c, refused_by_the_pool);
 	tcase_add_test(c, broken_file_changes_nothing);
 	tcase_add_test(c, listeners);
