@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "host/host.h"
+#include "host/json_text.h"
 #include "host/log.h"
 
 /* Settings of [host] that a running host can't change. */
@@ -105,6 +106,43 @@ static bool reload_good(struct host *host, const struct conf *conf, bool usable,
 	return reload_listeners(host, conf, problems);
 }
 
+static bool reload_differs(const struct conf_role *a, const struct conf_role *b)
+{
+	if (a->enabled != b->enabled || a->workers != b->workers ||
+	    strcmp(a->process, b->process) != 0)
+		return true;
+	if (a->manifest == NULL || b->manifest == NULL)
+		return a->manifest != b->manifest;
+	return conf_role_change(a, b) != CONF_SAME;
+}
+
+/* The event ConfigLoaded, with the sections that differ from before, came or went. */
+static void reload_announce(struct host *host, const struct conf *old)
+{
+	const struct conf *const both[] = {host->conf, old};
+	struct buf json = {0};
+	const char *separator = "";
+
+	(void)buf_printf(&json, "{\"changed_sections\":[");
+	for (size_t i = 0; i < 2; i++) {
+		for (size_t j = 0; j < both[i]->role_count; j++) {
+			const struct conf_role *role = both[i]->roles[j];
+			const struct conf_role *other = conf_find(both[1 - i], role->instance);
+
+			/* of those in both, each once */
+			if (other != NULL && (i == 1 || !reload_differs(role, other)))
+				continue;
+			(void)buf_printf(&json, "%s", separator);
+			(void)json_text_string(&json, role->instance);
+			separator = ",";
+		}
+	}
+	(void)buf_append(&json, "]}", 3);
+	if (!json.failed)
+		router_host_event(host, "ConfigLoaded", (const char *)json.data);
+	buf_free(&json);
+}
+
 bool host_reload(struct host *host, struct problems *problems)
 {
 	bool usable;
@@ -131,6 +169,7 @@ bool host_reload(struct host *host, struct problems *problems)
 	host->conf = conf;
 	host_set_log_level(host, conf->log_level);
 	log_line(ADIT_LOG_INFO, "aditd", "the configuration was read again");
+	reload_announce(host, old);
 	supervisor_reconfigure(host, old);
 	conf_free(old);
 	return true;

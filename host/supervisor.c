@@ -318,6 +318,28 @@ void supervisor_sweep_listeners(struct host *host)
 	listeners_sweep(&host->listeners);
 }
 
+/* Everything that is enabled runs. */
+static void supervisor_announce(struct host *host)
+{
+	unsigned long long ms = clock_monotonic_ms() - host->started_ms;
+	struct buf json = {0};
+	const char *separator = "";
+
+	log_line(ADIT_LOG_INFO, "aditd", "all roles run, %llu ms after the start", ms);
+	(void)buf_printf(&json, "{\"duration_ms\":%llu,\"components\":[", ms);
+	for (const struct group *group = host->groups; group != NULL; group = group->next) {
+		for (size_t i = 0; group->conf != NULL && i < group->conf->role_count; i++) {
+			(void)buf_printf(&json, "%s", separator);
+			(void)json_text_string(&json, group->conf->roles[i]->instance);
+			separator = ",";
+		}
+	}
+	(void)buf_append(&json, "]}", 3);
+	if (!json.failed)
+		router_host_event(host, "NodeStartupCompleted", (const char *)json.data);
+	buf_free(&json);
+}
+
 static void supervisor_advance_start(struct host *host)
 {
 	bool complete = true;
@@ -339,9 +361,7 @@ static void supervisor_advance_start(struct host *host)
 	}
 	if (complete && !host->announced) {
 		host->announced = true;
-		log_line(ADIT_LOG_INFO, "aditd", "all roles run, %llu ms after the start",
-			 (unsigned long long)(clock_monotonic_ms() - host->started_ms));
-		router_host_event(host, "NodeStartupCompleted", "{}");
+		supervisor_announce(host);
 	}
 }
 
