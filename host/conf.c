@@ -465,6 +465,7 @@ bool conf_check(struct conf *conf, const char *node_manifest, struct problems *p
 	if (conf->network == NULL)
 		return false;
 	conf_roles(conf, problems);
+	conf_known_secrets(conf, problems);
 	return conf_plan(conf, problems);
 }
 

@@ -136,6 +136,10 @@ int32_t conf_override_write(const struct conf *conf, const char *section, const 
 /* Writes them as they were read. */
 int32_t conf_override_restore(const struct conf *conf, struct error *e);
 
+/* conf_known.c: on network main, payees and keys of enabled roles whose secret everybody knows from
+ * examples: an error, always, since the reward would be lost. */
+void conf_known_secrets(const struct conf *conf, struct problems *problems);
+
 /* conf_probe.c: what the machine says to the configuration: ports, directories, keys, the node. */
 void conf_probe(const struct conf *conf, struct problems *problems);
 

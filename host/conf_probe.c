@@ -266,21 +266,11 @@ static void probe_control(struct probe *p)
 /* --- keys and payouts ---------------------------------------------------------------------------
  */
 
-/* A key pair that everybody knows from the example configurations of the Stratum V2 reference
- * implementation. */
-static const char probe_test_public[] = "9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72";
+/* The secret of conf_known_public, in its two text forms. */
 static const char *const probe_test_secrets[] = {
     "mkDLTBBRxdBv998612qipDYoTK3YUrqLe8uWw7gu3iXbSrn2n",
     "65995eb19631f478a46ffa5cf1e545091efe950eaeac7482ffdc06eb6a89f697",
 };
-/* Hashes in scripts that anyone can spend: of the public key whose secret is 1 (the examples of
- * BIP173 and BIP350, and of ours), and of the P2WSH script in BIP173. */
-static const char *const probe_test_hashes[] = {
-    "751e76e8199196d454941c45d1b3a323f1433bd6",
-    "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
-    "1863143c14c5166804bd19203356da136c985678cd4d27a1b8c6329604903262",
-};
-
 static bool probe_is_main(const struct probe *p)
 {
 	return strcmp(p->conf->network, "main") == 0;
@@ -330,25 +320,6 @@ static void probe_own_keys(struct probe *p, const struct conf_role *role)
 	globfree(&found);
 }
 
-static void probe_payee(struct probe *p, const struct conf_setting *s)
-{
-	struct script script;
-	struct error e;
-	char hex[2 * SCRIPT_MAX + 1];
-
-	if (!probe_is_main(p) ||
-	    descriptor_to_script(s->value, BITCOIN_MAIN, &script, &e) != ADIT_OK)
-		return;
-	hex_encode(script.data, script.size, hex);
-	for (size_t i = 0; i < sizeof(probe_test_hashes) / sizeof(probe_test_hashes[0]); i++) {
-		if (strstr(hex, probe_test_hashes[i]) != NULL)
-			problems_add(p->problems, s->file, s->line,
-				     "%s: this address is an example whose key everybody knows: "
-				     "the reward would be lost",
-				     s->key);
-	}
-}
-
 /* A value that nobody is shown, in a file that everybody can open. */
 static void probe_secret_value(struct probe *p, const struct conf_setting *s)
 {
@@ -367,15 +338,10 @@ static void probe_role(struct probe *p, const struct conf_role *role)
 
 		if (s->type == SCHEMA_LISTEN || s->type == SCHEMA_CONNECT)
 			probe_addresses(p, role, s);
-		else if (s->type == SCHEMA_SCRIPT || s->type == SCHEMA_ADDRESS)
-			probe_payee(p, s);
 		else if (s->type == SCHEMA_PATH && s->secret)
 			probe_secret_file(p, s->file, s->line, s->key, s->value);
 		else if (s->secret)
 			probe_secret_value(p, s);
-		if (probe_is_main(p) && strstr(s->value, probe_test_public) != NULL)
-			problems_add(p->problems, s->file, s->line,
-				     "%s: this is a test key whose secret everybody knows", s->key);
 	}
 	probe_own_keys(p, role);
 }
