@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/noise/keyfile.h"
 #include "lib/noise/secp.h"
 #include "lib/util/random.h"
 
@@ -129,7 +130,7 @@ static bool sync_directory_of(const char *path)
 	return ok;
 }
 
-/* Makes a file beside PATH that holds TEXT, which is a key, and a newline. BESIDE receives its
+/* Makes a file beside PATH that holds TEXT and a newline. BESIDE receives its
  * name. */
 static int32_t write_beside(const char *path, mode_t mode, const char *text, char beside[PATH_MAX],
 			    struct error *e)
@@ -186,14 +187,11 @@ int32_t noise_key_create(const char *path, uint8_t secret[32], struct error *e)
 	return code;
 }
 
-int32_t noise_public_store(const char *path, const uint8_t public_x[32], struct error *e)
+int32_t keyfile_replace(const char *path, mode_t mode, const char *text, struct error *e)
 {
 	char beside[PATH_MAX];
-	char text[NOISE_KEY_TEXT_SIZE];
-	int32_t code;
+	int32_t code = write_beside(path, mode, text, beside, e);
 
-	noise_public_format(public_x, text);
-	code = write_beside(path, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH, text, beside, e);
 	if (code != ADIT_OK)
 		return code;
 	if (rename(beside, path) == 0)
@@ -201,6 +199,14 @@ int32_t noise_public_store(const char *path, const uint8_t public_x[32], struct 
 	code = io_error(e, path, "rename");
 	(void)unlink(beside);
 	return code;
+}
+
+int32_t noise_public_store(const char *path, const uint8_t public_x[32], struct error *e)
+{
+	char text[NOISE_KEY_TEXT_SIZE];
+
+	noise_public_format(public_x, text);
+	return keyfile_replace(path, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH, text, e);
 }
 
 int32_t noise_key_load_or_create(const char *path, uint8_t secret[32], struct error *e)

@@ -56,6 +56,17 @@ void secp_generate_ellswift(uint8_t secret[32], uint8_t ellswift[64])
 	secure_wipe(aux, sizeof(aux));
 }
 
+bool secp_ellswift(const uint8_t secret[32], uint8_t ellswift[64])
+{
+	uint8_t aux[32];
+	bool ok;
+
+	random_bytes(aux, sizeof(aux));
+	ok = secp256k1_ellswift_create(secp_context(), ellswift, secret, aux) == 1;
+	secure_wipe(aux, sizeof(aux));
+	return ok;
+}
+
 void secp_ellswift_x(const uint8_t ellswift[64], uint8_t x[32])
 {
 	secp256k1_pubkey point;

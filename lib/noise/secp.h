@@ -15,6 +15,8 @@ bool secp_x_valid(const uint8_t x[32]);
 void secp_generate(uint8_t secret[32]);
 /* A random secret key with a random ElligatorSwift encoding of its public key (BIP324). */
 void secp_generate_ellswift(uint8_t secret[32], uint8_t ellswift[64]);
+/* A random encoding of SECRET's public key; false when SECRET is no valid key. */
+bool secp_ellswift(const uint8_t secret[32], uint8_t ellswift[64]);
 /* The x coordinate that ELLSWIFT stands for; every 64 bytes stand for one. */
 void secp_ellswift_x(const uint8_t ellswift[64], uint8_t x[32]);
 /* BIP324's x-only ECDH of SECRET with the other side's encoding. Party A is the Noise initiator.

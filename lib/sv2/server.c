@@ -36,6 +36,7 @@ struct sv2_server {
 	struct noise_identity identity;
 	uint8_t authority_secret[32];
 	uint32_t identity_issued; /* Unix seconds */
+	bool identity_given;      /* signed elsewhere */
 	bool paused;
 	struct server_app apps[PROTOCOLS];
 	struct sv2_server_stats stats;
@@ -274,7 +275,7 @@ static int32_t server_identity(struct sv2_server *s)
 	uint32_t validity = s->options.certificate_validity;
 	int32_t r;
 
-	if (s->conn_options.plain)
+	if (s->conn_options.plain || s->identity_given)
 		return ADIT_OK;
 	if (s->identity_issued != 0 && now >= s->identity_issued &&
 	    now - s->identity_issued < validity / 2)
@@ -349,8 +350,11 @@ static void server_defaults(struct sv2_server *s, const struct sv2_server_option
 	o->max_pending = o->max_pending > 0 ? o->max_pending : (size_t)4 << 20;
 	if (o->authority_secret != NULL)
 		memcpy(s->authority_secret, o->authority_secret, sizeof(s->authority_secret));
+	if (o->identity != NULL)
+		s->identity = *o->identity;
+	s->identity_given = o->identity != NULL;
 	s->conn_options = (struct sv2_conn_options){
-	    .plain = o->authority_secret == NULL,
+	    .plain = o->authority_secret == NULL && o->identity == NULL,
 	    .identity = &s->identity,
 	    .handshake_timeout_ms = o->handshake_timeout_ms,
 	    .idle_timeout_ms = o->idle_timeout_ms,
@@ -358,6 +362,7 @@ static void server_defaults(struct sv2_server *s, const struct sv2_server_option
 	    .max_pending = o->max_pending,
 	};
 	o->authority_secret = NULL;
+	o->identity = NULL;
 	s->log = (struct sv2_log){.fn = o->log, .user = o->log_user};
 }
 
@@ -374,6 +379,7 @@ struct sv2_server *sv2_server_new(struct event_base *base, const struct sv2_serv
 	timeouts[2] = s->options.write_timeout_ms;
 	if (sv2_loop_init(&s->loop, base, sv2_loop_tick_for(timeouts, 3), server_destroy, s) !=
 	    ADIT_OK) {
+		noise_identity_wipe(&s->identity);
 		secure_wipe(s->authority_secret, sizeof(s->authority_secret));
 		free(s);
 		return NULL;
@@ -516,6 +522,7 @@ uint32_t sv2_server_trace(struct sv2_server *s, uint32_t id, const struct sv2_tr
 void sv2_server_stats(const struct sv2_server *s, struct sv2_server_stats *out)
 {
 	*out = s->stats;
+	out->certificate_until = s->conn_options.plain ? 0 : s->identity.not_valid_after;
 	out->messages_in = s->loop.messages_in;
 	out->messages_out = s->loop.messages_out;
 	out->bytes_in = s->loop.bytes_in;

@@ -23,6 +23,9 @@ struct sv2_server_options {
 	/* NULL: plain, for Unix sockets inside the machine; else the authority's secret, used to
 	 * sign the server's certificate once per validity period. Copied. */
 	const uint8_t *authority_secret;
+	/* NULL, or instead of the authority's secret an identity that the authority has signed
+	 * elsewhere: never renewed here. Copied. */
+	const struct noise_identity *identity;
 	uint32_t certificate_validity; /* seconds, 0: 86400 */
 	uint32_t certificate_skew;     /* seconds valid_from is back-dated, 0: 3600 */
 	uint32_t handshake_timeout_ms; /* accept to SetupConnection, 0: 10000 */
@@ -51,6 +54,7 @@ struct sv2_server_stats {
 	uint64_t bytes_out;
 	uint32_t connections; /* sockets that are open now */
 	uint32_t handshakes;  /* of these, not set up */
+	uint32_t certificate_until; /* Unix seconds; 0: plain */
 };
 
 struct sv2_server *sv2_server_new(struct event_base *base,

@@ -23,6 +23,9 @@ struct instance {
 	struct clients clients; /* service sv2.client/1 */
 	struct trace trace;
 	char public_text[NOISE_KEY_TEXT_SIZE];
+	uint32_t certificate_from; /* Unix seconds; 0: it is renewed here */
+	uint32_t certificate_until;
+	uint64_t expiry_timer;
 	uint64_t drain_timer;
 	uint32_t drain_turns; /* that are left */
 };

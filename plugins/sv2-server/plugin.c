@@ -6,10 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/noise/noise.h"
+#include "lib/util/clock.h"
 #include "lib/util/random.h"
 #include "plugins/sv2-server/instance.h"
 #include "plugins/sv2-server/report.h"
 
+#define EXPIRY_LOOK_MS 3600000u
+#define EXPIRY_WARN_S (14u * 86400u) /* or the last quarter of its life, if that is shorter */
 #define DRAIN_TURN_MS 50
 #define DRAIN_TURNS 80 /* 4 s: the host allows 5 */
 
@@ -113,29 +117,70 @@ static int32_t plugin_init(const struct adit_host_api *api, struct adit_host *ho
 	return ADIT_OK;
 }
 
+/* A certificate that was signed elsewhere is not renewed here: before it ends the log says so at
+ * every look, and louder when it is over. */
+static void expiry_look(void *user)
+{
+	const struct instance *in = user;
+	uint32_t now = clock_unix();
+	uint32_t life = in->certificate_until - in->certificate_from;
+	uint32_t left = in->certificate_until > now ? in->certificate_until - now : 0;
+	char line[512];
+
+	if (left > (life / 4 < EXPIRY_WARN_S ? life / 4 : EXPIRY_WARN_S))
+		return;
+	(void)snprintf(
+	    line, sizeof(line),
+	    "the certificate %s %lu hours %lu minutes%s: have the authority sign it again "
+	    "(aditctl keys sign), put the file in place, and `aditctl restart` this role",
+	    left > 0 ? "expires in" : "has expired; it was valid for",
+	    (unsigned long)(left > 0 ? left : life) / 3600,
+	    (unsigned long)(left > 0 ? left : life) / 60 % 60,
+	    left > 0 ? "" : ", miners refuse it");
+	instance_log(in, left > 0 ? ADIT_LOG_WARNING : ADIT_LOG_ERROR, line);
+}
+
+static int32_t expiry_watch(struct instance *in, struct error *e)
+{
+	expiry_look(in);
+	if (in->api->timer_add(in->host, EXPIRY_LOOK_MS, EXPIRY_LOOK_MS, expiry_look, in, NULL,
+			       &in->expiry_timer) != ADIT_OK)
+		return error_set(e, ADIT_E_NO_MEMORY, "out of memory");
+	return ADIT_OK;
+}
+
 static int32_t make_server(struct instance *in, struct error *e)
 {
 	struct event_base *base = in->api->loop(in->host, "libevent-2");
 	struct sv2_server_options options = in->settings.options;
+	struct noise_identity id = {0};
 	uint8_t secret[32];
+	bool elsewhere = in->settings.static_path[0] != '\0';
 	int32_t r;
 
 	if (base == NULL)
 		return error_set(e, ADIT_E_UNSUPPORTED, "this host has no libevent loop");
-	r = settings_authority(&in->settings, secret, in->public_text, e);
+	r = elsewhere ? settings_identity(&in->settings, &id, in->public_text, e)
+		      : settings_authority(&in->settings, secret, in->public_text, e);
 	if (r != ADIT_OK)
 		return r;
-	options.authority_secret = secret;
+	if (elsewhere)
+		options.identity = &id;
+	else
+		options.authority_secret = secret;
 	options.log = server_log;
 	options.log_user = in;
 	options.connected = report_connected;
 	options.disconnected = report_disconnected;
 	options.observer = in;
 	in->server = sv2_server_new(base, &options);
+	in->certificate_from = id.valid_from;
+	in->certificate_until = id.not_valid_after;
+	noise_identity_wipe(&id);
 	secure_wipe(secret, sizeof(secret));
 	if (in->server == NULL)
 		return error_set(e, ADIT_E_NO_MEMORY, "out of memory");
-	return ADIT_OK;
+	return elsewhere ? expiry_watch(in, e) : ADIT_OK;
 }
 
 static int32_t take_listeners(struct instance *in, struct error *e)

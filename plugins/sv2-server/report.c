@@ -34,6 +34,9 @@ static struct json_object *status_object(const struct instance *in)
 	(void)json_object_object_add(o, "listen", listen_list(in));
 	(void)json_object_object_add(o, "authority_public_key",
 				     json_object_new_string(in->public_text));
+	add_count(o, "certificate_expires", stats.certificate_until);
+	(void)json_object_object_add(o, "certificate_renewed",
+				     json_object_new_boolean(in->certificate_until == 0));
 	add_count(o, "connections", stats.connections);
 	add_count(o, "handshakes", stats.handshakes);
 	add_count(o, "accepted", stats.accepted);

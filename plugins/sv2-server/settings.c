@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/noise/identity.h"
+#include "lib/util/clock.h"
 #include "lib/util/random.h"
 
 /* The file of the public key stands beside the secret's: x.key has x.pub, any other name gets .pub.
@@ -45,6 +47,32 @@ static int32_t key_path(struct settings *s, const struct adit_host_api *api, str
 	return public_path(s, e);
 }
 
+static int32_t offline_paths(struct settings *s, const struct adit_host_api *api,
+			     struct adit_host *host, struct error *e)
+{
+	const char *key = api->config(host, "static_key");
+	const char *certificate = api->config(host, "certificate");
+	const char *authority = api->config(host, "authority_key");
+	bool has_key = key != NULL && key[0] != '\0';
+	bool has_certificate = certificate != NULL && certificate[0] != '\0';
+
+	if (has_key != has_certificate)
+		return error_set(e, ADIT_E_CONFIG,
+				 "static_key and certificate belong together: %s is missing",
+				 has_key ? "certificate" : "static_key");
+	if (has_key && authority != NULL && authority[0] != '\0')
+		return error_set(e, ADIT_E_CONFIG,
+				 "authority_key and static_key: only one of them; with static_key "
+				 "the authority's secret is elsewhere");
+	if (has_key && (strlen(key) >= sizeof(s->static_path) ||
+			strlen(certificate) >= sizeof(s->certificate_path)))
+		return error_set(e, ADIT_E_CONFIG, "static_key: the path is too long");
+	(void)snprintf(s->static_path, sizeof(s->static_path), "%s", has_key ? key : "");
+	(void)snprintf(s->certificate_path, sizeof(s->certificate_path), "%s",
+		       has_key ? certificate : "");
+	return ADIT_OK;
+}
+
 /* A non-negative number that the schema has checked; durations come as milliseconds. */
 static int32_t number(const struct adit_host_api *api, struct adit_host *host, const char *key,
 		      uint32_t divisor, uint32_t *out, struct error *e)
@@ -80,6 +108,8 @@ int32_t settings_read(struct settings *s, const struct adit_host_api *api, struc
 	const char *listen = api->config(host, "listen");
 	int32_t r = key_path(s, api, host, e);
 
+	if (r == ADIT_OK)
+		r = offline_paths(s, api, host, e);
 	s->listens = listen != NULL && listen[0] != '\0';
 	for (size_t i = 0; r == ADIT_OK && i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		r = number(api, host, numbers[i].key, numbers[i].divisor, numbers[i].out, e);
@@ -104,4 +134,16 @@ int32_t settings_authority(const struct settings *s, uint8_t secret[32],
 	    memcmp(stored, x, sizeof(x)) == 0)
 		return ADIT_OK;
 	return noise_public_store(s->public_path, x, e);
+}
+
+int32_t settings_identity(const struct settings *s, struct noise_identity *id,
+			  char public_text[NOISE_KEY_TEXT_SIZE], struct error *e)
+{
+	uint8_t x[32];
+	int32_t r =
+	    noise_identity_load(id, x, s->static_path, s->certificate_path, clock_unix(), e);
+
+	if (r == ADIT_OK)
+		noise_public_format(x, public_text);
+	return r;
 }

@@ -16,6 +16,8 @@ struct settings {
 	bool listens; /* `listen` names an address */
 	char key_path[PATH_MAX];
 	char public_path[PATH_MAX];
+	char static_path[PATH_MAX];        /* "": the authority's secret is here */
+	char certificate_path[PATH_MAX];   /* of an authority elsewhere */
 	struct sv2_server_options options; /* without key and callbacks */
 };
 
@@ -27,5 +29,10 @@ int32_t settings_read(struct settings *s, const struct adit_host_api *api, struc
  */
 int32_t settings_authority(const struct settings *s, uint8_t secret[32],
 			   char public_text[NOISE_KEY_TEXT_SIZE], struct error *e);
+
+/* Instead of that, with `static_key` and `certificate`: the identity that an authority elsewhere
+ * has signed. */
+int32_t settings_identity(const struct settings *s, struct noise_identity *id,
+			  char public_text[NOISE_KEY_TEXT_SIZE], struct error *e);
 
 #endif

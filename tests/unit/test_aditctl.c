@@ -1155,6 +1155,46 @@ static void keys(const char *verb, const char *path)
 	finish(-1);
 }
 
+START_TEST(keys_are_signed)
+{
+	char authority[128], key[128], request[128], certificate[128];
+	struct stat st;
+	FILE *text;
+	char line[256];
+
+	snprintf(authority, sizeof(authority), "%s/authority.key", run.directory);
+	snprintf(key, sizeof(key), "%s/static.key", run.directory);
+	snprintf(request, sizeof(request), "%s/request", run.directory);
+	snprintf(certificate, sizeof(certificate), "%s/certificate", run.directory);
+	keys("generate", authority);
+	start(false, "keys", "request", key, request, NULL);
+	finish(-1);
+	ck_assert_int_eq(run.status, 0);
+	ck_assert_int_eq(stat(key, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777u, 0600);
+	run.out[0] = '\0';
+	start(false, "keys", "sign", authority, request, certificate, "365d", NULL);
+	finish(-1);
+	ck_assert_int_eq(run.status, 0);
+	contains(run.out, "valid until 2");
+	text = fopen(certificate, "r");
+	ck_assert(text != NULL && fgets(line, sizeof(line), text) != NULL);
+	fclose(text);
+	contains(line, "authority 9");
+	start(false, "keys", "sign", authority, request, certificate, "forever", NULL);
+	finish(-1);
+	ck_assert_int_eq(run.status, 2);
+	contains(run.err, "90m, 24h, 365d");
+	start(false, "keys", "sign", authority, key, certificate, "1d", NULL);
+	finish(-1);
+	ck_assert_int_eq(run.status, 1); /* a secret is no request */
+	remove_file("authority.key");
+	remove_file("static.key");
+	remove_file("request");
+	remove_file("certificate");
+}
+END_TEST
+
 START_TEST(keys_are_made_and_shown)
 {
 	char path[128], public_text[128];
@@ -1226,6 +1266,7 @@ static TCase *program_case(void)
 	tcase_add_test(c, restart_waits_for_the_new_process);
 	tcase_add_test(c, restart_tells_of_a_failure);
 	tcase_add_test(c, keys_are_made_and_shown);
+	tcase_add_test(c, keys_are_signed);
 	return c;
 }
 

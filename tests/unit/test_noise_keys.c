@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/bitcoin/address.h"
+#include "lib/noise/identity.h"
 #include "lib/noise/keys.h"
 #include "lib/util/hex.h"
 
@@ -285,6 +286,73 @@ START_TEST(public_file)
 }
 END_TEST
 
+/* An authority that never sees the server's secret, a server that never sees the authority's. */
+START_TEST(identity_signed_elsewhere)
+{
+	char key[sizeof(path)], request[sizeof(path)], certificate[sizeof(path)];
+	uint8_t authority[32], authority_x[32], x[32], shown[32];
+	struct noise_identity id, signed_id = {0};
+	struct error e;
+	FILE *f;
+
+	setup();
+	(void)snprintf(key, sizeof(key), "%s/static", directory);
+	(void)snprintf(request, sizeof(request), "%s/request", directory);
+	(void)snprintf(certificate, sizeof(certificate), "%s/cert", directory);
+	ck_assert_int_eq(noise_key_generate(authority, authority_x), ADIT_OK);
+	ck_assert_int_eq(noise_identity_load(&id, shown, key, certificate, 10000, &e),
+			 ADIT_E_NOT_FOUND);
+	ck_assert_ptr_nonnull(strstr(e.text, "aditctl keys request"));
+	ck_assert_int_eq(noise_request_create(key, request, x, &e), ADIT_OK);
+	ck_assert_int_eq(noise_identity_load(&id, shown, key, certificate, 10000, &e),
+			 ADIT_E_NOT_FOUND);
+	ck_assert_ptr_nonnull(strstr(e.text, "aditctl keys sign"));
+	ck_assert_int_eq(
+	    noise_request_sign(authority, request, certificate, 10000, 500, 100, &signed_id, &e),
+	    ADIT_OK);
+	ck_assert_int_eq(noise_identity_load(&id, shown, key, certificate, 10000, &e), ADIT_OK);
+	ck_assert_mem_eq(shown, authority_x, 32);
+	ck_assert_mem_eq(id.x, x, 32);
+	ck_assert_uint_eq(id.valid_from, 9900);
+	ck_assert_uint_eq(id.not_valid_after, 10500);
+	ck_assert_int_eq(
+	    noise_certificate_verify(id.certificate, id.x, authority_x, 10000, 0, NULL), ADIT_OK);
+	/* before and after its time */
+	ck_assert_int_eq(noise_identity_load(&id, shown, key, certificate, 9000, &e),
+			 ADIT_E_CONFIG);
+	ck_assert_int_eq(noise_identity_load(&id, shown, key, certificate, 10501, &e),
+			 ADIT_E_CONFIG);
+	ck_assert_ptr_nonnull(strstr(e.text, "renew the certificate"));
+	/* another key than the one that was signed; the request of a key that is there is made
+	 * again */
+	ck_assert_int_eq(noise_request_create(key, request, shown, &e), ADIT_OK);
+	ck_assert_mem_eq(shown, x, 32);
+	ck_assert_int_eq(unlink(key), 0);
+	ck_assert_int_eq(noise_request_create(key, request, x, &e), ADIT_OK);
+	ck_assert_int_eq(noise_identity_load(&id, shown, key, certificate, 10000, &e),
+			 ADIT_E_CONFIG);
+	ck_assert_ptr_nonnull(strstr(e.text, "another key"));
+	/* the authority does not sign itself */
+	ck_assert_int_eq(noise_public_store(request, authority_x, &e), ADIT_OK);
+	ck_assert_int_eq(
+	    noise_request_sign(authority, request, certificate, 10000, 500, 100, &signed_id, &e),
+	    ADIT_E_INVALID_ARGUMENT);
+	/* rubbish, and a signature that was tampered with */
+	f = fopen(certificate, "r+");
+	ck_assert(f != NULL && fseek(f, -8, SEEK_END) == 0 && fputs("00000", f) >= 0);
+	(void)fclose(f);
+	ck_assert_int_eq(noise_identity_load(&id, shown, key, certificate, 10000, &e),
+			 ADIT_E_CONFIG);
+	f = fopen(certificate, "w");
+	ck_assert(f != NULL && fputs("authority x\nstatic\n", f) >= 0);
+	(void)fclose(f);
+	ck_assert_int_eq(noise_identity_load(&id, shown, key, certificate, 10000, &e),
+			 ADIT_E_CONFIG);
+	ck_assert_ptr_nonnull(strstr(e.text, "not a certificate"));
+	(void)remove_all();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("noise-keys");
@@ -304,6 +372,7 @@ int main(void)
 	tcase_add_test(files, file_with_other_contents);
 	tcase_add_test(files, file_in_no_directory);
 	tcase_add_test(files, public_file);
+	tcase_add_test(files, identity_signed_elsewhere);
 	suite_add_tcase(suite, texts);
 	suite_add_tcase(suite, files);
 	runner = srunner_create(suite);

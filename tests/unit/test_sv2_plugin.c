@@ -11,8 +11,10 @@
 #include <check.h>
 #include <json.h>
 
+#include "lib/noise/identity.h"
 #include "lib/noise/keys.h"
 #include "lib/sv2/client.h"
+#include "lib/util/clock.h"
 #include "tests/unit/fake_host.h"
 
 extern const struct adit_plugin_descriptor adit_plugin;
@@ -324,6 +326,108 @@ START_TEST(test_serves)
 	ck_assert(fake_host_wait(f.host, is_disconnected, &f, 3000));
 	ck_assert_uint_eq(f.served_closed, 1);
 	f.service->withdraw(f.service->server, ADIT_SV2_MINING);
+	teardown(&f);
+}
+END_TEST
+
+static void path_in(const struct fixture *f, const char *name, char path[128])
+{
+	(void)snprintf(path, 128, "%s/%s", f->directory, name);
+}
+
+/* Has the server's key signed by an authority elsewhere, LIFE seconds from AGE seconds ago on, and
+ * configures it. */
+static void sign_elsewhere(struct fixture *f, uint32_t age, uint32_t life)
+{
+	char key[128], request[128], certificate[128], public_path[128];
+	uint8_t secret[32], x[32], static_x[32];
+	struct noise_identity id;
+	struct error e;
+
+	path_in(f, "static.key", key);
+	path_in(f, "request", request);
+	path_in(f, "certificate", certificate);
+	path_in(f, "authority.pub", public_path);
+	ck_assert_int_eq(noise_key_generate(secret, x), ADIT_OK);
+	ck_assert_int_eq(noise_request_create(key, request, static_x, &e), ADIT_OK);
+	ck_assert_int_eq(
+	    noise_request_sign(secret, request, certificate, clock_unix() - age, life, 60, &id, &e),
+	    ADIT_OK);
+	ck_assert_int_eq(noise_public_store(public_path, x, &e), ADIT_OK); /* for the client */
+	fake_host_set_config(f->host, "static_key", key);
+	fake_host_set_config(f->host, "certificate", certificate);
+}
+
+static void remove_signed(struct fixture *f)
+{
+	static const char *const names[] = {"static.key", "request", "certificate"};
+	char path[128];
+
+	for (size_t i = 0; i < 3; i++) {
+		path_in(f, names[i], path);
+		ck_assert_int_eq(unlink(path), 0);
+	}
+	path_in(f, "authority.key", path);
+	ck_assert_int_ne(access(path, F_OK), 0); /* no secret of an authority was made */
+}
+
+/* Miners who know the authority trust the server, which has never seen its secret. */
+START_TEST(test_signed_elsewhere)
+{
+	struct fixture f;
+	struct json_object *o;
+
+	setup(&f);
+	sign_elsewhere(&f, 0, 86400);
+	listen_and_start(&f);
+	ck_assert(!fake_host_logged(f.host, "keys sign")); /* it is young */
+	ck_assert_int_eq(adit_sv2_serve_mining(f.service, &pool, &f), ADIT_OK);
+	f.service->set_open(f.service->server, ADIT_SV2_MINING, true);
+	connect_client(&f);
+	ck_assert(fake_host_wait(f.host, is_opened, &f, 3000));
+	o = status_of(&f);
+	ck_assert_int_ge(number(o, "certificate_expires"), (int64_t)clock_unix() + 86400 - 60);
+	ck_assert_int_eq(number(o, "certificate_renewed"), 0);
+	json_object_put(o);
+	f.service->withdraw(f.service->server, ADIT_SV2_MINING);
+	remove_signed(&f);
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(test_signed_elsewhere_expires)
+{
+	struct fixture f;
+
+	setup(&f);
+	sign_elsewhere(&f, 8000, 10000);
+	listen_and_start(&f);
+	ck_assert(fake_host_logged(f.host, "the certificate expires in 0 hours 33 minutes"));
+	ck_assert_int_eq(fake_host_stop(f.host), ADIT_OK);
+	next_process(&f);
+	sign_elsewhere(&f, 11000, 10000);
+	ck_assert_int_ne(fake_host_start(f.host, &adit_plugin), ADIT_OK);
+	ck_assert_ptr_nonnull(strstr(fake_host_error(f.host), "has expired"));
+	remove_signed(&f);
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(test_signed_elsewhere_in_part)
+{
+	struct fixture f;
+
+	setup(&f);
+	sign_elsewhere(&f, 0, 10000);
+	fake_host_set_config(f.host, "certificate", "");
+	ck_assert_int_ne(fake_host_start(f.host, &adit_plugin), ADIT_OK);
+	ck_assert_ptr_nonnull(strstr(fake_host_error(f.host), "certificate is missing"));
+	next_process(&f);
+	sign_elsewhere(&f, 0, 10000);
+	fake_host_set_config(f.host, "authority_key", "/nowhere/authority.key");
+	ck_assert_int_ne(fake_host_start(f.host, &adit_plugin), ADIT_OK);
+	ck_assert_ptr_nonnull(strstr(fake_host_error(f.host), "only one of them"));
+	remove_signed(&f);
 	teardown(&f);
 }
 END_TEST
@@ -873,6 +977,9 @@ int main(void)
 	tcase_add_test(tcase, test_listener_missing);
 	tcase_add_test(tcase, test_two_servers);
 	tcase_add_test(tcase, test_serves);
+	tcase_add_test(tcase, test_signed_elsewhere);
+	tcase_add_test(tcase, test_signed_elsewhere_expires);
+	tcase_add_test(tcase, test_signed_elsewhere_in_part);
 	tcase_add_test(tcase, test_unwanted_events);
 	tcase_add_test(tcase, test_stop);
 	tcase_add_loop_test(tcase, test_client, 0, 2);
