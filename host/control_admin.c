@@ -41,6 +41,11 @@ static void restart_nothing(struct control_request *request, const char *name)
 		(void)error_set(&e, ADIT_E_UNAVAILABLE,
 				"%.80s can't be started: %.200s; mend that, then `aditctl reload`",
 				name, role->trouble);
+	else if (manifests_find(&conf->manifests, name) != NULL)
+		(void)error_set(&e, ADIT_E_UNAVAILABLE,
+				"%.80s is installed, but no file of the configuration has a "
+				"section [%.80s]: write one, then `aditctl reload`",
+				name, name);
 	else if (nearest != NULL)
 		(void)error_set(&e, ADIT_E_NOT_FOUND,
 				"there is no role `%.80s`; did you mean `%.80s`?", name, nearest);

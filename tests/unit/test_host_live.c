@@ -966,6 +966,7 @@ START_TEST(test_restart)
 {
 	pid_t old, other;
 
+	put_plugin("minor");
 	harness_configure("[echo]\n[echo@other]\n[echo@off]\nenabled = false\n");
 	harness_start();
 	harness_wait_running();
@@ -989,6 +990,10 @@ START_TEST(test_restart)
 	    strstr(ask("restart", "{\"role\":\"ecko\"}"), "did you mean `echo`?"));
 	ck_assert_ptr_nonnull(
 	    strstr(ask("restart", "{\"role\":\"echo@off\"}"), "aditctl enable echo@off"));
+	ck_assert_ptr_nonnull(
+	    strstr(ask("restart", "{\"role\":\"minor\"}"), "section [minor]: write one"));
+	ck_assert_ptr_nonnull(strstr(ask("restart", "{\"role\":\"node\"}"), "\"node\""));
+	harness_wait_running();
 	ck_assert_ptr_nonnull(strstr(ask("restart", "{}"), "expected {\"role\""));
 	harness_stop();
 }
