@@ -278,6 +278,7 @@ static int32_t client_redirect(struct sv2_conn *conn, const struct adit_sv2_reco
 	}
 	if (!c->target.is_unix && m->new_port != 0)
 		c->target.port = m->new_port;
+	c->failures = 0; /* a server that redirects is no failure: the next attempt goes there */
 	sv2_conn_end(conn, SV2_END_LOCAL, "the server asked to reconnect");
 	return ADIT_OK;
 }
@@ -338,13 +339,20 @@ static void client_batch_end(struct sv2_conn *conn)
 		c->callbacks.batch_end(c->context, &conn->head);
 }
 
+/* RequestExtensions had no answer: time ran out, or the server closed on a message that it doesn't
+ * know, though it ought to have skipped it. */
+static bool client_unanswered(const struct client_conn *cc)
+{
+	return cc->c.asks_extensions && (cc->c.end == SV2_END_TIMEOUT || cc->c.end == SV2_END_PEER);
+}
+
 static void client_closed(struct sv2_conn *conn, const char *reason)
 {
 	struct sv2_client *c = client_conn_of(conn)->client;
 
 	c->conn = NULL;
 	if (!conn->opened) {
-		if (client_conn_of(conn)->asked != 0 && conn->end == SV2_END_TIMEOUT)
+		if (client_unanswered(client_conn_of(conn)))
 			c->unanswered++;
 		if (!c->stopping)
 			client_failed(c, reason);

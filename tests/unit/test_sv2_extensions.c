@@ -464,7 +464,8 @@ START_TEST(test_endpoint_changed)
 }
 END_TEST
 
-/* A server that ignores the request: asked again on a new connection, then not any more. */
+/* A server that ignores the request, or closes on it: asked again on a new connection, then not any
+ * more. */
 START_TEST(test_client_unanswered)
 {
 	struct rig rig;
@@ -477,14 +478,59 @@ START_TEST(test_client_unanswered)
 	rig_connect_mining(&rig, &co);
 	for (uint32_t i = 1; i <= 2; i++) {
 		ck_assert_uint_eq(accept_as(&rig, &fd, request), 12);
+		if (_i == 1)
+			close(fd);
 		rig_until(&rig, &rig.client_closed, i, 2500);
-		ck_assert(rig_saw(&rig, "no answer to RequestExtensions"));
-		close(fd);
+		ck_assert(rig_saw(&rig, _i == 1 ? "closed by the peer"
+						: "no answer to RequestExtensions"));
+		if (_i == 0)
+			close(fd);
 	}
 	ck_assert_uint_eq(accept_as(&rig, &fd, request), 0);
 	ck_assert_uint_eq(rig.client_opened, 1);
 	ck_assert_uint_eq(adit_sv2_extensions(rig.upstream), 0);
 	close(fd);
+	rig_fini(&rig);
+}
+END_TEST
+
+/* Reconnect instead of the answer, after an attempt that failed: the new place is tried all the
+ * same. */
+START_TEST(test_client_redirected)
+{
+	struct rig rig;
+	struct rig other;
+	struct sv2_client_options co = {.plain = true, .retry_min_ms = 1};
+	struct adit_sv2_reconnect m = {.new_host = {(const uint8_t *)"127.0.0.1", 9}};
+	uint8_t request[100];
+	size_t size;
+	int fd;
+
+	rig_init(&rig, false);
+	rig_init(&other, false);
+	m.new_port = other.port;
+	size = rig_frame(ADIT_SV2_RECONNECT, &m, request, sizeof(request));
+	rig.mining_client.wanted_extensions = IDENTITY;
+	rig_connect_mining(&rig, &co);
+	for (int i = 0; i < 2; i++) { /* the first attempt fails */
+		uint8_t answer[100];
+
+		ck_assert_uint_eq(accept_as(&rig, &fd, answer), 12);
+		if (i == 1)
+			rig_write(fd, request, size);
+		else
+			rig_write(fd, "\x00\x00\xff\x00\x00\x00", 6);
+		rig_until(&rig, &rig.client_closed, (uint32_t)i + 1, 2000);
+		close(fd);
+	}
+	fd = -1;
+	for (int i = 0; i < 400 && fd < 0; i++) {
+		rig_run(&rig, 5);
+		fd = accept(other.listener, NULL, NULL);
+	}
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	rig_fini(&other);
 	rig_fini(&rig);
 }
 END_TEST
@@ -609,7 +655,8 @@ static void add_tests(TCase *tcase)
 			    sizeof(bad_answers) / sizeof(bad_answers[0]));
 	tcase_add_test(tcase, test_client_unasked);
 	tcase_add_test(tcase, test_endpoint_changed);
-	tcase_add_test(tcase, test_client_unanswered);
+	tcase_add_loop_test(tcase, test_client_unanswered, 0, 2);
+	tcase_add_test(tcase, test_client_redirected);
 	tcase_add_test(tcase, test_job_declaration);
 }
 
