@@ -245,7 +245,8 @@ struct adit_sv2_server_service {
 	/* Serves PROTOCOL (enum adit_sv2_protocol) with HANDLERS, the server's table of that protocol,
 	 * kept by reference until withdrawn; handlers get CONTEXT. At first closed: nobody is accepted
 	 * until set_open(.., true). To be called from `start` on. ADIT_E_EXISTS when another plugin
-	 * serves it already; ADIT_E_UNSUPPORTED when the server does not know the protocol.
+	 * serves it already; ADIT_E_UNSUPPORTED when the server does not know the protocol;
+	 * ADIT_E_INVALID_ARGUMENT when HANDLERS is NULL or its `size` is not set.
 	 * adit_sv2_serve_mining() and its like below check the table's type. */
 	int32_t (*serve)(void *server, uint8_t protocol, const void *handlers, void *context);
 	/* Ends what serve() began: connections are sent Reconnect and closed, `closed` is called for
@@ -334,7 +335,8 @@ struct adit_sv2_client_service {
 	/* Creates a client of PROTOCOL with HANDLERS, the client's table of that protocol, kept by
 	 * reference until the client is freed. To be called from `start` on; the first attempt is made
 	 * from the loop. On failure *CLIENT is NULL and WHY (WHY_SIZE bytes, may be NULL) gets a text:
-	 * ADIT_E_CONFIG or ADIT_E_INVALID_ARGUMENT when address or key can't be used,
+	 * ADIT_E_CONFIG or ADIT_E_INVALID_ARGUMENT when address or key can't be used, the latter also
+	 * when HANDLERS is NULL or its `size` is not set,
 	 * ADIT_E_UNSUPPORTED when the protocol is not known. */
 	int32_t (*create)(void *service, const struct adit_sv2_client_options *options,
 	                  uint8_t protocol, const void *handlers, void *context,

@@ -522,7 +522,8 @@ static struct sv2_client *client_new(struct event_base *base,
 	return c;
 }
 
-/* What C speaks; ADIT_E_UNSUPPORTED when PROTOCOL has no table of handlers. */
+/* What C speaks; ADIT_E_UNSUPPORTED when PROTOCOL has no table of handlers,
+ * ADIT_E_INVALID_ARGUMENT when TABLE's `size` was forgotten. */
 static int32_t client_speaks(struct sv2_client *c, uint8_t protocol, const void *table)
 {
 	switch (protocol) {
@@ -543,7 +544,7 @@ static int32_t client_speaks(struct sv2_client *c, uint8_t protocol, const void 
 	}
 	c->protocol = protocol;
 	c->table = table;
-	return ADIT_OK;
+	return c->callbacks.size >= sizeof(c->callbacks) ? ADIT_OK : ADIT_E_INVALID_ARGUMENT;
 }
 
 struct sv2_client *sv2_client_new(struct event_base *base, const struct sv2_client_options *options,
@@ -551,13 +552,18 @@ struct sv2_client *sv2_client_new(struct event_base *base, const struct sv2_clie
 				  struct error *e)
 {
 	struct sv2_client *c = client_new(base, options, e);
+	int32_t r;
 
 	if (c == NULL)
 		return NULL;
 	c->context = context;
-	if (client_speaks(c, protocol, handlers) == ADIT_OK)
+	r = client_speaks(c, protocol, handlers);
+	if (r == ADIT_OK)
 		return c;
-	(void)error_set(e, ADIT_E_UNSUPPORTED, "protocol %u has no client here", protocol);
+	if (r == ADIT_E_UNSUPPORTED)
+		(void)error_set(e, r, "protocol %u has no client here", protocol);
+	else
+		(void)error_set(e, r, "the table of handlers has no proper `size`");
 	sv2_client_free(c);
 	return NULL;
 }

@@ -476,6 +476,8 @@ int32_t sv2_server_set(struct sv2_server *s, uint8_t protocol, const void *handl
 	if (app->table != NULL)
 		return ADIT_E_EXISTS;
 	r = server_callbacks(protocol, handlers, &fresh.callbacks);
+	if (r == ADIT_OK && fresh.callbacks.size < sizeof(fresh.callbacks))
+		return ADIT_E_INVALID_ARGUMENT; /* `size` was forgotten */
 	if (r == ADIT_OK)
 		*app = fresh;
 	return r;

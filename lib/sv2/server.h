@@ -52,8 +52,8 @@ struct sv2_server_stats {
 	uint64_t messages_out;
 	uint64_t bytes_in;
 	uint64_t bytes_out;
-	uint32_t connections; /* sockets that are open now */
-	uint32_t handshakes;  /* of these, not set up */
+	uint32_t connections;       /* sockets that are open now */
+	uint32_t handshakes;        /* of these, not set up */
 	uint32_t certificate_until; /* Unix seconds; 0: plain */
 };
 
@@ -65,9 +65,9 @@ void sv2_server_free(struct sv2_server *s);
 int32_t sv2_server_listen(struct sv2_server *s, int fd, bool is_unix);
 /* Handler tables, one a protocol (enum adit_sv2_protocol, HANDLERS its server's table); kept by
  * reference. ADIT_E_EXISTS when there is one already, ADIT_E_UNSUPPORTED for a protocol that has no
- * table. NULL withdraws: its connections are sent Reconnect and closed, `closed` is called before
- * this returns. No table: SetupConnection of it is refused with "unsupported-protocol" and all its
- * flags. */
+ * table, ADIT_E_INVALID_ARGUMENT when the table's `size` doesn't even cover its callbacks. NULL
+ * withdraws: its connections are sent Reconnect and closed, `closed` is called before this returns.
+ * No table: SetupConnection of it is refused with "unsupported-protocol" and all its flags. */
 int32_t sv2_server_set(struct sv2_server *s, uint8_t protocol, const void *handlers, void *context);
 /* The same with the type checked. */
 int32_t sv2_server_set_mining(struct sv2_server *s, const struct adit_sv2_mining_server_handlers *h,

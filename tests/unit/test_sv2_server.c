@@ -285,6 +285,26 @@ START_TEST(test_setup_refused)
 }
 END_TEST
 
+/* A table whose `size` was forgotten would never see a message. */
+START_TEST(test_table_size)
+{
+	struct rig rig;
+	struct sv2_client_options options = {.address = "127.0.0.1:1", .plain = true};
+	struct adit_sv2_job_declaration_server_handlers below = {0};
+	struct adit_sv2_mining_client_handlers above = {0};
+	struct error e = {0};
+
+	plain_rig(&rig);
+	ck_assert_int_eq(sv2_server_set_job_declaration(rig.server, &below, NULL),
+			 ADIT_E_INVALID_ARGUMENT);
+	below.size = sizeof(below);
+	ck_assert_int_eq(sv2_server_set_job_declaration(rig.server, &below, NULL), ADIT_OK);
+	ck_assert_ptr_null(sv2_client_new_mining(rig.base, &options, &above, NULL, &e));
+	ck_assert_int_eq(e.code, ADIT_E_INVALID_ARGUMENT);
+	rig_fini(&rig);
+}
+END_TEST
+
 static void setup_refusing(void *context, struct adit_sv2_conn *conn,
 			   const struct adit_sv2_setup_connection *request,
 			   struct adit_sv2_setup_result *result)
@@ -996,6 +1016,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, test_sends_are_gathered);
 	tcase_add_test(tcase, test_bad_sends);
 	tcase_add_test(tcase, test_setup_refused);
+	tcase_add_test(tcase, test_table_size);
 	tcase_add_test(tcase, test_setup_callback);
 	tcase_add_test(tcase, test_message_before_setup);
 	tcase_add_loop_test(tcase, test_offence, 0, (int)(sizeof(offences) / sizeof(offences[0])));
