@@ -91,7 +91,12 @@ static bool conn_may_send(const struct sv2_conn *c, const struct sv2_message *m)
 		return false;
 	if (m->scope == SV2_SCOPE_EXTENSIONS)
 		return c->phase > SV2_SETUP;
-	return m->scope == SV2_SCOPE_COMMON || (c->phase == SV2_OPEN && m->scope == c->scope);
+	/* SetupConnection and its answer, once; then the others. */
+	if (m->scope == SV2_SCOPE_COMMON)
+		return (c->phase == SV2_OPEN) ==
+		       (m == sv2_message(ADIT_SV2_RECONNECT) ||
+			m == sv2_message(ADIT_SV2_CHANNEL_ENDPOINT_CHANGED));
+	return c->phase == SV2_OPEN && m->scope == c->scope;
 }
 
 /* A sealed frame, or what took its place, is in the queue's room. */

@@ -128,6 +128,15 @@ static uint32_t setup_unsupported(const struct sv2_server *s,
 	return m->flags & ~s->apps[m->protocol].callbacks.supported_flags;
 }
 
+/* Specification 05 section 5.3.1: REQUIRES_FIXED_VERSION is not set towards a client that set
+ * REQUIRES_VERSION_ROLLING; whatever the application says, such a client is refused. */
+static bool setup_contradicts(const struct adit_sv2_setup_connection *m, uint32_t flags)
+{
+	return m->protocol == ADIT_SV2_MINING &&
+	       (m->flags & ADIT_SV2_REQUIRES_VERSION_ROLLING) != 0 &&
+	       (flags & ADIT_SV2_REQUIRES_FIXED_VERSION) != 0;
+}
+
 /* The rules of specification 03 sections 3.6.1 to 3.6.3, with the errors that they leave open as in
  * the specification's pending change #225: versions that don't overlap or are reversed, a protocol
  * that isn't served, flags that aren't understood. */
@@ -153,6 +162,9 @@ static int32_t server_setup(struct server_conn *sc, const struct adit_sv2_setup_
 		return ADIT_OK;
 	if (result.error_code != NULL)
 		return setup_refuse(sc, result.error_flags, result.error_code);
+	if (setup_contradicts(m, result.flags))
+		return setup_refuse(sc, ADIT_SV2_REQUIRES_VERSION_ROLLING,
+				    "unsupported-feature-flags");
 	return setup_accept(sc, app, m->protocol, result.flags);
 }
 

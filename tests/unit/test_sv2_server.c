@@ -198,6 +198,7 @@ START_TEST(test_bad_sends)
 	struct adit_sv2_submit_shares_standard share = {0};
 	struct adit_sv2_submit_solution solution = {0};
 	struct adit_sv2_set_extranonce_prefix prefix = {.extranonce_prefix = {rig_secret(), 33}};
+	struct adit_sv2_setup_connection_success again = {.used_version = SV2_VERSION};
 	struct adit_sv2_set_target target = {0};
 	uint8_t frame[64];
 	size_t size;
@@ -212,6 +213,8 @@ START_TEST(test_bad_sends)
 	ck_assert_int_eq(adit_sv2_send(rig.conn, ADIT_SV2_SET_EXTRANONCE_PREFIX, &prefix),
 			 ADIT_E_INVALID_ARGUMENT);
 	ck_assert_int_eq(adit_sv2_send(rig.conn, -5, &prefix), ADIT_E_INVALID_ARGUMENT);
+	ck_assert_int_eq(adit_sv2_send(rig.conn, ADIT_SV2_SETUP_CONNECTION_SUCCESS, &again),
+			 ADIT_E_INVALID_ARGUMENT);
 	size = rig_frame(ADIT_SV2_SET_TARGET, &target, frame, sizeof(frame));
 	ck_assert_int_eq(adit_sv2_send_frame(rig.conn, frame, size - 1), ADIT_E_INVALID_ARGUMENT);
 	ck_assert_int_eq(adit_sv2_send_frame(rig.conn, frame, 3), ADIT_E_INVALID_ARGUMENT);
@@ -327,6 +330,34 @@ static void setup_requiring(void *context, struct adit_sv2_conn *conn,
 	ck_assert_uint_eq(request->flags, 1);
 	result->flags = ADIT_SV2_REQUIRES_EXTENDED_CHANNELS;
 }
+
+static void setup_fixing(void *context, struct adit_sv2_conn *conn,
+			 const struct adit_sv2_setup_connection *request,
+			 struct adit_sv2_setup_result *result)
+{
+	(void)context;
+	(void)conn;
+	(void)request;
+	result->flags = ADIT_SV2_REQUIRES_FIXED_VERSION;
+}
+
+/* An application that fixes the version of a client that requires to roll it. */
+START_TEST(test_setup_contradiction)
+{
+	struct rig rig;
+	struct sv2_server_options so = {0};
+	struct adit_sv2_setup_connection m =
+	    rig_setup(ADIT_SV2_MINING, ADIT_SV2_REQUIRES_VERSION_ROLLING);
+
+	rig_init(&rig, false);
+	rig.mining.supported_flags = ADIT_SV2_REQUIRES_VERSION_ROLLING;
+	rig.mining.setup = setup_fixing;
+	rig_serve(&rig, &so);
+	ck_refused(&rig, &m, "unsupported-feature-flags", ADIT_SV2_REQUIRES_VERSION_ROLLING);
+	close(rig_dial_plain(&rig, ADIT_SV2_MINING)); /* with no flags */
+	rig_fini(&rig);
+}
+END_TEST
 
 START_TEST(test_setup_callback)
 {
@@ -1018,6 +1049,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, test_setup_refused);
 	tcase_add_test(tcase, test_table_size);
 	tcase_add_test(tcase, test_setup_callback);
+	tcase_add_test(tcase, test_setup_contradiction);
 	tcase_add_test(tcase, test_message_before_setup);
 	tcase_add_loop_test(tcase, test_offence, 0, (int)(sizeof(offences) / sizeof(offences[0])));
 	tcase_add_test(tcase, test_handler_error);
