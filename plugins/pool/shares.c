@@ -3,6 +3,7 @@
 
 #include "plugins/pool/shares.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "lib/bitcoin/sha256.h"
@@ -136,17 +137,20 @@ static void accept_share(struct channel *channel, const struct share *s, const s
 	struct pool *pool = conn->pool;
 	struct acknowledgement *ack = &channel->ack;
 	double difficulty = target_difficulty(x->hash);
+	/* Blocks count, too, when the network's target is the easier one: so that is what a share
+	 * is worth on such a chain. */
+	double hashes = fmin(x->job->hashes, x->job->template->tip.hashes);
 
 	ack->count++;
 	ack->last_sequence = s->sequence;
 	ack->difficulty += x->job->difficulty;
-	ack->hashes += x->job->hashes;
+	ack->hashes += hashes;
 	if (!ack->queued) {
 		ack->queued = true;
 		ack->next = conn->unacknowledged;
 		conn->unacknowledged = channel;
 	}
-	vardiff_share(&channel->vardiff, x->job->hashes);
+	vardiff_share(&channel->vardiff, hashes);
 	conn->refused_in_row = 0;
 	if (difficulty > channel->stats.best_difficulty)
 		channel->stats.best_difficulty = difficulty;

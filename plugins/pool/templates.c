@@ -126,6 +126,7 @@ int32_t tip_read(struct tip *tip, const struct adit_sv2_template_set_new_prev_ha
 		memcpy(tip->target, limit, 32);
 	else
 		memcpy(tip->target, m->target.b, 32);
+	tip->hashes = target_work(tip->target);
 	return ADIT_OK;
 }
 

@@ -22,6 +22,7 @@ struct provider;
 struct tip {
 	uint8_t prev_hash[32]; /* as it stands in the header */
 	uint8_t target[32];    /* a block's hash is at or below it */
+	double hashes;         /* expected for a block */
 	uint32_t nbits;
 	uint32_t min_ntime; /* Unix seconds; where miners start */
 };

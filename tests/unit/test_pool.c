@@ -688,8 +688,7 @@ END_TEST
 
 START_TEST(update_channel)
 {
-	struct adit_sv2_update_channel u = {.nominal_hash_rate = 1e6f,
-					    .max_target = any_target};
+	struct adit_sv2_update_channel u = {.nominal_hash_rate = 1e6f, .max_target = any_target};
 	struct bench b;
 	struct fake_conn *c;
 	struct miner m;
@@ -1509,6 +1508,10 @@ START_TEST(block_above_share_target)
 	while (target_met(m.hash, m.target));
 	expect_accepted(&m);
 	ck_assert_uint_eq(b.pool->stats.blocks_found, 1);
+	/* It is worth the hashes of a block, not those of the harder share (300 s: the mean's
+	 * time). */
+	ck_assert_double_le(channel_find(c->user, m.channel)->stats.rate.value * 300,
+			    target_work(easy) * 1.001);
 	leave(&b, c);
 	bench_end(&b);
 }
