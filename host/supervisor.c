@@ -318,14 +318,32 @@ void supervisor_sweep_listeners(struct host *host)
 	listeners_sweep(&host->listeners);
 }
 
-/* Everything that is enabled runs. */
+/* Roles that are enabled and can't be started, for want of a plugin, say. */
+static size_t supervisor_left_out(const struct conf *conf)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < conf->role_count; i++)
+		count += conf->roles[i]->enabled && conf->roles[i]->trouble != NULL ? 1 : 0;
+	return count;
+}
+
+/* Everything that can be started runs. */
 static void supervisor_announce(struct host *host)
 {
 	unsigned long long ms = clock_monotonic_ms() - host->started_ms;
+	size_t left_out = supervisor_left_out(host->conf);
 	struct buf json = {0};
 	const char *separator = "";
 
-	log_line(ADIT_LOG_INFO, "aditd", "all roles run, %llu ms after the start", ms);
+	if (left_out == 0)
+		log_line(ADIT_LOG_INFO, "aditd", "all roles run, %llu ms after the start", ms);
+	else
+		log_line(
+		    ADIT_LOG_WARNING, "aditd",
+		    "%zu of the enabled roles can't be started, the others run: `aditctl status` "
+		    "says why",
+		    left_out);
 	(void)buf_printf(&json, "{\"duration_ms\":%llu,\"components\":[", ms);
 	for (const struct group *group = host->groups; group != NULL; group = group->next) {
 		for (size_t i = 0; group->conf != NULL && i < group->conf->role_count; i++) {

@@ -111,6 +111,25 @@ START_TEST(aditd_refuses_to_start)
 }
 END_TEST
 
+static bool said_what_is_left_out(void *user)
+{
+	(void)user;
+	return harness_log_has("1 of the enabled roles can't be started");
+}
+
+/* A role without a plugin keeps nobody else from running, and is not passed over in silence. */
+START_TEST(role_without_plugin)
+{
+	harness_configure_pool("207fffff", "");
+	harness_configure("[ghost]\n");
+	harness_start();
+	harness_wait(20000, said_what_is_left_out, NULL, "aditd says what it can't start");
+	ck_assert(!harness_log_has("all roles run"));
+	ck_assert_int_gt(harness_pid("pool"), 0);
+	harness_stop();
+}
+END_TEST
+
 START_TEST(missing_file)
 {
 	ck_assert_int_ne(harness_run("--check", &output), 0);
@@ -244,6 +263,7 @@ int main(void)
 	tcase_add_test(c, all_errors_at_once);
 	tcase_add_test(c, missing_key_and_unknown_role);
 	tcase_add_test(c, aditd_refuses_to_start);
+	tcase_add_test(c, role_without_plugin);
 	tcase_add_test(c, missing_file);
 	tcase_add_test(c, shipped_configuration);
 	tcase_add_test(c, shipped_configuration_with_every_key);
