@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blockclock.c: a plugin for adit, the example of adit-plugin(7). It looks at the time between
- * blocks and publishes the event BlockLate when one takes longer than the key `late_after` says.
+ * blockclock.c: a plugin for adit, the example of adit-plugin(7). It
+ * looks at the time between blocks, and publishes the event BlockLate
+ * when one takes longer than the key `late_after` says.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,12 +26,15 @@ static uint64_t now_ms(void)
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	return (uint64_t)t.tv_sec * 1000 +
+	       (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* The number behind "KEY": in a JSON object as the host's own roles write it; -1 when there is
- * none. A plugin with more to read links a JSON library. */
-static int64_t json_number(const char *json, size_t size, const char *key)
+/* The number behind "KEY": in a JSON object as the host's own roles
+ * write it; -1 when there is none. A plugin with more to read links a
+ * JSON library. */
+static int64_t json_number(const char *json, size_t size,
+			   const char *key)
 {
 	char text[4096];
 	char wanted[64];
@@ -38,20 +42,20 @@ static int64_t json_number(const char *json, size_t size, const char *key)
 
 	if (size >= sizeof(text))
 		return -1;
-	memcpy(text, json, size); /* JSON comes with a length and need not end in a NUL */
+	memcpy(text, json, size); /* it need not end in a NUL */
 	text[size] = '\0';
 	snprintf(wanted, sizeof(wanted), "\"%s\":", key);
 	at = strstr(text, wanted);
 	return at != NULL ? strtoll(at + strlen(wanted), NULL, 10) : -1;
 }
 
-static void say(const struct blockclock *p, int32_t level, const char *text)
+static void say(const struct blockclock *p, int32_t level,
+		const char *text)
 {
 	p->api->log(p->host, level, text, strlen(text));
 }
 
-/* --- late blocks --------------------------------------------------------------------------------
- */
+/* --- late blocks --- */
 
 static void on_late(void *user)
 {
@@ -59,11 +63,14 @@ static void on_late(void *user)
 	char json[96];
 
 	p->late++;
-	snprintf(json, sizeof(json), "{\"height\":%lld,\"age_ms\":%llu}", (long long)p->height,
+	if (!p->api->event_wanted(p->host, "BlockLate"))
+		return; /* nobody is subscribed: build nothing */
+	snprintf(json, sizeof(json),
+		 "{\"height\":%lld,\"age_ms\":%llu}",
+		 (long long)p->height,
 		 (unsigned long long)(now_ms() - p->last_block_ms));
-	/* Nobody subscribed: nothing is built or sent. */
-	if (p->api->event_wanted(p->host, "BlockLate"))
-		p->api->publish(p->host, "BlockLate", json, strlen(json), NULL, 0);
+	p->api->publish(p->host, "BlockLate", json, strlen(json), NULL,
+			0);
 }
 
 /* A block came at this moment: the clock starts anew. */
@@ -71,24 +78,26 @@ static int32_t wind(struct blockclock *p)
 {
 	p->last_block_ms = now_ms();
 	p->late = 0;
-	p->api->timer_cancel(p->host, p->timer); /* a number that is not in use is ignored */
-	return p->api->timer_add(p->host, (uint32_t)p->late_after_ms, (uint32_t)p->late_after_ms,
-				 on_late, p, NULL, &p->timer);
+	/* A number that is not in use is ignored. */
+	p->api->timer_cancel(p->host, p->timer);
+	return p->api->timer_add(p->host, (uint32_t)p->late_after_ms,
+				 (uint32_t)p->late_after_ms, on_late, p,
+				 NULL, &p->timer);
 }
 
 static void on_new_block(void *user, const struct adit_event *event)
 {
 	struct blockclock *p = user;
 
-	p->height = json_number(event->json, event->json_size, "height");
+	p->height =
+	    json_number(event->json, event->json_size, "height");
 	if (event->lost > 0)
 		say(p, ADIT_LOG_WARNING, "some blocks were missed");
 	if (wind(p) != ADIT_OK)
 		p->api->fail(p->host, "no timer");
 }
 
-/* --- calls --------------------------------------------------------------------------------------
- */
+/* --- calls --- */
 
 /* What the node answered to `get_status`. */
 static void on_node_status(void *user, const struct adit_reply *reply)
@@ -96,14 +105,17 @@ static void on_node_status(void *user, const struct adit_reply *reply)
 	struct blockclock *p = user;
 
 	if (reply->error != ADIT_OK)
-		say(p, ADIT_LOG_WARNING, reply->message); /* the first block tells, too */
+		say(p, ADIT_LOG_WARNING, reply->message);
 	else if (p->height < 0)
-		p->height = json_number(reply->json, reply->json_size, "height");
+		p->height = json_number(reply->json, reply->json_size,
+					"height");
 }
 
-static void answer(const struct blockclock *p, struct adit_request *request, const char *json)
+static void answer(const struct blockclock *p,
+		   struct adit_request *request, const char *json)
 {
-	p->api->reply(p->host, request, ADIT_OK, NULL, json, strlen(json), NULL, 0);
+	p->api->reply(p->host, request, ADIT_OK, NULL, json,
+		      strlen(json), NULL, 0);
 }
 
 static void on_status(void *user, struct adit_request *request,
@@ -113,13 +125,16 @@ static void on_status(void *user, struct adit_request *request,
 	char json[128];
 
 	(void)info;
-	snprintf(json, sizeof(json), "{\"height\":%lld,\"age_ms\":%llu,\"late\":%s}",
-		 (long long)p->height, (unsigned long long)(now_ms() - p->last_block_ms),
+	snprintf(json, sizeof(json),
+		 "{\"height\":%lld,\"age_ms\":%llu,\"late\":%s}",
+		 (long long)p->height,
+		 (unsigned long long)(now_ms() - p->last_block_ms),
 		 p->late > 0 ? "true" : "false");
 	answer(p, request, json);
 }
 
-static void on_wind(void *user, struct adit_request *request, const struct adit_request_info *info)
+static void on_wind(void *user, struct adit_request *request,
+		    const struct adit_request_info *info)
 {
 	struct blockclock *p = user;
 	int32_t error = wind(p);
@@ -128,15 +143,15 @@ static void on_wind(void *user, struct adit_request *request, const struct adit_
 	if (error == ADIT_OK)
 		answer(p, request, "{}");
 	else
-		p->api->reply(p->host, request, error, "the timer could not be set", NULL, 0, NULL,
-			      0);
+		p->api->reply(p->host, request, error,
+			      "the timer could not be set", NULL, 0,
+			      NULL, 0);
 }
 
-/* --- life ---------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
-static int32_t blockclock_init(const struct adit_host_api *api, struct adit_host *host,
-			       void **instance)
+static int32_t blockclock_init(const struct adit_host_api *api,
+			       struct adit_host *host, void **instance)
 {
 	struct blockclock *p = calloc(1, sizeof(*p));
 
@@ -145,7 +160,7 @@ static int32_t blockclock_init(const struct adit_host_api *api, struct adit_host
 	p->api = api;
 	p->host = host;
 	p->height = -1;
-	/* Checked against the schema, with the default filled in, before we were called. */
+	/* Checked, and with the default filled in. */
 	api->config_int(host, "late_after", &p->late_after_ms);
 	*instance = p;
 	return ADIT_OK;
@@ -155,20 +170,25 @@ static int32_t blockclock_start(void *instance)
 {
 	struct blockclock *p = instance;
 	const struct adit_host_api *api = p->api;
-	int32_t error =
-	    api->register_method(p->host, "status", ADIT_METHOD_ALL, on_status, p, NULL);
+	int32_t error = api->register_method(
+	    p->host, "status", ADIT_METHOD_ALL, on_status, p, NULL);
 
 	if (error == ADIT_OK)
-		error = api->register_method(p->host, "wind", ADIT_METHOD_ANY, on_wind, p, NULL);
+		error = api->register_method(
+		    p->host, "wind", ADIT_METHOD_ANY, on_wind, p, NULL);
 	if (error == ADIT_OK)
-		error = api->subscribe(p->host, "NewBlock", on_new_block, p, NULL, NULL);
+		error = api->subscribe(p->host, "NewBlock",
+				       on_new_block, p, NULL, NULL);
 	if (error == ADIT_OK)
 		error = wind(p);
 	if (error == ADIT_OK)
-		error = api->call(p->host, "node", "get_status", "{}", 2, NULL, 0, 5000,
-				  on_node_status, p, NULL, NULL);
+		error = api->call(p->host, "node", "get_status", "{}",
+				  2, NULL, 0, 5000, on_node_status, p,
+				  NULL, NULL);
 	if (error == ADIT_E_PERMISSION_DENIED)
-		api->set_error(p->host, "a capability of blockclock.manifest was not granted");
+		api->set_error(p->host,
+			       "a capability of blockclock.manifest "
+			       "was not granted");
 	return error;
 }
 
@@ -182,7 +202,7 @@ static int32_t blockclock_reload(void *instance)
 
 static int32_t blockclock_stop(void *instance)
 {
-	(void)instance; /* nothing to wait for; the host ends timer, subscription and methods */
+	(void)instance; /* nothing to wait for */
 	return ADIT_OK;
 }
 
