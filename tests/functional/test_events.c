@@ -79,27 +79,32 @@ static void page_fields(const char *text, size_t first)
 	free(copy);
 }
 
-/* A cell pair of the table of all names agrees with the sections. */
-static void page_table(const char *type, const char *publisher)
+/* A line of the list of all names under PUBLISHER, which agrees with the sections. Returns how
+ * many. */
+static size_t page_list(const char *line, const char *publisher)
 {
-	const struct entry *e = page_find(type);
+	char *copy = strdup(line), *at = NULL;
+	size_t count = 0;
 
-	if (type[0] == '"')
-		return;
-	if (e == NULL)
-		ck_assert_msg(strcmp(publisher, "none") == 0, "%s: publisher %s", type, publisher);
-	else
-		ck_assert_msg(
-		    strcmp(publisher, e->publisher) == 0 ||
-			(strcmp(publisher, "host") == 0 && strcmp(e->publisher, "aditd") == 0),
-		    "%s: %s, in the table %s", type, e->publisher, publisher);
+	for (char *name = strtok_r(copy, " ,.", &at); name != NULL;
+	     name = strtok_r(NULL, " ,.", &at)) {
+		const struct entry *e = page_find(name);
+		const char *owner = e == NULL ? "none" : e->publisher;
+
+		ck_assert_msg(strcmp(publisher, strcmp(owner, "aditd") == 0 ? "host" : owner) == 0,
+			      "%s: %s, in the list %s", name, owner, publisher);
+		count++;
+	}
+	free(copy);
+	return count;
 }
 
 static void page_read(void)
 {
 	FILE *f = fopen(ADIT_EVENTS_PAGE, "r");
-	char line[512], publisher[64] = "", cells[4][64];
+	char line[512], publisher[64] = "", list[32] = "";
 	size_t first = 0, names = 0;
+	bool in_list = false;
 
 	ck_assert_ptr_nonnull(f);
 	while (fgets(line, sizeof(line), f) != NULL) {
@@ -113,12 +118,13 @@ static void page_read(void)
 		} else if (strncmp(line, ".Cm ", 4) == 0 && page_count > first &&
 			   *publisher != '\0') {
 			page_fields(line + 4, first);
-		} else if (sscanf(line, ".It %63s Ta %63s Ta %63s Ta %63s", cells[0], cells[1],
-				  cells[2], cells[3]) == 4) {
-			page_table(cells[0], cells[1]);
-			page_table(cells[2], cells[3]);
-			names += 2;
 		}
+		if (strncmp(line, ".Ss ", 4) == 0)
+			in_list = strcmp(line, ".Ss All names") == 0;
+		if (in_list && strncmp(line, ".It ", 4) == 0)
+			snprintf(list, sizeof(list), "%.30s", line + 4);
+		else if (in_list && *list != '\0' && line[0] != '.')
+			names += page_list(line, list);
 		if (strncmp(line, ".El", 3) == 0)
 			first = page_count;
 	}
