@@ -18,7 +18,8 @@
  *    NULL); the host calls it exactly once, when the registration ends for whatever reason.
  *  - Callbacks are never called from inside the function that registers them.
  *  - The host ends every registration (subscriptions, timers, watchers, methods, pending calls)
- *    after `stop` has completed; `fini` is the last call into an instance.
+ *    when `stop` has completed: from then on no callback comes but for destructors, and whoever
+ *    registers anew gets ADIT_E_UNAVAILABLE. `fini` is the last call into an instance.
  *  - Text is UTF-8. JSON is text with a length; it need not end in a NUL. Strings without a
  *    length end in a NUL.
  *  - Functions that return int32_t return ADIT_OK or a negative `enum adit_error`.
@@ -241,7 +242,9 @@ struct adit_host_api {
  *                               set_error(): I go on with what I had.
  *   stop(instance)              no new work; may return ADIT_E_UNAVAILABLE to say "not yet" and
  *                               later call api->stopped(); 5 s are allowed.
- *   fini(instance)              free everything. Always called when init succeeded.
+ *   fini(instance)              free everything. Always called when init succeeded. When the process
+ *                               has to end at once (another plugin's start failed, the host has
+ *                               gone), it follows a stop that said "not yet".
  *
  * A failing init or start is reported with the text given to api->set_error().
  */
