@@ -329,36 +329,36 @@ static bool take_number(struct service *s, struct adit_request *request,
 	return false;
 }
 
+/* The administrator's request with the number KEY, for FN of the backend (NULL: it has none). */
+static void administer(struct service *s, struct adit_request *request,
+		       const struct adit_request_info *info, const char *key,
+		       void (*fn)(void *self, uint32_t number, struct service_request *request))
+{
+	struct service_request *r;
+	uint32_t number = 0;
+
+	if (!supported(s, request, fn != NULL) || !from_administrator(s, request, info) ||
+	    !take_number(s, request, info, key, &number))
+		return;
+	r = request_new(s, request);
+	if (r != NULL)
+		fn(s->backend_self, number, r);
+}
+
 static void reorganise(void *user, struct adit_request *request,
 		       const struct adit_request_info *info)
 {
 	struct service *s = user;
-	struct service_request *r;
-	uint32_t depth = 0;
 
-	if (!supported(s, request, s->backend->reorganise != NULL) ||
-	    !from_administrator(s, request, info) ||
-	    !take_number(s, request, info, "depth", &depth))
-		return;
-	r = request_new(s, request);
-	if (r != NULL)
-		s->backend->reorganise(s->backend_self, depth, r);
+	administer(s, request, info, "depth", s->backend->reorganise);
 }
 
 static void add_transactions(void *user, struct adit_request *request,
 			     const struct adit_request_info *info)
 {
 	struct service *s = user;
-	struct service_request *r;
-	uint32_t count = 0;
 
-	if (!supported(s, request, s->backend->add_transactions != NULL) ||
-	    !from_administrator(s, request, info) ||
-	    !take_number(s, request, info, "count", &count))
-		return;
-	r = request_new(s, request);
-	if (r != NULL)
-		s->backend->add_transactions(s->backend_self, count, r);
+	administer(s, request, info, "count", s->backend->add_transactions);
 }
 
 static void get_chain_tips(void *user, struct adit_request *request,
