@@ -110,10 +110,11 @@ void blocks_found(struct channel *channel, struct job *job, const uint8_t header
 		pending_block_free(&block);
 		return;
 	}
-	/* First of all to the provider; the journal comes after it, and is synced later still. */
+	/* The message leaves at the end of this wake-up, or within adit_sv2_send() when the queue is
+	 * long. Whoever kills this process in between finds the block in the journal. */
+	journal_write(pool, &block);
 	if (conn)
 		submit(conn, &block);
-	journal_write(pool, &block);
 	log_block(channel, &block, conn != NULL);
 	events_block(channel, job, hash);
 	blocks_keep(pool, &block);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blocks.h: found blocks. The template provider gets each at once; then it goes into the journal.
- * Until a new tip shows what became of it, it is kept and sent again to a provider that connects
- * anew on the same tip, also by the process that comes after a crash.
+ * blocks.h: found blocks. Each is written to the journal (a copy into the kernel's memory, no wait
+ * for a disk) and leaves for its template provider in the same wake-up. Until a new tip shows what
+ * became of it, it is kept and sent again to a provider that connects anew on the same tip, also by
+ * the process that comes after a crash.
  */
 #ifndef POOL_BLOCKS_H
 #define POOL_BLOCKS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "plugins/pool/channels.h"
@@ -23,6 +25,7 @@ struct pending_block {
 	uint8_t hash[32];
 	uint8_t *coinbase; /* with witness, owned */
 	size_t coinbase_size;
+	bool journalled;
 };
 
 struct blocks {

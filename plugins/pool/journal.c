@@ -16,9 +16,10 @@
 #include "lib/util/clock.h"
 #include "lib/util/hex.h"
 #include "plugins/pool/pool.h"
+#include "plugins/pool/status.h"
 
 #define JOURNAL_MAX (4 << 20) /* bytes; then it becomes NAME.old */
-#define TAIL_MAX (64 << 10)   /* bytes that are looked at for pending blocks */
+#define TAIL_MAX (512 << 10)  /* bytes that are looked at for pending blocks */
 #define PENDING_MAX_AGE 3600  /* seconds */
 #define SYNC_DELAY_MS 10
 #define COINBASE_MAX 65535
@@ -28,6 +29,24 @@ static void close_journal(struct journal *j)
 	if (j->fd >= 0)
 		close(j->fd);
 	j->fd = -1;
+}
+
+/* Something has failed: WHY is shown until a block can be written down again. */
+static void trouble(struct pool *pool, const char *what, const char *why)
+{
+	struct journal *j = &pool->journal;
+
+	pool_log(pool, ADIT_LOG_ERROR, "%s: %s: %s", j->path, what, why);
+	snprintf(j->error, sizeof j->error, "%s", why);
+	status_update(pool);
+}
+
+static void trouble_ends(struct pool *pool)
+{
+	if (pool->journal.error[0] == '\0')
+		return;
+	pool->journal.error[0] = '\0';
+	status_update(pool);
 }
 
 /* --- reading -----------------------------------------------------------------------------------
@@ -73,25 +92,33 @@ static void read_line(struct pool *pool, const char *text)
 	struct pending_block block = {0};
 	uint64_t now = clock_unix();
 
+	block.journalled = true;
 	if (line && number_of(line, "time") + PENDING_MAX_AGE >= now && read_block(line, &block))
 		blocks_keep(pool, &block);
 	pending_block_free(&block);
 	json_object_put(line);
 }
 
-/* Blocks of the last hour, from the file's tail. Those that the chain has gone past are dropped at
- * the first tip. */
-static void read_tail(struct pool *pool, off_t size)
+/* Blocks of the last hour, from the tail of the file FD. Those that the chain has gone past are
+ * dropped at the first tip. */
+static void read_tail(struct pool *pool, int fd)
 {
-	off_t from = size > TAIL_MAX ? size - TAIL_MAX : 0;
 	char *tail = malloc(TAIL_MAX + 1);
 	char *line;
 	char *rest = tail;
-	ssize_t got;
+	struct stat st;
+	ssize_t got = 0;
 
-	if (!tail)
+	if (!tail || fstat(fd, &st) != 0) {
+		free(tail);
 		return;
-	got = pread(pool->journal.fd, tail, TAIL_MAX, from);
+	}
+	got = pread(fd, tail, TAIL_MAX, st.st_size > TAIL_MAX ? st.st_size - TAIL_MAX : 0);
+	/* A machine that lost its power may leave zeros where a line was to be. */
+	for (ssize_t i = 0; i < got; i++) {
+		if (tail[i] == '\0')
+			tail[i] = '\n';
+	}
 	tail[got > 0 ? got : 0] = '\0';
 	/* The first line may be cut; it then is no JSON. */
 	while ((line = strsep(&rest, "\n"))) {
@@ -99,6 +126,22 @@ static void read_tail(struct pool *pool, off_t size)
 			read_line(pool, line);
 	}
 	free(tail);
+}
+
+/* The file that was full: its last blocks may still be open. */
+static void read_old(struct pool *pool)
+{
+	char *old;
+	int fd;
+
+	if (asprintf(&old, "%s.old", pool->journal.path) < 0)
+		return;
+	fd = open(old, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	free(old);
+	if (fd < 0)
+		return;
+	read_tail(pool, fd);
+	close(fd);
 }
 
 /* --- writing -----------------------------------------------------------------------------------
@@ -109,10 +152,7 @@ static int32_t open_journal(struct pool *pool)
 	struct journal *j = &pool->journal;
 
 	j->fd = open(j->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (j->fd >= 0)
-		return ADIT_OK;
-	pool_log(pool, ADIT_LOG_ERROR, "%s: %s", j->path, strerror(errno));
-	return ADIT_E_IO;
+	return j->fd >= 0 ? ADIT_OK : ADIT_E_IO;
 }
 
 static void rotate(struct pool *pool)
@@ -126,7 +166,8 @@ static void rotate(struct pool *pool)
 		return;
 	if (rename(j->path, old) == 0) {
 		close_journal(j);
-		open_journal(pool);
+		if (open_journal(pool) != ADIT_OK)
+			trouble(pool, "can't be opened", strerror(errno));
 	}
 	free(old);
 }
@@ -136,8 +177,10 @@ static void sync_journal(void *user)
 	struct pool *pool = user;
 
 	pool->journal.sync_timer = 0;
-	if (pool->journal.fd >= 0 && fdatasync(pool->journal.fd) != 0)
-		pool_log(pool, ADIT_LOG_ERROR, "%s: %s", pool->journal.path, strerror(errno));
+	if (pool->journal.fd < 0)
+		return;
+	if (fdatasync(pool->journal.fd) != 0)
+		trouble(pool, "can't be synced", strerror(errno));
 	rotate(pool);
 }
 
@@ -168,39 +211,84 @@ static void format_line(struct buf *out, const struct pending_block *block)
 	buf_printf(out, "\"}\n");
 }
 
-void journal_write(struct pool *pool, const struct pending_block *block)
+/* Appends LINE as a whole or not at all; an errno. */
+static int append_line(struct journal *j, const struct buf *line)
+{
+	struct stat before;
+	int result;
+	ssize_t n;
+
+	if (line->failed)
+		return ENOMEM;
+	if (fstat(j->fd, &before) != 0)
+		return errno;
+	do
+		n = write(j->fd, line->data, line->size);
+	while (n < 0 && errno == EINTR);
+	if (n == (ssize_t)line->size)
+		return 0;
+	result = n < 0 ? errno : ENOSPC;
+	/* A part of a line would spoil the next one. */
+	if (n > 0 && ftruncate(j->fd, before.st_size) != 0)
+		result = errno;
+	return result;
+}
+
+void journal_write(struct pool *pool, struct pending_block *block)
 {
 	struct journal *j = &pool->journal;
 	struct buf line = {0};
+	int result = 0;
 
-	if (j->fd < 0)
+	if (j->fd < 0 && open_journal(pool) != ADIT_OK)
+		result = errno;
+	if (result == 0) {
+		format_line(&line, block);
+		result = append_line(j, &line);
+		buf_free(&line);
+	}
+	if (result != 0) {
+		trouble(pool, "a found block can't be written down", strerror(result));
 		return;
-	format_line(&line, block);
-	if (line.failed || write(j->fd, line.data, line.size) != (ssize_t)line.size)
-		pool_log(pool, ADIT_LOG_ERROR, "%s: a found block can't be written down: %s",
-			 j->path, line.failed ? "out of memory" : strerror(errno));
-	else if (!j->sync_timer)
+	}
+	block->journalled = true;
+	trouble_ends(pool);
+	if (!j->sync_timer)
 		pool->api->timer_add(pool->host, SYNC_DELAY_MS, 0, sync_journal, pool, NULL,
 				     &j->sync_timer);
-	buf_free(&line);
 }
 
-int32_t journal_start(struct pool *pool)
+void journal_retry(struct pool *pool)
+{
+	for (uint32_t i = 0; i < pool->blocks.count; i++) {
+		struct pending_block *block = &pool->blocks.items[i];
+
+		if (!block->journalled)
+			journal_write(pool, block);
+	}
+}
+
+int32_t journal_start(struct pool *pool, struct error *e)
 {
 	struct journal *j = &pool->journal;
-	struct stat st;
-	int32_t result;
 
 	/* Workers share the directory; each has its own file. */
 	if (asprintf(&j->path, "%s/blocks-%u.journal", pool->info.state_dir, pool->info.worker) <
 	    0) {
 		j->path = NULL;
-		return ADIT_E_NO_MEMORY;
+		return error_set(e, ADIT_E_NO_MEMORY, "out of memory");
 	}
-	result = open_journal(pool);
-	if (result == ADIT_OK && fstat(j->fd, &st) == 0)
-		read_tail(pool, st.st_size);
-	return result;
+	read_old(pool);
+	if (open_journal(pool) == ADIT_OK) {
+		read_tail(pool, j->fd);
+		return ADIT_OK;
+	}
+	/* A full disk is no reason to mine nothing. */
+	if (errno != ENOSPC && errno != EDQUOT)
+		return error_set(e, ADIT_E_IO, "the journal of found blocks, %s: %s", j->path,
+				 strerror(errno));
+	trouble(pool, "found blocks can't be written down", strerror(errno));
+	return ADIT_OK;
 }
 
 void journal_stop(struct pool *pool)

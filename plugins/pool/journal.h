@@ -5,14 +5,16 @@
  *   {"time":.., "height":.., "hash":"..", "provider":"unix:/..", "template_id":..,
  *    "header":"80 bytes in hex", "coinbase":"with witness, in hex"}
  *
- * A line is written when the block is found and synced a moment later, when the block has left for
- * the template provider: what a crash of this process must not lose is in the kernel's hands at
- * once.
+ * A line is written before the block leaves for the template provider, and synced a moment after
+ * it has left: the write is a copy into the kernel's memory, which outlives this process; the sync
+ * is for the power of the machine, and must not come between a block and the network.
  */
 #ifndef POOL_JOURNAL_H
 #define POOL_JOURNAL_H
 
 #include <stdint.h>
+
+#include "lib/util/error.h"
 
 struct pending_block;
 struct pool;
@@ -21,11 +23,17 @@ struct journal {
 	int fd; /* -1: not open */
 	char *path;
 	uint64_t sync_timer; /* 0: nothing to sync */
+	char error[96];      /* why blocks can't be written down, "" when they can */
 };
 
-/* Opens it and brings back the youngest blocks as pending ones. */
-int32_t journal_start(struct pool *pool);
+/* Opens it and brings back the youngest blocks as pending ones. On a full disk the pool goes on
+ * without; else ADIT_E_IO with the reason in E. */
+int32_t journal_start(struct pool *pool, struct error *e);
 void journal_stop(struct pool *pool);
-void journal_write(struct pool *pool, const struct pending_block *block);
+/* Writes BLOCK down and marks it so. When that fails, the log and the state line say so, and
+ * journal_retry() tries again. */
+void journal_write(struct pool *pool, struct pending_block *block);
+/* Writes down what could not be before, of the blocks that are still pending. */
+void journal_retry(struct pool *pool);
 
 #endif

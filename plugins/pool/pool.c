@@ -73,8 +73,10 @@ static void on_tick(void *user)
 	struct pool *pool = user;
 
 	pool->sample_due = true;
-	if (++pool->ticks % SWEEP_TICKS == 0)
-		sweep(pool);
+	if (++pool->ticks % SWEEP_TICKS != 0)
+		return;
+	sweep(pool);
+	journal_retry(pool);
 }
 
 /* --- life cycle --------------------------------------------------------------------------------
@@ -158,10 +160,9 @@ static int32_t pool_begin(struct pool *pool, struct error *e)
 	result = status_start(pool);
 	if (result != ADIT_OK)
 		return error_set(e, result, "methods: %s", adit_error_name(result));
-	result = journal_start(pool);
+	result = journal_start(pool, e);
 	if (result != ADIT_OK)
-		return error_set(e, result, "no journal of found blocks in %s",
-				 pool->info.state_dir);
+		return result;
 	result = serve(pool, e);
 	if (result != ADIT_OK)
 		return result;

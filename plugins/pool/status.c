@@ -23,21 +23,26 @@
 void status_update(struct pool *pool)
 {
 	const struct providers *all = &pool->providers;
-	char text[200];
+	char text[300];
+	int size;
 	bool connected = false;
 
 	for (uint32_t i = 0; i < all->count; i++)
 		connected = connected || all->items[i].conn;
 	if (!pool->current)
-		snprintf(text, sizeof text, "%s",
-			 connected ? "waiting for a template"
-				   : "connecting to the template provider");
+		size = snprintf(text, sizeof text, "%s",
+				connected ? "waiting for a template"
+					  : "connecting to the template provider");
 	else if (all->active)
-		snprintf(text, sizeof text, "mining at height %u", pool->current->height);
+		size = snprintf(text, sizeof text, "mining at height %u", pool->current->height);
 	else
-		snprintf(text, sizeof text,
-			 "mining at height %u on the last template: the template provider is away",
-			 pool->current->height);
+		size = snprintf(text, sizeof text,
+				"mining at height %u on the last template: the template provider "
+				"is away",
+				pool->current->height);
+	if (pool->journal.error[0] != '\0')
+		snprintf(text + size, sizeof text - (size_t)size,
+			 "; found blocks can't be written to disk: %s", pool->journal.error);
 	pool->api->status(pool->host, text);
 }
 
@@ -175,6 +180,7 @@ static void on_status(void *user, struct adit_request *request,
 	add_count(o, "shares_stale", pool->stats.stale);
 	json_object_object_add(o, "rejects", rejects_json(pool));
 	add_count(o, "blocks_found", pool->stats.blocks_found);
+	add_text(o, "journal_error", pool->journal.error[0] ? pool->journal.error : NULL);
 	add_count(o, "height", pool->current ? pool->current->height : 0);
 	if (pool->current)
 		add_hash(o, "prev_hash", pool->current->tip.prev_hash);

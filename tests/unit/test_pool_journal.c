@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* The journal of found blocks where disks are full, files damaged, and processes killed. */
+#include "config.h"
+
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/bitcoin/target.h"
+#include "tests/unit/pool_rig.h"
+
+static char directory[64];
+static char path[96];
+
+static void setup(void)
+{
+	snprintf(directory, sizeof directory, "/tmp/adit-test-journal-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(path, sizeof path, "%s/blocks-1.journal", directory);
+}
+
+static void teardown(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof command, "rm -rf %s", directory);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static void begin(struct bench *b)
+{
+	bench_make(b, NULL);
+	fake_host_set_state_dir(b->host, directory);
+	bench_start(b);
+	tdp_open(b, 0);
+}
+
+static struct miner begin_mining(struct bench *b, struct fake_conn **c)
+{
+	begin(b);
+	new_tip(b, 0, 1, NBITS_EASY);
+	*c = connect_miner(b, 1, 0);
+	return open_miner(b, *c, false);
+}
+
+static void find_block(struct miner *m)
+{
+	uint8_t target[32];
+
+	target_from_nbits(NBITS_EASY, target);
+	solve(m, target, true);
+	expect_accepted(m);
+}
+
+static off_t journal_size(void)
+{
+	struct stat st;
+
+	ck_assert_int_eq(stat(path, &st), 0);
+	return st.st_size;
+}
+
+static size_t lines(void)
+{
+	char *text = fake_host_read_file(path);
+	size_t count = 0;
+
+	ck_assert_ptr_nonnull(text);
+	for (const char *at = text; (at = strchr(at, '\n')); at++)
+		count++;
+	free(text);
+	return count;
+}
+
+/* No file of this process may grow past SIZE, as on a disk with so much left. */
+static void leave_room(rlim_t size)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = size;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static bool retried(void *user)
+{
+	const struct bench *b = user;
+
+	return b->pool->journal.error[0] == '\0';
+}
+
+/* The block goes out all the same; log and state say what is wrong; no part of a line stays; once
+ * there is room again, the block is written down. */
+START_TEST(full_disk)
+{
+	struct bench b;
+	struct fake_conn *c;
+	struct miner m = begin_mining(&b, &c);
+	off_t before;
+
+	find_block(&m);
+	before = journal_size();
+	leave_room((rlim_t)before + (_i == 0 ? 0 : 100));
+	fake_conn_skip(b.tdp[0]);
+	find_block(&m);
+	ck_assert_ptr_nonnull(fake_conn_next(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION));
+	ck_assert_int_eq(journal_size(), before);
+	ck_assert(fake_host_logged(b.host, "a found block can't be written down"));
+	ck_assert_ptr_nonnull(
+	    strstr(fake_host_status(b.host), "found blocks can't be written to disk"));
+	ck_assert_uint_eq(b.pool->blocks.count, 2);
+	leave_room(RLIM_INFINITY);
+	ck_assert(fake_host_wait(b.host, retried, &b, 30000));
+	ck_assert_uint_eq(lines(), 2);
+	ck_assert_ptr_null(strstr(fake_host_status(b.host), "disk"));
+	leave(&b, c);
+	bench_end(&b);
+	begin(&b);
+	ck_assert_uint_eq(b.pool->blocks.count, 2);
+	bench_end(&b);
+}
+END_TEST
+
+/* A journal that can't be opened is a fault of the configuration, and said with its path. */
+START_TEST(no_journal)
+{
+	struct bench b;
+
+	ck_assert_int_eq(symlink("/nonexistent/file", path), 0);
+	bench_make(&b, NULL);
+	fake_host_set_state_dir(b.host, directory);
+	ck_assert_int_ne(fake_host_start(b.host, &adit_plugin), ADIT_OK);
+	ck_assert_ptr_nonnull(strstr(fake_host_error(b.host), "blocks-1.journal"));
+	bench_free(&b);
+}
+END_TEST
+
+/* Zeros, as a loss of power leaves them, and a cut line don't hide what comes after them. */
+START_TEST(zeros_inside)
+{
+	static const char zeros[600];
+	struct bench b;
+	struct fake_conn *c;
+	struct miner m = begin_mining(&b, &c);
+	FILE *f;
+
+	find_block(&m);
+	f = fopen(path, "a");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fwrite(zeros, 1, sizeof zeros, f), sizeof zeros);
+	fclose(f);
+	find_block(&m);
+	leave(&b, c);
+	bench_end(&b);
+	begin(&b);
+	ck_assert_uint_eq(b.pool->blocks.count, 2);
+	bench_end(&b);
+}
+END_TEST
+
+static bool rotated(void *user)
+{
+	char old[128];
+
+	(void)user;
+	snprintf(old, sizeof old, "%s.old", path);
+	return access(old, F_OK) == 0;
+}
+
+/* A block whose line was the last before the file became NAME.old is not forgotten. */
+START_TEST(rotation_keeps_pending)
+{
+	struct bench b;
+	struct fake_conn *c;
+	struct miner m = begin_mining(&b, &c);
+	const struct sent *s;
+	FILE *f = fopen(path, "a");
+
+	ck_assert_ptr_nonnull(f);
+	for (int i = 0; i < (4 << 20) / 64; i++)
+		ck_assert_int_eq(fprintf(f, "%63d\n", i), 64);
+	fclose(f);
+	find_block(&m);
+	ck_assert(fake_host_wait(b.host, rotated, NULL, 10000));
+	ck_assert_int_eq(journal_size(), 0);
+	leave(&b, c);
+	bench_end(&b);
+	begin(&b);
+	ck_assert_uint_eq(b.pool->blocks.count, 1);
+	new_tip(&b, 0, 1, NBITS_EASY);
+	s = fake_conn_next(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION);
+	ck_assert_ptr_nonnull(s);
+	ck_assert_uint_eq(s->body.submit_solution.header_nonce, m.nonce);
+	bench_end(&b);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("pool-journal");
+	TCase *c = tcase_create("journal");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_set_timeout(c, 60);
+	tcase_add_loop_test(c, full_disk, 0, 2);
+	tcase_add_test(c, no_journal);
+	tcase_add_test(c, zeros_inside);
+	tcase_add_test(c, rotation_keeps_pending);
+	suite_add_tcase(s, c);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? 1 : 0;
+}
