@@ -151,18 +151,22 @@ static int32_t open_journal(struct pool *pool)
 {
 	struct journal *j = &pool->journal;
 
+	struct stat st;
+
 	j->fd = open(j->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	return j->fd >= 0 ? ADIT_OK : ADIT_E_IO;
+	if (j->fd < 0)
+		return ADIT_E_IO;
+	/* Nobody else writes to it: from here on the size is known without a look. */
+	j->size = fstat(j->fd, &st) == 0 ? st.st_size : 0;
+	return ADIT_OK;
 }
 
 static void rotate(struct pool *pool)
 {
 	struct journal *j = &pool->journal;
-	struct stat st;
 	char *old;
 
-	if (fstat(j->fd, &st) != 0 || st.st_size < JOURNAL_MAX ||
-	    asprintf(&old, "%s.old", j->path) < 0)
+	if (j->size < JOURNAL_MAX || asprintf(&old, "%s.old", j->path) < 0)
 		return;
 	if (rename(j->path, old) == 0) {
 		close_journal(j);
@@ -214,22 +218,21 @@ static void format_line(struct buf *out, const struct pending_block *block)
 /* Appends LINE as a whole or not at all; an errno. */
 static int append_line(struct journal *j, const struct buf *line)
 {
-	struct stat before;
 	int result;
 	ssize_t n;
 
 	if (line->failed)
 		return ENOMEM;
-	if (fstat(j->fd, &before) != 0)
-		return errno;
 	do
 		n = write(j->fd, line->data, line->size);
 	while (n < 0 && errno == EINTR);
-	if (n == (ssize_t)line->size)
+	if (n == (ssize_t)line->size) {
+		j->size += n;
 		return 0;
+	}
 	result = n < 0 ? errno : ENOSPC;
 	/* A part of a line would spoil the next one. */
-	if (n > 0 && ftruncate(j->fd, before.st_size) != 0)
+	if (n > 0 && ftruncate(j->fd, j->size) != 0)
 		result = errno;
 	return result;
 }

@@ -22,6 +22,7 @@ struct pool;
 struct journal {
 	int fd; /* -1: not open */
 	char *path;
+	int64_t size;        /* of the file, bytes */
 	uint64_t sync_timer; /* 0: nothing to sync */
 	char error[96];      /* why blocks can't be written down, "" when they can */
 };

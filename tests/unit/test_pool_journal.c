@@ -178,7 +178,7 @@ START_TEST(rotation_keeps_pending)
 {
 	struct bench b;
 	struct fake_conn *c;
-	struct miner m = begin_mining(&b, &c);
+	struct miner m;
 	const struct sent *s;
 	FILE *f = fopen(path, "a");
 
@@ -186,6 +186,7 @@ START_TEST(rotation_keeps_pending)
 	for (int i = 0; i < (4 << 20) / 64; i++)
 		ck_assert_int_eq(fprintf(f, "%63d\n", i), 64);
 	fclose(f);
+	m = begin_mining(&b, &c);
 	find_block(&m);
 	ck_assert(fake_host_wait(b.host, rotated, NULL, 10000));
 	ck_assert_int_eq(journal_size(), 0);
