@@ -39,6 +39,7 @@ struct client_conn {
 	struct sv2_client *client;
 	struct adit_sv2_setup_connection_success success; /* until `opened` */
 	uint32_t asked;                                   /* extensions: a mask */
+	uint32_t failures;                                /* of the client, before this one */
 };
 
 struct sv2_client {
@@ -184,6 +185,7 @@ static int32_t client_open(struct client_conn *cc)
 	struct sv2_conn *conn = &cc->c;
 
 	sv2_conn_open(conn, c->scope);
+	cc->failures = c->failures;
 	c->failures = 0;
 	c->last_error[0] = '\0';
 	sv2_log(&c->log, ADIT_LOG_INFO, "connected to %s", conn->peer);
@@ -358,6 +360,9 @@ static void client_closed(struct sv2_conn *conn, const char *reason)
 			client_failed(c, reason);
 		return;
 	}
+	/* A server that breaks the protocol each time must not be asked at full speed. */
+	if (conn->end == SV2_END_PROTOCOL)
+		c->failures = client_conn_of(conn)->failures;
 	if (conn->end == SV2_END_LOCAL)
 		sv2_log(&c->log, ADIT_LOG_INFO, "%s: %s", conn->peer, reason);
 	else

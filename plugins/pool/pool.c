@@ -240,6 +240,7 @@ static int32_t pool_reload(void *instance)
 	memcpy(config.providers, pool->config.providers, sizeof config.providers);
 	config.provider_count = pool->config.provider_count;
 	pool->config = config;
+	providers_reload(pool);
 	retarget_all(pool, before);
 	return ADIT_OK;
 }

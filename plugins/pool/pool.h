@@ -3,6 +3,7 @@
  * pool.h: one instance of the role `pool`.
  *
  *   providers.c  template providers (TDP clients): templates and tips come in
+ *   preference.c whose templates are mined
  *   work.c       templates to all channels: jobs and tips go out
  *   server.c     messages of miners come in
  *   channels.c   connections and channels;  jobs.c  the jobs of one channel

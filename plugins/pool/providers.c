@@ -3,12 +3,15 @@
 
 #include "plugins/pool/providers.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/noise/keys.h"
 #include "lib/sv2/client.h"
+#include "lib/util/clock.h"
 #include "plugins/pool/pool.h"
+#include "plugins/pool/preference.h"
 #include "plugins/pool/status.h"
 #include "plugins/pool/work.h"
 
@@ -23,84 +26,221 @@ static void drop_futures(struct provider *p)
 	p->future_count = 0;
 }
 
+/* T may be NULL. */
 static void set_current(struct provider *p, struct template *t)
 {
-	template_ref(t);
+	if (t)
+		template_ref(t);
 	template_unref(p->current);
 	p->current = t;
 }
 
-static bool is_ready(const struct provider *p)
+/* --- whose work is mined -----------------------------------------------------------------------
+ */
+
+static void choose_active(struct pool *pool);
+
+static void on_timer(void *user)
 {
-	return p->conn && p->has_tip;
+	struct pool *pool = user;
+
+	pool->providers.armed = false;
+	choose_active(pool);
 }
 
-/* The first provider that is ready becomes the active one; its work goes out if it is new. */
+static void arm(struct pool *pool, uint64_t at_ms, uint64_t now_ms)
+{
+	struct providers *all = &pool->providers;
+	uint32_t delay = at_ms > now_ms ? (uint32_t)(at_ms - now_ms) : 0;
+
+	if (all->armed)
+		pool->api->timer_cancel(pool->host, all->timer);
+	all->armed = at_ms != 0 && pool->api->timer_add(pool->host, delay, 0, on_timer, pool, NULL,
+							&all->timer) == ADIT_OK;
+}
+
+static const char *why_not(const struct provider *p)
+{
+	if (!p->conn)
+		return "is not connected";
+	if (p->behind_ms)
+		return "is behind";
+	return preference_is_ready(p) ? "was preferred less" : "has no usable template";
+}
+
+static void log_switch(struct pool *pool, const struct provider *from, const struct provider *to)
+{
+	if (from)
+		pool_log(pool, ADIT_LOG_INFO,
+			 "templates now come from %s, at height %u: %s, at height %u, %s",
+			 to->address, to->current->height, from->address,
+			 from->current ? from->current->height : 0, why_not(from));
+	else
+		pool_log(pool, ADIT_LOG_INFO, "templates now come from %s, at height %u",
+			 to->address, to->current->height);
+}
+
+/* Work first, words later. The future jobs of the one before are made again should it come back:
+ * channels to come would not know them. */
+static void activate(struct pool *pool, struct provider *best)
+{
+	struct providers *all = &pool->providers;
+	struct provider *before = all->active;
+
+	all->active = best;
+	for (uint32_t i = 0; before && i < before->future_count; i++)
+		before->futures[i]->announced = false;
+	if (!best)
+		return;
+	best->switches_to++;
+	if (best->current != pool->current) {
+		work_switch(pool, best->current);
+		log_switch(pool, before, best);
+	}
+}
+
 static void choose_active(struct pool *pool)
 {
 	struct providers *all = &pool->providers;
-	struct provider *best = NULL;
+	uint64_t now = clock_monotonic_ms();
+	uint64_t next;
+	struct provider *best =
+	    preference_pick(all, pool->current ? pool->current->height : 0, now, &next);
 
-	for (uint32_t i = 0; i < all->count && !best; i++) {
-		if (is_ready(&all->items[i]))
-			best = &all->items[i];
-	}
-	if (best != all->active) {
-		all->active = best;
-		if (best && best->current != pool->current) {
-			pool_log(pool, ADIT_LOG_INFO, "templates now come from %s", best->address);
-			work_switch(pool, best->current);
-		}
-	}
+	if (best != all->active)
+		activate(pool, best);
+	if (all->count > 0)
+		arm(pool, next, now);
 	status_update(pool);
 }
 
-static void provider_opened(void *context, struct adit_sv2_conn *conn,
-			    const struct adit_sv2_setup_connection_success *success)
+/* --- connections -------------------------------------------------------------------------------
+ */
+
+static void send_constraints(struct provider *p)
 {
-	struct provider *p = context;
 	const struct payout *payout = &p->pool->config.payout;
 	struct adit_sv2_coinbase_output_constraints constraints = {
 	    .coinbase_output_max_additional_size = payout->size,
 	    .coinbase_output_max_additional_sigops = payout->sigops,
 	};
 
+	p->constraints_size = payout->size;
+	p->constraints_sigops = payout->sigops;
+	p->answers_constraints = true;
+	adit_sv2_send(p->conn, ADIT_SV2_COINBASE_OUTPUT_CONSTRAINTS, &constraints);
+}
+
+static void provider_opened(void *context, struct adit_sv2_conn *conn,
+			    const struct adit_sv2_setup_connection_success *success)
+{
+	struct provider *p = context;
+
 	(void)success;
 	p->conn = conn;
 	p->has_tip = false;
-	adit_sv2_send(conn, ADIT_SV2_COINBASE_OUTPUT_CONSTRAINTS, &constraints);
+	p->has_refused_id = false;
+	send_constraints(p);
 	status_update(p->pool);
 }
 
 static void provider_closed(void *context, struct adit_sv2_conn *conn, const char *reason)
 {
 	struct provider *p = context;
+	struct providers *all = &p->pool->providers;
 	bool was_connected = p->conn != NULL;
 
 	(void)conn;
 	(void)reason; /* the client has logged it */
+	if (preference_is_ready(p))
+		preference_failed(p);
 	p->conn = NULL;
 	drop_futures(p);
 	choose_active(p->pool);
-	if (was_connected && p->pool->current && !p->pool->providers.active &&
-	    p->pool->providers.count > 0)
+	if (was_connected && p->pool->current && !all->active && !all->lost_ms && all->count > 0)
 		pool_log(p->pool, ADIT_LOG_WARNING,
 			 "no template provider is left: mining goes on with the last template");
 }
 
+/* --- templates ---------------------------------------------------------------------------------
+ */
+
+static void remove_future(struct provider *p, uint32_t at)
+{
+	template_unref(p->futures[at]);
+	p->future_count--;
+	memmove(&p->futures[at], &p->futures[at + 1],
+		(p->future_count - at) * sizeof p->futures[0]);
+}
+
+static struct template *find_future(struct provider *p, uint64_t id, uint32_t *at)
+{
+	for (*at = 0; *at < p->future_count; ++*at) {
+		if (p->futures[*at]->id == id)
+			return p->futures[*at];
+	}
+	return NULL;
+}
+
 static void add_future(struct provider *p, struct template *t)
 {
-	if (p->future_count == PROVIDER_FUTURES_MAX) {
-		template_unref(p->futures[0]);
-		memmove(&p->futures[0], &p->futures[1],
-			(PROVIDER_FUTURES_MAX - 1) * sizeof(struct template *));
-		p->future_count--;
-	}
+	uint32_t at;
+
+	/* An id that comes again means the new template. The job of the old one ends with the tip.
+	 */
+	if (find_future(p, t->id, &at))
+		remove_future(p, at);
+	else if (p->future_count == PROVIDER_FUTURES_MAX)
+		remove_future(p, 0);
 	p->futures[p->future_count++] = template_ref(t);
-	/* The first future template of a connection is the present work, not a look ahead: it goes
+	/* What answers the constraints is most likely the present work, not a look ahead: it goes
 	 * out when its tip is known, without ending work on the same tip. */
-	if (p->pool->providers.active == p && p->has_tip)
+	if (p->pool->providers.active == p && p->has_tip && !p->answers_constraints)
 		work_future(p->pool, t);
+}
+
+/* A template on the tip that P is on. */
+static void take_current(struct provider *p, struct template *t)
+{
+	struct pool *pool = p->pool;
+
+	t->tip = p->tip;
+	set_current(p, t);
+	if (pool->providers.active == p) {
+		work_now(pool, t);
+		return;
+	}
+	preference_well(p, clock_monotonic_ms(), pool->providers.return_ms);
+	choose_active(pool);
+}
+
+/* Says what is wrong with P: aloud when it is something new. */
+static void blame(struct provider *p, const char *text)
+{
+	bool again = strncmp(p->fault, text, sizeof p->fault - 1) == 0;
+
+	pool_log(p->pool, again ? ADIT_LOG_DEBUG : ADIT_LOG_WARNING, "template provider %s: %s",
+		 p->address, text);
+	snprintf(p->fault, sizeof p->fault, "%s", text);
+}
+
+/* A template that can't be mined. The others of P stay; when a tip is to come with it, P has no
+ * work there. */
+static void refuse(struct provider *p, const struct adit_sv2_new_template *message,
+		   const struct error *why)
+{
+	char text[sizeof p->fault];
+	uint32_t at;
+
+	p->refused++;
+	snprintf(text, sizeof text, "template refused: %.140s", why->text);
+	blame(p, text);
+	if (!message->future_template)
+		return;
+	if (find_future(p, message->template_id, &at))
+		remove_future(p, at);
+	p->refused_id = message->template_id;
+	p->has_refused_id = true;
 }
 
 static int32_t provider_new_template(void *context, struct adit_sv2_conn *conn,
@@ -116,65 +256,68 @@ static int32_t provider_new_template(void *context, struct adit_sv2_conn *conn,
 
 	(void)conn;
 	if (!message->future_template && !p->has_tip) {
-		pool_log(pool, ADIT_LOG_WARNING, "template provider %s: a template before any tip",
-			 p->address);
+		blame(p, "a template before any tip");
 		return ADIT_E_PROTOCOL;
 	}
 	t = template_new(message, &parts, &e);
 	if (!t) {
-		pool_log(pool, ADIT_LOG_WARNING, "template provider %s: template %llu refused: %s",
-			 p->address, (unsigned long long)message->template_id, e.text);
-		return e.code;
+		refuse(p, message, &e);
+		return ADIT_OK;
 	}
 	t->provider = p;
-	if (message->future_template) {
+	if (message->future_template)
 		add_future(p, t);
-	} else {
-		t->tip = p->tip;
-		set_current(p, t);
-		if (pool->providers.active == p)
-			work_now(pool, t);
-	}
+	else
+		take_current(p, t);
 	template_unref(t);
 	return ADIT_OK;
 }
 
-static struct template *find_future(struct provider *p, uint64_t id)
+/* TIP, with the template T for it; NULL when that was refused. */
+static void take_tip(struct provider *p, const struct tip *tip, struct template *t)
 {
-	/* Newest first: a provider may send an id again. */
-	for (uint32_t i = p->future_count; i-- > 0;) {
-		if (p->futures[i]->id == id)
-			return p->futures[i];
+	struct pool *pool = p->pool;
+
+	p->tip = *tip;
+	p->has_tip = true;
+	p->answers_constraints = false;
+	set_current(p, t);
+	if (t) {
+		t->tip = *tip;
+		if (pool->providers.active == p)
+			work_switch(pool, t);
+		preference_well(p, clock_monotonic_ms(), pool->providers.return_ms);
+	} else {
+		preference_failed(p);
 	}
-	return NULL;
+	drop_futures(p);
+	choose_active(pool);
+	blocks_tip(pool, p);
 }
 
 static int32_t provider_new_prev_hash(void *context, struct adit_sv2_conn *conn,
 				      const struct adit_sv2_template_set_new_prev_hash *message)
 {
 	struct provider *p = context;
-	struct pool *pool = p->pool;
-	struct template *t = find_future(p, message->template_id);
+	uint32_t at;
+	struct template *t = find_future(p, message->template_id, &at);
+	bool refused = p->has_refused_id && p->refused_id == message->template_id;
+	char text[sizeof p->fault];
 	struct error e = {0};
 	struct tip tip;
 
 	(void)conn;
-	if (!t)
-		error_set(&e, ADIT_E_PROTOCOL, "SetNewPrevHash for unknown template %llu",
-			  (unsigned long long)message->template_id);
-	if (!t || tip_read(&tip, message, &e) != ADIT_OK) {
-		pool_log(pool, ADIT_LOG_WARNING, "template provider %s: %s", p->address, e.text);
+	if (!t && !refused) {
+		snprintf(text, sizeof text, "SetNewPrevHash for unknown template %llu",
+			 (unsigned long long)message->template_id);
+		blame(p, text);
+		return ADIT_E_PROTOCOL;
+	}
+	if (tip_read(&tip, message, &e) != ADIT_OK) {
+		blame(p, e.text);
 		return e.code;
 	}
-	t->tip = tip;
-	p->tip = tip;
-	p->has_tip = true;
-	set_current(p, t);
-	if (pool->providers.active == p)
-		work_switch(pool, t);
-	drop_futures(p);
-	choose_active(pool);
-	blocks_tip(pool, p);
+	take_tip(p, &tip, t);
 	return ADIT_OK;
 }
 
@@ -185,6 +328,9 @@ const struct adit_sv2_template_client_handlers provider_handlers = {
     .new_template = provider_new_template,
     .template_set_new_prev_hash = provider_new_prev_hash,
 };
+
+/* --- life --------------------------------------------------------------------------------------
+ */
 
 static void client_log(void *user, int32_t level, const char *text)
 {
@@ -234,6 +380,8 @@ int32_t providers_start(struct pool *pool, struct event_base *base, struct error
 {
 	struct providers *all = &pool->providers;
 
+	all->patience_ms = pool->config.provider_patience_ms;
+	all->return_ms = pool->config.provider_return_ms;
 	for (uint32_t i = 0; i < pool->config.provider_count; i++) {
 		struct provider *p = &all->items[all->count++];
 		int32_t result;
@@ -265,4 +413,24 @@ void providers_fini(struct pool *pool)
 		p->address = NULL;
 	}
 	all->active = NULL;
+	if (all->armed)
+		pool->api->timer_cancel(pool->host, all->timer);
+	all->armed = false;
+}
+
+void providers_reload(struct pool *pool)
+{
+	struct providers *all = &pool->providers;
+	const struct payout *payout = &pool->config.payout;
+
+	all->patience_ms = pool->config.provider_patience_ms;
+	all->return_ms = pool->config.provider_return_ms;
+	for (uint32_t i = 0; i < all->count; i++) {
+		struct provider *p = &all->items[i];
+
+		if (p->conn && (p->constraints_size != payout->size ||
+				p->constraints_sigops != payout->sigops))
+			send_constraints(p);
+	}
+	choose_active(pool);
 }

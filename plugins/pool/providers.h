@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * providers.h: the template providers, in order of preference. All are connected; work comes from
- * the first that has a template and a tip. When none is left, the last work goes on.
+ * providers.h: the template providers, in order of preference. All are connected; preference.h says
+ * whose work is mined. When none is left, the last work goes on.
  */
 #ifndef POOL_PROVIDERS_H
 #define POOL_PROVIDERS_H
@@ -18,6 +18,7 @@
 #define PROVIDER_FUTURES_MAX 8
 
 struct event_base;
+struct json_object;
 struct pool;
 struct sv2_client;
 
@@ -29,20 +30,48 @@ struct provider {
 	struct adit_sv2_conn *conn; /* NULL: not connected */
 	bool has_tip;               /* since it connected */
 	struct tip tip;
-	struct template *current;                       /* newest of the tip */
+	struct template *current;                       /* newest of the tip; NULL: refused */
 	struct template *futures[PROVIDER_FUTURES_MAX]; /* oldest first */
 	uint32_t future_count;
+
+	/* What it was told to leave room for; its next future template answers that. */
+	uint32_t constraints_size;
+	uint16_t constraints_sigops;
+	bool answers_constraints;
+
+	/* Templates that can't be used. */
+	uint64_t refused;    /* how many */
+	uint64_t refused_id; /* the last future one: its SetNewPrevHash brings no work */
+	bool has_refused_id;
+	char fault[160]; /* what was wrong last; "" while it has never done wrong */
+
+	/* preference.c */
+	bool doubted;         /* lost, stuck or refused, and not ready since */
+	uint64_t behind_ms;   /* since when another one has a greater height; 0: not */
+	uint64_t trusted_ms;  /* from when on it may take its place back */
+	uint64_t tip_ms;      /* when its tip came */
+	uint64_t switches_to; /* how often it became the active one */
 };
 
 struct providers {
 	struct provider items[POOL_PROVIDERS_MAX];
 	uint32_t count;
 	struct provider *active; /* whose work is mined; NULL: none is ready */
+	uint32_t patience_ms;    /* the two of preference.h */
+	uint32_t return_ms;
+	uint64_t lost_ms; /* since when there is none but on an older tip; 0: there is */
+	uint64_t timer;   /* of the host, valid while armed */
+	bool armed;
 };
 
 /* Starts to connect to the configured providers. */
 int32_t providers_start(struct pool *pool, struct event_base *base, struct error *e);
 void providers_fini(struct pool *pool);
+/* The configuration has changed: takes over times, and tells the providers how large the coinbase
+ * may become if that is new. */
+void providers_reload(struct pool *pool);
+/* An object for each, in order, for `status`. */
+struct json_object *providers_json(const struct pool *pool);
 
 /* The handlers of every provider's connection; context is a struct provider. */
 extern const struct adit_sv2_template_client_handlers provider_handlers;

@@ -78,7 +78,14 @@ static int32_t read_tag(struct pool_config *c, const struct source *s, struct er
 static int32_t read_providers(struct pool_config *c, const struct source *s, struct error *e)
 {
 	const char *at = text_of(s, "template_provider");
+	int64_t patience;
+	int64_t back;
 
+	if (read_int(s, "provider_patience", 0, 600000, &patience, e) != ADIT_OK ||
+	    read_int(s, "provider_return", 0, 3600000, &back, e) != ADIT_OK)
+		return ADIT_E_CONFIG;
+	c->provider_patience_ms = (uint32_t)patience;
+	c->provider_return_ms = (uint32_t)back;
 	while (*at != '\0') {
 		size_t size = strcspn(at, ",");
 

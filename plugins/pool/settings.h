@@ -20,6 +20,8 @@ struct pool_config {
 	char tag[POOL_TAG_MAX + 1];
 	char *providers[POOL_PROVIDERS_MAX]; /* addresses in order of preference, owned */
 	uint32_t provider_count;
+	uint32_t provider_patience_ms;
+	uint32_t provider_return_ms;
 	double shares_per_minute;
 	uint8_t easiest_target[32]; /* min_difficulty */
 	uint8_t hardest_target[32]; /* max_difficulty */

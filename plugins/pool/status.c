@@ -33,13 +33,17 @@ void status_update(struct pool *pool)
 		size = snprintf(text, sizeof text, "%s",
 				connected ? "waiting for a template"
 					  : "connecting to the template provider");
+	else if (all->active && all->active != all->items)
+		size =
+		    snprintf(text, sizeof text, "mining at height %u, with templates of %.100s",
+			     pool->current->height, all->active->address);
 	else if (all->active)
 		size = snprintf(text, sizeof text, "mining at height %u", pool->current->height);
 	else
-		size = snprintf(text, sizeof text,
-				"mining at height %u on the last template: the template provider "
-				"is away",
-				pool->current->height);
+		size = snprintf(text, sizeof text, "mining at height %u on the last template: %s",
+				pool->current->height,
+				connected ? "no template provider has a usable one for the tip"
+					  : "the template provider is away");
 	if (pool->journal.error[0] != '\0')
 		snprintf(text + size, sizeof text - (size_t)size,
 			 "; found blocks can't be written to disk: %s", pool->journal.error);
@@ -189,6 +193,7 @@ static void on_status(void *user, struct adit_request *request,
 	add_count(o, "template_id", pool->current ? pool->current->id : 0);
 	add_text(o, "template_provider",
 		 pool->providers.active ? pool->providers.active->address : NULL);
+	json_object_object_add(o, "template_providers", providers_json(pool));
 	add_count(o, "jobs_sent", pool->stats.jobs_sent);
 	add_double(o, "best_difficulty", pool->stats.best_difficulty);
 	json_object_object_add(o, "miners", channels_json(pool, MINERS_MAX, false));

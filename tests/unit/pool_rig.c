@@ -36,12 +36,14 @@ const struct fake_option usual[] = {
     {"template_provider", "unix:/nonexistent/a.sock,unix:/nonexistent/b.sock"},
     {"tag", "test"},
     {"min_difficulty", "0.000000001"},
+    {"provider_patience", "0"},
+    {"provider_return", "0"},
     {NULL, NULL},
 };
 
 void bench_make(struct bench *b, const struct fake_option *more)
 {
-	*b = (struct bench){.next_template = 1, .now = clock_unix()};
+	*b = (struct bench){.next_template = 1, .height = 101, .now = clock_unix()};
 	b->manifest = manifest_text();
 	b->host = fake_host_new("pool", b->manifest, usual, NULL);
 	fake_host_set_network(b->host, "regtest");
@@ -102,14 +104,15 @@ void tdp_close(struct bench *b, int i)
 
 const uint8_t siblings[2][32] = {{0x11, 0x22}, {0x33}};
 
-/* Height 101, two other transactions' branches, one output of the template (a commitment's size).
+/* Two other transactions' branches, one output of the template (a commitment's size).
  */
 struct adit_sv2_new_template template_message(struct bench *b, bool future)
 {
-	static const uint8_t height[] = {0x01, 0x65};
+	static uint8_t height[] = {0x01, 0};
 	static const uint8_t output[8 + 1 + 6] = {0, 0,    0, 0,   0,   0,   0,  0,
 						  6, 0x6a, 4, 'a', 'd', 'i', 't'};
 
+	height[1] = b->height;
 	return (struct adit_sv2_new_template){
 	    .template_id = b->next_template++,
 	    .future_template = future,

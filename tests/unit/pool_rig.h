@@ -25,6 +25,7 @@ struct bench {
 	struct pool *pool;
 	struct fake_conn *tdp[2];
 	uint64_t next_template;
+	uint8_t height; /* of templates, 101 at first */
 	uint32_t now;
 	char *manifest;
 };
@@ -76,7 +77,7 @@ struct provider *provider(struct bench *b, int i);
 void tdp_open(struct bench *b, int i);
 void tdp_close(struct bench *b, int i);
 struct adit_sv2_new_template template_message(struct bench *b, bool future);
-/* A template with the next id, which is returned; height 101, two branches. */
+/* A template with the next id, which is returned; two branches. */
 uint64_t send_template(struct bench *b, int i, bool future);
 /* SetNewPrevHash for template ID: a hash all of whose bytes are TIP. What the handler returned. */
 int32_t send_tip(struct bench *b, int i, uint64_t id, uint8_t tip, uint32_t nbits);

@@ -879,7 +879,9 @@ START_TEST(provider_breaks_protocol)
 			t.coinbase_prefix.data = (const uint8_t *)&t; /* any 90 bytes */
 			break;
 		}
-		ck_assert_int_ne(h->new_template(provider(&b, 0), &b.tdp[0]->head, &t), ADIT_OK);
+		ck_assert_int_eq(h->new_template(provider(&b, 0), &b.tdp[0]->head, &t), ADIT_OK);
+		ck_assert_uint_eq(provider(&b, 0)->refused, (unsigned)i + 1);
+		ck_assert_uint_eq(provider(&b, 0)->future_count, 0);
 	}
 	ck_assert(!b.server.open);
 	/* nBits that are no target; the state stays as it was. */
@@ -918,7 +920,8 @@ START_TEST(provider_goes_and_comes)
 	fake_conn_skip(c);
 	new_tip(&b, 1, 2, NBITS_HARD);
 	ck_assert_ptr_eq(b.pool->providers.active, provider(&b, 1));
-	ck_assert_str_eq(fake_host_status(b.host), "mining at height 101");
+	ck_assert_str_eq(fake_host_status(b.host),
+			 "mining at height 101, with templates of unix:/nonexistent/b.sock");
 	take_job(&m);
 	solve(&m, m.target, true);
 	expect_accepted(&m);
@@ -960,6 +963,7 @@ START_TEST(announcement_ended_by_other_provider)
 	m = open_miner(&b, c, false);
 	id = send_template(&b, 1, true); /* announced */
 	tdp_open(&b, 0);
+	b.height = 102;
 	new_tip(&b, 0, 2, NBITS_HARD); /* ends it */
 	tdp_close(&b, 0);
 	fake_conn_skip(c);
