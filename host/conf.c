@@ -25,6 +25,7 @@ static const char *const conf_role_keys[][2] = {
     {"enabled", "bool | true | - | whether the role is started"},
     {"process", "string | - | 1..31 | process that the role shares with others"},
     {"workers", "int | 1 | 1..64 | copies of the process"},
+    {"grant", "string | - | 1..500 | capabilities for a plugin that is not root's, or all"},
 };
 
 static bool conf_schema(struct schema *s, const char *const (*keys)[2], size_t count)
@@ -93,8 +94,7 @@ static bool conf_settings_add(struct conf_setting **settings, size_t *count,
 	return true;
 }
 
-static const struct conf_setting *conf_section_get(const struct conf_section *section,
-						   const char *key)
+const struct conf_setting *conf_section_get(const struct conf_section *section, const char *key)
 {
 	for (size_t i = 0; section != NULL && i < section->count; i++) {
 		if (strcmp(section->settings[i].key, key) == 0)
@@ -271,6 +271,7 @@ static void conf_node(struct conf *conf, const char *text, struct problems *prob
 	role->enabled = true;
 	role->workers = 1;
 	role->manifest = m;
+	role->rights = m->capabilities;
 	conf_check_values(section, &m->schema, &place, &role->settings, &role->setting_count,
 			  problems);
 	conf_check_keys(section, &m->schema, NULL, problems);
@@ -385,6 +386,7 @@ static void conf_roles(struct conf *conf, struct problems *problems)
 		conf_check_values(section, &role->manifest->schema, &place, &role->settings,
 				  &role->setting_count, problems);
 		conf_check_keys(section, &role->manifest->schema, &common, problems);
+		conf_rights(role, section, problems);
 	}
 	schema_free(&common);
 }
@@ -498,6 +500,8 @@ static void conf_role_free(struct conf_role *role)
 	free(role->process);
 	free(role->file);
 	free(role->trouble);
+	free(role->grant);
+	free(role->remedy);
 	conf_settings_free(role->common, role->common_count);
 	conf_settings_free(role->settings, role->setting_count);
 	free(role);

@@ -53,6 +53,10 @@ struct conf_role {
 	size_t setting_count;
 	struct conf_setting *common; /* the keys that every role has */
 	size_t common_count;
+	uint32_t rights; /* capabilities it has */
+	uint32_t denied; /* and those its manifest requests and it has not */
+	char *grant;     /* the line that would grant them, NULL: none is denied */
+	char *remedy;    /* where to write it, in words */
 	char *file;
 	unsigned line;
 	char *trouble; /* why it can't be started; NULL: it can */
@@ -108,6 +112,8 @@ const struct conf_role *conf_find(const struct conf *conf, const char *instance)
  * NULL when there is none. What it returns in *OWN is the caller's (schema_free()). */
 bool conf_schemas(const struct conf *conf, const char *name, struct schema *own,
 		  const struct schema **plugin);
+/* KEY of SECTION (may be NULL) as written; NULL when it has none. */
+const struct conf_setting *conf_section_get(const struct conf_section *section, const char *key);
 const struct conf_section *conf_section_find(const struct conf *conf, const char *name);
 /* The name of a known key or section that is nearest to what was written; NULL: none is near. */
 const char *conf_nearest_section(const struct conf *conf, const char *name);
@@ -121,6 +127,13 @@ bool conf_check(struct conf *conf, const char *node_manifest, struct problems *p
 
 /* conf_plan.c: dependencies, groups and their order. False when memory ran out. */
 bool conf_plan(struct conf *conf, struct problems *problems);
+
+/* conf_rights.c: what the plugin of ROLE may do, of what its manifest requests; its section SECTION
+ * may grant more. */
+void conf_rights(struct conf_role *role, const struct conf_section *section,
+		 struct problems *problems);
+/* The union over the roles of GROUP: one process can't keep its plugins apart. */
+uint32_t conf_group_rights(const struct conf_group *group);
 
 /* conf_override.c: STATE/overrides.conf */
 

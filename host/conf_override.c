@@ -20,14 +20,15 @@
 #define OVERRIDE_VALUE_MAX 2000
 
 /* What the files have to say: aditd finds the overrides through the first four, extranonces must
- * not change unseen, and `enabled` is a line that everybody looks for in the role's own file. */
+ * not change unseen, `enabled` is a line that everybody looks for in the role's own file, and a
+ * role, which may write in state_dir, must not grant itself anything. */
 static bool override_refused(const char *section, const char *key)
 {
 	static const char *const host[] = {"state_dir",  "run_dir",   "control_socket",
 					   "plugin_dir", "server_id", "include"};
 
 	if (strcmp(section, "host") != 0)
-		return strcmp(key, "enabled") == 0;
+		return strcmp(key, "enabled") == 0 || strcmp(key, "grant") == 0;
 	for (size_t i = 0; i < sizeof(host) / sizeof(host[0]); i++) {
 		if (strcmp(host[i], key) == 0)
 			return true;
@@ -196,6 +197,8 @@ int32_t conf_override_check(const struct conf *conf, const char *section, const 
 		error = error_set(e, ADIT_E_UNSUPPORTED, "%s: can't be overridden%s", key,
 				  strcmp(key, "enabled") == 0
 				      ? "; use `aditctl enable` and `aditctl disable`"
+				  : strcmp(key, "grant") == 0
+				      ? ", write it into the file of its section and reload"
 				      : ", edit the file and restart aditd");
 	else if (k == NULL)
 		error = override_no_key(&own, plugin, section, key, e);

@@ -27,6 +27,16 @@ static void conf_trouble(struct conf *conf, struct conf_role *role, struct probl
 	problems_add(problems, role->file, role->line, "[%s]: %s", role->instance, text);
 }
 
+/* Whether `process` is given by a file, not by what was changed at run time. */
+static bool conf_role_says_process(const struct conf_role *role)
+{
+	for (size_t i = 0; i < role->common_count; i++) {
+		if (strcmp(role->common[i].key, "process") == 0)
+			return role->common[i].origin == CONF_FILE;
+	}
+	return false;
+}
+
 static const struct conf_role *conf_provider(const struct conf *conf, const char *plugin)
 {
 	for (size_t i = 0; i < conf->role_count; i++) {
@@ -251,6 +261,35 @@ static void conf_check_listen(const struct conf *conf, struct problems *problems
 	}
 }
 
+/* A plugin that is not root's shares a process, and so the rights of all in it, only when a file
+ * says so in its own section: not since its name is that of a process. */
+static void conf_check_foreign(struct conf *conf, struct problems *problems)
+{
+	for (size_t i = 0; i < conf->role_count; i++) {
+		struct conf_role *role = conf->roles[i];
+		char text[512];
+
+		if (!conf_startable(role) || role->manifest->foreign == NULL ||
+		    conf_role_says_process(role))
+			continue;
+		for (size_t j = 0; j < conf->role_count; j++) {
+			const struct conf_role *other = conf->roles[j];
+
+			if (other->manifest == role->manifest || !conf_startable(other) ||
+			    strcmp(other->process, role->process) != 0)
+				continue;
+			(void)snprintf(
+			    text, sizeof(text),
+			    "its plugin is not root's and would share the process `%s` "
+			    "with [%s] and have its rights: write `process = %s` here if "
+			    "you want that, or else another name",
+			    role->process, other->instance, role->process);
+			conf_trouble(conf, role, problems, text);
+			break;
+		}
+	}
+}
+
 bool conf_plan(struct conf *conf, struct problems *problems)
 {
 	struct conf_role **order = calloc(conf->role_count + 1, sizeof(struct conf_role *));
@@ -258,6 +297,7 @@ bool conf_plan(struct conf *conf, struct problems *problems)
 	bool changed = true;
 	bool ok = order != NULL;
 
+	conf_check_foreign(conf, problems);
 	for (size_t i = 0; ok && i < conf->role_count; i++) {
 		if (conf->roles[i]->mark == MARK_NONE && conf_startable(conf->roles[i]))
 			conf_visit(conf, conf->roles[i], order, &count, problems);
@@ -294,8 +334,7 @@ static bool conf_role_same_plugin(const struct conf_role *a, const struct conf_r
 	const char *file_b = b->manifest->entry_point != NULL ? b->manifest->entry_point : "";
 
 	return strcmp(a->instance, b->instance) == 0 &&
-	       strcmp(a->manifest->version, b->manifest->version) == 0 &&
-	       a->manifest->capabilities == b->manifest->capabilities &&
+	       strcmp(a->manifest->version, b->manifest->version) == 0 && a->rights == b->rights &&
 	       strcmp(file_a, file_b) == 0;
 }
 

@@ -83,6 +83,8 @@ void control_dispatch(struct control_request *request, const char *method,
 /* control_status.c: what `status` and `roles` answer. */
 void control_status(struct control_request *request);
 void control_roles(struct control_request *request);
+/* Appends "KEY":[NAME,..] for the capabilities of SET. */
+void control_put_rights(struct buf *out, const char *key, uint32_t set);
 
 /* control_admin.c: `restart`, `log`. control_describe.c: `describe`. */
 void control_restart(struct control_request *request, struct json_object *params);

@@ -41,28 +41,6 @@ static void describe_keys(struct buf *out, const struct schema *schema, const ch
 	}
 }
 
-static void describe_capabilities(struct buf *out, const char *names)
-{
-	const char *separator = "";
-
-	(void)buf_printf(out, ",\"capabilities\":[");
-	while (names != NULL && *names != '\0') {
-		char name[64];
-		size_t size;
-
-		names += strspn(names, ", \t");
-		size = strcspn(names, ", \t");
-		(void)snprintf(name, sizeof(name), "%.*s", (int)size, names);
-		names += size;
-		if (size == 0)
-			continue;
-		(void)buf_printf(out, "%s", separator);
-		(void)json_text_string(out, name);
-		separator = ",";
-	}
-	(void)buf_printf(out, "]");
-}
-
 static void describe_dependencies(struct buf *out, const struct manifest *m)
 {
 	(void)buf_printf(out, ",\"dependencies\":[");
@@ -128,7 +106,9 @@ static void describe_manifest(struct buf *out, const struct host *host, const st
 	describe_text(out, "manifest", m->file);
 	describe_text(out, "workers", m->many_workers ? "many" : "one");
 	(void)buf_printf(out, ",\"enabled\":%s", role != NULL && role->enabled ? "true" : "false");
-	describe_capabilities(out, m->capability_names);
+	(void)buf_printf(out, ",");
+	control_put_rights(out, "capabilities", m->capabilities);
+	describe_text(out, "not_of_root", m->foreign);
 	describe_dependencies(out, m);
 	describe_methods(out,
 			 describe_endpoint(host, m->name, role != NULL ? role->instance : NULL));

@@ -173,6 +173,34 @@ static void status_member(struct buf *out, const char *key, const char *value)
 	(void)json_text_string(out, value);
 }
 
+void control_put_rights(struct buf *out, const char *key, uint32_t set)
+{
+	char names[RIGHTS_NAMES_MAX];
+	const char *separator = "";
+	char *at = NULL;
+
+	rights_names(set, names, sizeof(names));
+	(void)buf_printf(out, "\"%s\":[", key);
+	for (char *name = strtok_r(names, ", ", &at); name != NULL;
+	     name = strtok_r(NULL, ", ", &at)) {
+		(void)buf_printf(out, "%s", separator);
+		(void)json_text_string(out, name);
+		separator = ",";
+	}
+	(void)buf_append(out, "]", 1);
+}
+
+/* What the role is not allowed, and the line that would change it. */
+static void status_denied(struct buf *out, const struct conf_role *role)
+{
+	control_put_rights(out, "denied", role->denied);
+	(void)buf_append(out, ",", 1);
+	status_member(out, "grant", role->grant != NULL ? role->grant : "");
+	(void)buf_append(out, ",", 1);
+	status_member(out, "remedy", role->remedy != NULL ? role->remedy : "");
+	(void)buf_append(out, ",", 1);
+}
+
 /* What both methods say of a role. */
 static void status_role(struct buf *out, const struct host *host, const struct conf_role *role,
 			const struct status_job *job)
@@ -193,6 +221,7 @@ static void status_role(struct buf *out, const struct host *host, const struct c
 	(void)buf_printf(out, ",\"text\":");
 	status_text(out, host, role, group);
 	(void)buf_printf(out, ",\"restarts\":%u,", status_restarts(group));
+	status_denied(out, role);
 	status_member(out, "last_exit", status_last_exit(group));
 	status_workers(out, role, group, job);
 }
@@ -227,6 +256,19 @@ static void status_manifest(struct buf *out, const struct host *host, const stru
 	(void)buf_append(out, "]", 1);
 }
 
+/* The role's own capabilities, and those of the process, whose plugins can't be kept apart. */
+static void status_rights(struct buf *out, const struct host *host, const struct conf_role *role)
+{
+	const struct group *group = role->enabled ? status_group(host, role) : NULL;
+	const struct conf_group *conf = group != NULL ? group->conf : NULL;
+
+	(void)buf_append(out, ",", 1);
+	control_put_rights(out, "rights", role->rights);
+	(void)buf_append(out, ",", 1);
+	control_put_rights(out, "process_rights",
+			   conf != NULL ? conf_group_rights(conf) : role->rights);
+}
+
 /* An installed plugin without a section. */
 static void status_unused(struct buf *out, const struct host *host, const struct manifest *m)
 {
@@ -240,9 +282,9 @@ static void status_unused(struct buf *out, const struct host *host, const struct
 	status_member(out, "process", m->name);
 	(void)buf_printf(out,
 			 ",\"state\":\"disabled\",\"text\":\"\",\"restarts\":0,\"last_exit\":\"\","
-			 "\"workers\":[]");
+			 "\"workers\":[],\"denied\":[],\"grant\":\"\",\"remedy\":\"\"");
 	status_manifest(out, host, m, m->name);
-	(void)buf_printf(out, ",\"enabled\":false}");
+	(void)buf_printf(out, ",\"rights\":[],\"process_rights\":[],\"enabled\":false}");
 }
 
 static bool status_is_used(const struct conf *conf, const struct manifest *m)
@@ -276,6 +318,7 @@ void control_roles(struct control_request *request)
 		(void)buf_printf(&out, "%s", separator);
 		status_role(&out, host, role, NULL);
 		status_manifest(&out, host, role->manifest, role->instance);
+		status_rights(&out, host, role);
 		(void)buf_printf(&out, ",\"enabled\":%s}", role->enabled ? "true" : "false");
 		separator = ",";
 	}

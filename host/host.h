@@ -45,9 +45,12 @@ struct endpoint {
 	struct process *process;
 	char *role; /* the plugin's name */
 	char *instance;
-	char *name; /* "pool.1"; "node" */
-	uint32_t capabilities;
-	char *text; /* its own state line, NULL: none */
+	char *name;            /* "pool.1"; "node" */
+	uint32_t capabilities; /* that it has */
+	uint32_t requested;
+	uint32_t told; /* refusals that are in the log: each is told once */
+	char *remedy;  /* how to grant the others, NULL: it has all */
+	char *text;    /* its own state line, NULL: none */
 	struct method *methods;
 	size_t method_count;
 	struct bus_source source;

@@ -31,39 +31,6 @@ struct manifest_parser {
 	bool have_workers;
 };
 
-static const struct {
-	const char *name;
-	uint32_t bit;
-} manifest_capabilities[] = {
-    {"subscribe_events", CAPABILITY_SUBSCRIBE_EVENTS},
-    {"publish_events", CAPABILITY_PUBLISH_EVENTS},
-    {"call_module", CAPABILITY_CALL_MODULE},
-    {"register_module_api", CAPABILITY_REGISTER_MODULE_API},
-    {"read_blockchain", CAPABILITY_READ_BLOCKCHAIN},
-    {"submit_block", CAPABILITY_SUBMIT_BLOCK},
-    /* known names for which the ABI has nothing to check */
-    {"read_utxo", 0},
-    {"read_chain_state", 0},
-    {"send_transactions", 0},
-    {"read_mempool", 0},
-    {"read_network", 0},
-    {"network_access", 0},
-    {"read_lightning", 0},
-    {"read_payment", 0},
-    {"read_storage", 0},
-    {"write_storage", 0},
-    {"manage_storage", 0},
-    {"read_filesystem", 0},
-    {"write_filesystem", 0},
-    {"manage_filesystem", 0},
-    {"register_rpc_endpoint", 0},
-    {"manage_timers", 0},
-    {"report_metrics", 0},
-    {"read_metrics", 0},
-    {"discover_modules", 0},
-    {"queue_inbound_block", 0},
-};
-
 bool manifest_name_valid(const char *name)
 {
 	size_t size = strlen(name);
@@ -103,46 +70,19 @@ static void manifest_set(struct manifest_parser *p, char **field, const char *ke
 	*field = strdup(value);
 }
 
-static bool manifest_capability(const char *name, size_t size, uint32_t *bit)
+/* The line of `capabilities` that is read, for what is wrong in it. */
+struct manifest_line {
+	struct manifest_parser *parser;
+	unsigned line;
+};
+
+static void manifest_no_capability(void *user, const char *name, const char *nearest)
 {
-	for (size_t i = 0; i < sizeof(manifest_capabilities) / sizeof(manifest_capabilities[0]);
-	     i++) {
-		if (strlen(manifest_capabilities[i].name) == size &&
-		    memcmp(manifest_capabilities[i].name, name, size) == 0) {
-			*bit = manifest_capabilities[i].bit;
-			return true;
-		}
-	}
-	return false;
-}
+	const struct manifest_line *at = user;
 
-static void manifest_add_capabilities(struct manifest_parser *p, const char *value, unsigned line)
-{
-	const char *names[sizeof(manifest_capabilities) / sizeof(manifest_capabilities[0])];
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		names[i] = manifest_capabilities[i].name;
-	free(p->m->capability_names);
-	p->m->capability_names = strdup(value);
-	while (*value != '\0') {
-		char name[64];
-		const char *nearest;
-		uint32_t bit;
-		size_t span;
-
-		value += strspn(value, ", \t");
-		span = strcspn(value, ", \t");
-		if (span > 0 && manifest_capability(value, span, &bit)) {
-			p->m->capabilities |= bit;
-		} else if (span > 0) {
-			(void)snprintf(name, sizeof(name), "%.*s", (int)span, value);
-			nearest = schema_nearest(name, names, sizeof(names) / sizeof(names[0]));
-			problems_add(p->problems, p->file, line, "capabilities: `%s` is none%s%s",
-				     name, nearest != NULL ? "; did you mean " : "",
-				     nearest != NULL ? nearest : "");
-		}
-		value += span;
-	}
+	problems_add(at->parser->problems, at->parser->file, at->line,
+		     "capabilities: `%s` is none%s%s", name,
+		     nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "");
 }
 
 static void manifest_plugin_key(struct manifest_parser *p, const char *key, const char *value,
@@ -174,7 +114,8 @@ static void manifest_plugin_key(struct manifest_parser *p, const char *key, cons
 			problems_add(p->problems, p->file, line,
 				     "workers: expected one or many, not `%.60s`", value);
 	} else if (strcmp(key, "capabilities") == 0) {
-		manifest_add_capabilities(p, value, line);
+		rights_parse(value, &m->capabilities, manifest_no_capability,
+			     &(struct manifest_line){p, line});
 	} else {
 		problems_add(p->problems, p->file, line,
 			     "%s: unknown key; expected name, version, entry_point, description, "
@@ -289,7 +230,7 @@ void manifest_free(struct manifest *m)
 	}
 	free(m->dependencies);
 	schema_free(&m->schema);
-	free(m->capability_names);
+	free(m->foreign);
 	free(m->file);
 	free(m->name);
 	free(m->version);
@@ -316,6 +257,17 @@ bool manifests_add(struct manifests *all, struct manifest *m)
 	return true;
 }
 
+/* Who may have put the plugin into DIRECTORY: root alone, or also others, and then why. */
+static void manifest_find_owner(struct manifest *m, const char *directory)
+{
+	char why[512];
+
+	if (!rights_root_alone(directory, why, sizeof(why)) ||
+	    !rights_root_alone(m->file, why, sizeof(why)) ||
+	    !rights_root_alone(m->entry_point, why, sizeof(why)))
+		m->foreign = strdup(why);
+}
+
 /* One file of the directory. */
 static void manifests_load_one(struct manifests *all, const char *directory, const char *name,
 			       struct problems *problems)
@@ -335,6 +287,7 @@ static void manifests_load_one(struct manifests *all, const char *directory, con
 	free(text);
 	if (m == NULL)
 		return;
+	manifest_find_owner(m, directory);
 	other = manifests_find(all, m->name);
 	if (other != NULL || !manifests_add(all, m)) {
 		problems_add(problems, path, 0, "the name %s is taken by %s", m->name,

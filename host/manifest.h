@@ -9,18 +9,8 @@
 #include <stdint.h>
 
 #include "host/problems.h"
+#include "host/rights.h"
 #include "host/schema.h"
-
-/* Capabilities that this host checks, as bits; manifests may ask for others of the list in
- * manifest.c, too. */
-enum capability {
-	CAPABILITY_SUBSCRIBE_EVENTS = 1 << 0,
-	CAPABILITY_PUBLISH_EVENTS = 1 << 1,
-	CAPABILITY_CALL_MODULE = 1 << 2,         /* calls to roles */
-	CAPABILITY_REGISTER_MODULE_API = 1 << 3, /* methods that others call */
-	CAPABILITY_READ_BLOCKCHAIN = 1 << 4,     /* calls to `node` that read */
-	CAPABILITY_SUBMIT_BLOCK = 1 << 5         /* node.submit_block */
-};
 
 struct manifest_dependency {
 	char *name;
@@ -37,8 +27,8 @@ struct manifest {
 	char *description;
 	char *author;
 	bool many_workers;
-	uint32_t capabilities;
-	char *capability_names; /* as written, NULL: none */
+	uint32_t capabilities; /* that it requests */
+	char *foreign;         /* why it might be of somebody else than root; NULL: it is root's */
 	struct manifest_dependency *dependencies;
 	size_t dependency_count;
 	struct schema schema;

@@ -30,7 +30,9 @@ static bool endpoint_init(struct endpoint *e, struct process *p, const struct co
 	e->process = p;
 	e->role = strdup(role->role);
 	e->instance = strdup(role->instance);
-	e->capabilities = role->manifest->capabilities;
+	e->capabilities = role->rights;
+	e->requested = role->manifest->capabilities;
+	e->remedy = role->remedy != NULL ? strdup(role->remedy) : NULL;
 	if (strcmp(role->instance, "node") == 0)
 		e->name = strdup("node");
 	else if (asprintf(&e->name, "%s.%u", role->instance, p->number) < 0)
@@ -92,6 +94,7 @@ void process_free(struct process *p)
 		free(p->endpoints[i].role);
 		free(p->endpoints[i].instance);
 		free(p->endpoints[i].name);
+		free(p->endpoints[i].remedy);
 	}
 	free(p->endpoints);
 	free(p->name);
@@ -146,6 +149,8 @@ static int32_t process_instance(struct process *p, size_t index, struct start_in
 
 	instance->id = endpoint->id;
 	instance->capabilities = endpoint->capabilities;
+	instance->requested = endpoint->requested;
+	instance->remedy = endpoint->remedy != NULL ? endpoint->remedy : nothing;
 	instance->role = endpoint->role;
 	instance->instance = endpoint->instance;
 	instance->worker_name = endpoint->name;

@@ -15,6 +15,7 @@
 
 #include "host/handles.h"
 #include "host/ipc.h"
+#include "host/rights.h"
 #include "host/start.h"
 #include "lib/util/error.h"
 
@@ -95,6 +96,7 @@ struct adit_host {
 	struct error error; /* set_error() */
 	struct registration *registrations;
 	struct adit_request *requests;
+	uint32_t told; /* capabilities whose refusal is in the log */
 };
 
 struct role {
@@ -116,6 +118,10 @@ struct role {
 };
 
 extern const struct adit_host_api role_api;
+
+/* role_api.c: ADIT_OK, or ADIT_E_PERMISSION_DENIED when the instance has not CAPABILITY, which it needs
+ * for WHAT (an event, a method): the first time that is logged with what to do about it. */
+int32_t role_may(struct adit_host *host, uint32_t capability, const char *what);
 
 /* role.c */
 

@@ -7,7 +7,24 @@
 
 #include "host/exit_codes.h"
 #include "host/log.h"
+#include "host/rights.h"
 #include "host/role.h"
+
+int32_t role_may(struct adit_host *host, uint32_t capability, const char *what)
+{
+	const struct start_instance *start = host->start;
+	char text[RIGHTS_TEXT_MAX];
+
+	if ((start->capabilities & capability) != 0)
+		return ADIT_OK;
+	if ((host->told & capability) == 0) {
+		rights_refusal(capability, start->requested, start->remedy, text, sizeof(text));
+		log_line(ADIT_LOG_WARNING, start->worker_name, "permission-denied: %s: %s", what,
+			 text);
+	}
+	host->told |= capability;
+	return ADIT_E_PERMISSION_DENIED;
+}
 
 static int32_t role_info(struct adit_host *host, struct adit_instance_info *info)
 {

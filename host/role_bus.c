@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "host/bus.h"
-#include "host/manifest.h"
+#include "host/rights.h"
 #include "host/role.h"
 
 #define WANTED_MAX 1024
@@ -61,7 +61,7 @@ int32_t role_publish(struct adit_host *host, const char *type, const char *json,
 
 	if (!bus_type_valid(type))
 		return ADIT_E_INVALID_ARGUMENT;
-	if ((host->start->capabilities & CAPABILITY_PUBLISH_EVENTS) == 0 ||
+	if (role_may(host, CAPABILITY_PUBLISH_EVENTS, type) != ADIT_OK ||
 	    !bus_may_publish(host->start->role, type))
 		return ADIT_E_PERMISSION_DENIED;
 	if (!role_event_wanted(host, type))
@@ -110,7 +110,7 @@ int32_t role_subscribe(struct adit_host *host, const char *type, adit_event_fn f
 
 	if (fn == NULL || (strcmp(type, "*") != 0 && !bus_type_valid(type)))
 		return ADIT_E_INVALID_ARGUMENT;
-	if ((host->start->capabilities & CAPABILITY_SUBSCRIBE_EVENTS) == 0)
+	if (role_may(host, CAPABILITY_SUBSCRIBE_EVENTS, type) != ADIT_OK)
 		return ADIT_E_PERMISSION_DENIED;
 	if (role_bus_types(host) >= BUS_TYPES_PER_SUBSCRIBER)
 		return ADIT_E_LIMIT;

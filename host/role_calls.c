@@ -8,7 +8,7 @@
 #include <event2/event.h>
 
 #include "host/log.h"
-#include "host/manifest.h"
+#include "host/rights.h"
 #include "host/role.h"
 
 #define CALL_GRACE_MS 500 /* our own deadline is only for a host that has lost the call */
@@ -133,7 +133,7 @@ int32_t role_register_method(struct adit_host *host, const char *method, int32_t
 	if (fn == NULL || method[0] == '\0' || strlen(method) > 63 || mode < ADIT_METHOD_ANY ||
 	    mode > ADIT_METHOD_ONE)
 		return ADIT_E_INVALID_ARGUMENT;
-	if ((host->start->capabilities & CAPABILITY_REGISTER_MODULE_API) == 0)
+	if (role_may(host, CAPABILITY_REGISTER_MODULE_API, method) != ADIT_OK)
 		return ADIT_E_PERMISSION_DENIED;
 	for (r = host->registrations; r != NULL; r = r->next) {
 		if (r->kind == REGISTRATION_METHOD && strcmp(r->name, method) == 0)

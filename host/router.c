@@ -58,9 +58,25 @@ static bool router_deliver(void *user, const struct bus_event *event, uint64_t l
 	return ipc_send(channel, &frame) == ADIT_OK;
 }
 
+/* Whether E may do WHAT. The first refusal is logged: the role process has answered its plugin, and
+ * comes here all the same only when it is not what we have started. */
+static bool router_may(struct endpoint *e, uint32_t capability, const char *what)
+{
+	char text[RIGHTS_TEXT_MAX];
+
+	if ((e->capabilities & capability) != 0)
+		return true;
+	if ((e->told & capability) == 0) {
+		rights_refusal(capability, e->requested, e->remedy, text, sizeof(text));
+		log_line(ADIT_LOG_WARNING, e->name, "permission-denied: %s: %s", what, text);
+	}
+	e->told |= capability;
+	return false;
+}
+
 static void router_subscribe(struct host *host, struct endpoint *e, const struct ipc_frame *frame)
 {
-	if ((e->capabilities & CAPABILITY_SUBSCRIBE_EVENTS) == 0)
+	if (!router_may(e, CAPABILITY_SUBSCRIBE_EVENTS, frame->name))
 		return;
 	if (frame->kind == IPC_UNSUBSCRIBE) {
 		bus_unsubscribe(&host->bus, &e->subscriber, frame->name);
@@ -85,8 +101,9 @@ static void router_publish(struct host *host, struct endpoint *e, const struct i
 	    .attachment_size = frame->attachment_size,
 	};
 
-	if ((e->capabilities & CAPABILITY_PUBLISH_EVENTS) == 0 || !bus_type_valid(frame->name) ||
-	    !bus_may_publish(e->role, frame->name)) {
+	if (!router_may(e, CAPABILITY_PUBLISH_EVENTS, frame->name))
+		return;
+	if (!bus_type_valid(frame->name) || !bus_may_publish(e->role, frame->name)) {
 		log_line(ADIT_LOG_WARNING, e->name, "may not publish `%s`", frame->name);
 		return;
 	}
@@ -106,7 +123,7 @@ static void router_method(struct endpoint *e, const struct ipc_frame *frame)
 {
 	struct method *methods;
 
-	if ((e->capabilities & CAPABILITY_REGISTER_MODULE_API) == 0 ||
+	if (!router_may(e, CAPABILITY_REGISTER_MODULE_API, frame->name) ||
 	    e->method_count >= METHODS_MAX || strlen(frame->name) > METHOD_NAME_MAX)
 		return;
 	methods = realloc(e->methods, (e->method_count + 1) * sizeof(*methods));
@@ -284,32 +301,25 @@ static void router_answer_process(void *user, uint64_t tag, const struct call_re
 }
 
 /* The capability that a call needs: blocks are read and submitted with rights of their own. */
-static uint32_t router_needed(const char *target, const char *method, const char **name)
+static uint32_t router_needed(const char *target, const char *method)
 {
-	if (strcmp(target, "node") == 0 && strcmp(method, "submit_block") == 0) {
-		*name = "submit_block";
+	if (strcmp(target, "node") == 0 && strcmp(method, "submit_block") == 0)
 		return CAPABILITY_SUBMIT_BLOCK;
-	}
-	if (strcmp(target, "node") == 0 && strcmp(method, "get_status") != 0) {
-		*name = "read_blockchain";
+	if (strcmp(target, "node") == 0 && strcmp(method, "get_status") != 0)
 		return CAPABILITY_READ_BLOCKCHAIN;
-	}
-	*name = "call_module";
 	return CAPABILITY_CALL_MODULE;
 }
 
-static void router_call_frame(struct process *p, const struct endpoint *e,
-			      const struct ipc_frame *frame)
+static void router_call_frame(struct process *p, struct endpoint *e, const struct ipc_frame *frame)
 {
-	const char *needed;
-	char text[128];
+	uint32_t needed = router_needed(frame->text, frame->name);
 
-	if ((e->capabilities & router_needed(frame->text, frame->name, &needed)) == 0) {
+	if (!router_may(e, needed, frame->name)) {
+		char text[RIGHTS_TEXT_MAX];
 		const struct call_reply reply = {.error = ADIT_E_PERMISSION_DENIED,
 						 .message = text};
 
-		(void)snprintf(text, sizeof(text), "the capability %s is missing in its manifest",
-			       needed);
+		rights_refusal(needed, e->requested, e->remedy, text, sizeof(text));
 		router_answer_process(p, frame->correlation, &reply);
 		return;
 	}

@@ -51,6 +51,10 @@ static struct json_object *start_instance(const struct start_instance *instance)
 	(void)json_object_object_add(o, "slice", json_object_new_int(instance->slice));
 	(void)json_object_object_add(o, "capabilities",
 				     json_object_new_int64(instance->capabilities));
+	(void)json_object_object_add(o, "requested", json_object_new_int64(instance->requested));
+	(void)json_object_object_add(
+	    o, "remedy",
+	    json_object_new_string(instance->remedy != NULL ? instance->remedy : ""));
 	(void)json_object_object_add(o, "role", json_object_new_string(instance->role));
 	(void)json_object_object_add(o, "instance", json_object_new_string(instance->instance));
 	(void)json_object_object_add(o, "worker_name",
@@ -165,6 +169,8 @@ static bool start_read_instance(struct json_object *o, struct start_instance *in
 	instance->id = (uint32_t)start_number(o, "id");
 	instance->slice = (uint16_t)start_number(o, "slice");
 	instance->capabilities = (uint32_t)start_number(o, "capabilities");
+	instance->requested = (uint32_t)start_number(o, "requested");
+	instance->remedy = start_string(o, "remedy");
 	instance->role = start_string(o, "role");
 	instance->instance = start_string(o, "instance");
 	instance->worker_name = start_string(o, "worker_name");
@@ -259,6 +265,7 @@ static void start_instance_free(struct start_instance *instance)
 	}
 	start_settings_free(instance->settings, instance->setting_count);
 	free(instance->listeners);
+	free(instance->remedy);
 	free(instance->role);
 	free(instance->instance);
 	free(instance->worker_name);

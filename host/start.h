@@ -25,7 +25,9 @@ struct start_listener {
 struct start_instance {
 	uint32_t id; /* endpoint */
 	uint16_t slice;
-	uint32_t capabilities;
+	uint32_t capabilities; /* that it has */
+	uint32_t requested;    /* by its manifest */
+	char *remedy;          /* how to grant those it has not; NULL or "": none */
 	char *role;
 	char *instance;
 	char *worker_name;

@@ -108,7 +108,8 @@ int command_new_plugin(const struct options *o)
 	}
 	printf("%s/ is written; next:\n"
 	       "  cd %s && make\n"
-	       "  read %s/README and adit-plugin(7)\n",
-	       name, name, name);
+	       "  read %s/README and adit-plugin(7)\n"
+	       "Where root has not installed it, [%s] in the configuration needs: grant = all\n",
+	       name, name, name, name);
 	return EXIT_OK;
 }

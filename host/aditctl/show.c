@@ -51,6 +51,33 @@ static void add_duration(struct table *t, int64_t ms)
 	table_add(t, STYLE_PLAIN, text);
 }
 
+/* The strings of ARRAY, comma-separated. */
+static void join(struct json_object *array, char *out, size_t capacity)
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < json_count(array) && used < capacity; i++) {
+		struct json_object *item = json_element(array, i);
+		int n;
+
+		if (!json_object_is_type(item, json_type_string))
+			continue;
+		n = snprintf(out + used, capacity - used, "%s%s", used > 0 ? ", " : "",
+			     json_object_get_string(item));
+		used += n > 0 ? (size_t)n : 0;
+	}
+}
+
+/* TEXT, made safe, in STYLE. */
+static void terminal_put_clean(const struct options *o, enum style style, const char *text)
+{
+	char clean[TABLE_CELL_MAX];
+
+	text_clean(text, clean, sizeof(clean));
+	terminal_put(&o->terminal, stdout, style, clean);
+}
+
 /* --- status -------------------------------------------------------------------------------------
  */
 
@@ -227,6 +254,33 @@ static int ask_and_show(const struct options *o, const char *method,
 	return status;
 }
 
+/* What roles are denied, with the line that grants it: whole and alone, to be copied. */
+static void show_denied(const struct options *o, struct json_object *roles)
+{
+	char text[TABLE_CELL_MAX];
+
+	for (size_t i = 0; i < json_count(roles); i++) {
+		struct json_object *role = json_element(roles, i);
+		const char *remedy = json_text(role, "remedy", "");
+		const char *place = strstr(remedy, ": grant = ");
+
+		if (place == NULL)
+			continue;
+		fputc('\n', stdout);
+		snprintf(text, sizeof(text), "%.80s", json_text(role, "name", "?"));
+		terminal_put_clean(o, STYLE_WARN, text);
+		join(json_array_member(role, "denied"), text, sizeof(text));
+		fputs(" is denied ", stdout);
+		put_clean(text);
+		snprintf(text, sizeof(text), "%.*s", (int)(place - remedy), remedy);
+		fputs("; if you trust its plugin, ", stdout);
+		put_clean(text);
+		fputs(":\n", stdout);
+		put_clean(json_text(role, "grant", ""));
+		fputc('\n', stdout);
+	}
+}
+
 static void show_status(const struct options *o, struct json_object *status)
 {
 	struct json_object *roles = json_array_member(status, "roles");
@@ -234,6 +288,7 @@ static void show_status(const struct options *o, struct json_object *status)
 	show_host(o, status);
 	show_node(o, json_object_member(status, "node"));
 	show_roles(o, roles);
+	show_denied(o, roles);
 	show_miners(o, roles);
 }
 
@@ -245,22 +300,53 @@ int command_status(const struct options *o)
 /* --- roles --------------------------------------------------------------------------------------
  */
 
-/* The strings of ARRAY, comma-separated. */
-static void join(struct json_object *array, char *out, size_t capacity)
+/* What the rows of RIGHTS say of the process of ROLE; its other roles follow. */
+static void add_process_rights(struct table *t, struct json_object *roles, const char *process)
 {
-	size_t used = 0;
+	bool first = true;
+	char text[TABLE_CELL_MAX];
 
-	out[0] = '\0';
-	for (size_t i = 0; i < json_count(array) && used < capacity; i++) {
-		struct json_object *item = json_element(array, i);
-		int n;
+	for (size_t i = 0; i < json_count(roles); i++) {
+		struct json_object *role = json_element(roles, i);
 
-		if (!json_object_is_type(item, json_type_string))
+		if (!json_truth(role, "enabled", false) ||
+		    strcmp(json_text(role, "process", ""), process) != 0)
 			continue;
-		n = snprintf(out + used, capacity - used, "%s%s", used > 0 ? ", " : "",
-			     json_object_get_string(item));
-		used += n > 0 ? (size_t)n : 0;
+		if (first) {
+			join(json_array_member(role, "process_rights"), text, sizeof(text));
+			table_add(t, STYLE_PLAIN, process);
+			table_add(t, STYLE_PLAIN, "all of it");
+			table_add(t, STYLE_PLAIN, text);
+		}
+		first = false;
+		join(json_array_member(role, "rights"), text, sizeof(text));
+		table_add(t, STYLE_PLAIN, "");
+		table_add(t, STYLE_PLAIN, json_text(role, "name", "?"));
+		table_add(t, STYLE_PLAIN, text);
 	}
+}
+
+/* What each process may do, which is what all its roles may together, and each role. */
+static void show_rights(const struct options *o, struct json_object *roles)
+{
+	struct table t;
+
+	table_init(&t, "PROCESS|ROLE|RIGHTS");
+	for (size_t i = 0; i < json_count(roles); i++) {
+		const char *process = json_text(json_element(roles, i), "process", "");
+		bool seen = false;
+
+		for (size_t k = 0; k < i && !seen; k++)
+			seen =
+			    json_truth(json_element(roles, k), "enabled", false) &&
+			    strcmp(json_text(json_element(roles, k), "process", ""), process) == 0;
+		if (!seen)
+			add_process_rights(&t, roles, process);
+	}
+	if (t.used > 0)
+		fputc('\n', stdout);
+	table_print(&t, stdout, &o->terminal);
+	table_free(&t);
 }
 
 static void show_installed(const struct options *o, struct json_object *result)
@@ -291,6 +377,8 @@ static void show_installed(const struct options *o, struct json_object *result)
 	}
 	table_print(&t, stdout, &o->terminal);
 	table_free(&t);
+	show_rights(o, roles);
+	show_denied(o, roles);
 }
 
 int command_roles(const struct options *o)

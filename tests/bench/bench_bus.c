@@ -121,7 +121,8 @@ static void daemon_configure(const struct daemon *d, const char *config)
 	    fprintf(f,
 		    "[host]\nstate_dir = %s\nrun_dir = %s\nplugin_dir = %s\nlog_level = error\n"
 		    "[node]\nbackend = embedded\nnetwork = regtest\n"
-		    "[bench-bus@a]\nside = a\n[bench-bus@b]\nside = b\n",
+		    "[bench-bus@a]\ngrant = all\nside = a\n"
+		    "[bench-bus@b]\ngrant = all\nside = b\n",
 		    d->directory, d->directory, ADIT_STAGE_BENCH) < 0 ||
 	    fclose(f) != 0)
 		bench_broken("no configuration");

@@ -71,7 +71,7 @@ void rig_role(const char *instance, const char *format, ...)
 	snprintf(path, sizeof(path), "%s/conf.d/%s.conf", harness.directory, instance);
 	f = fopen(path, "w");
 	ck_assert_ptr_nonnull(f);
-	fprintf(f, "[%s]\n", instance);
+	fprintf(f, "[%s]\n%s", instance, harness.no_grants ? "" : "grant = all\n");
 	va_start(arguments, format);
 	vfprintf(f, format, arguments);
 	va_end(arguments);

@@ -35,6 +35,7 @@ struct harness {
 	pid_t pid;        /* of aditd, 0: not running */
 	struct control control;
 	bool connected;
+	bool no_grants; /* sections get no `grant = all`: set by tests of just that */
 };
 
 extern struct harness harness;
@@ -55,7 +56,8 @@ void harness_teardown(void);
 void harness_report(void);
 
 /* --- configuration --- */
-/* Appends to adit.conf. */
+/* Appends to adit.conf; after the line [ROLE] comes `grant = all`, which plugins of a build tree
+ * need that is not root's. */
 void harness_configure(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A whole pool: [host], [node] on the embedded chain with difficulty NBITS, sv2-server and pool in
  * process `mining`, template-provider in process `templates`. POOL_KEYS are more lines for [pool].

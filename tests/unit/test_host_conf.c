@@ -20,6 +20,7 @@
 #include "host/conf.h"
 #include "host/ini_file.h"
 #include "host/manifest.h"
+#include "host/rights.h"
 #include "host/schema.h"
 
 /* --- INI ----------------------------------------------------------------------------------------
@@ -642,6 +643,75 @@ START_TEST(test_conf_change)
 }
 END_TEST
 
+static void unknown_name(void *user, const char *name, const char *nearest)
+{
+	unsigned *count = user;
+
+	ck_assert_str_eq(name, "sumbit_block");
+	ck_assert_str_eq(nearest, "submit_block");
+	(*count)++;
+}
+
+START_TEST(test_rights_names)
+{
+	char text[RIGHTS_NAMES_MAX];
+	char small[10];
+	uint32_t set = 0;
+	unsigned count = 0;
+
+	rights_parse(" publish_events,call_module ,, read_metrics\tsumbit_block", &set,
+		     unknown_name, &count);
+	ck_assert_uint_eq(count, 1);
+	rights_names(set, text, sizeof(text));
+	ck_assert_str_eq(text, "publish_events, call_module, read_metrics");
+	rights_names(set, small, sizeof(small));
+	ck_assert_str_eq(small, "publish_e");
+	rights_names(UINT32_MAX, text, sizeof(text));
+	ck_assert_uint_lt(strlen(text), sizeof(text) - 1);
+	rights_refusal(CAPABILITY_SUBMIT_BLOCK, CAPABILITY_SUBMIT_BLOCK, "do this", text,
+		       sizeof(text));
+	ck_assert_str_eq(text, "the capability submit_block is not granted; to grant it, do this");
+	rights_refusal(CAPABILITY_SUBMIT_BLOCK, 0, "do this", text, sizeof(text));
+	ck_assert_str_eq(text, "the capability submit_block is missing in its manifest");
+}
+END_TEST
+
+/* Whose is a file: it and each folder above count. */
+START_TEST(test_rights_root_alone)
+{
+	char file[200];
+	char why[512];
+
+	ck_assert(rights_root_alone("/", why, sizeof(why)));
+	ck_assert(rights_root_alone("/dev/null", why, sizeof(why)) == false); /* 0666 */
+	(void)snprintf(file, sizeof(file), "%s/plugins/none", directory);
+	ck_assert(!rights_root_alone(file, why, sizeof(why)));
+	ck_assert_ptr_nonnull(strstr(why, "No such file"));
+	put("plugins/a", "x");
+	(void)snprintf(file, sizeof(file), "%s/plugins/a", directory);
+	if (geteuid() != 0) {
+		ck_assert(!rights_root_alone(file, why, sizeof(why)));
+		ck_assert_ptr_nonnull(strstr(why, "does not belong to root"));
+		return;
+	}
+	ck_assert_msg(rights_root_alone(file, why, sizeof(why)), "%s", why);
+	ck_assert_int_eq(chmod(file, 0664), 0);
+	ck_assert(!rights_root_alone(file, why, sizeof(why)));
+	ck_assert_ptr_nonnull(strstr(why, "/plugins/a can be written by others than root"));
+	ck_assert_int_eq(chmod(file, 0644), 0);
+	ck_assert_int_eq(chown(file, 1, 0), 0);
+	ck_assert(!rights_root_alone(file, why, sizeof(why)));
+	ck_assert_ptr_nonnull(strstr(why, "/plugins/a does not belong to root"));
+	ck_assert_int_eq(chown(file, 0, 0), 0);
+	ck_assert_int_eq(chmod(directory, 0777), 0);
+	ck_assert(!rights_root_alone(file, why, sizeof(why)));
+	ck_assert_int_eq(chmod(directory, 01777),
+			 0); /* as /tmp: nobody can rename what is root's */
+	ck_assert_msg(rights_root_alone(file, why, sizeof(why)), "%s", why);
+	ck_assert_int_eq(chmod(directory, 0700), 0);
+}
+END_TEST
+
 static TCase *make_case(const char *name, const TTest *const *tests, size_t count)
 {
 	TCase *c = tcase_create(name);
@@ -1022,13 +1092,15 @@ int main(void)
 	    test_schema_nearest,  test_manifest,           test_manifest_problems,
 	    test_versions,
 	};
-	const TTest *const whole[] = {
-	    test_conf_good,           test_conf_errors_collected,  test_conf_soft,
-	    test_conf_conflicts,      test_conf_missing,           test_conf_change,
-	    test_conf_origins,        test_conf_override_problems, test_conf_warning,
-	    test_conf_override_write, test_conf_includes,          test_conf_network,
-	    test_probe_keys,          test_probe_passwords,        test_probe_places,
-	    test_known_secrets};
+	const TTest *const whole[] = {test_conf_good,     test_conf_errors_collected,
+				      test_conf_soft,     test_conf_conflicts,
+				      test_conf_missing,  test_conf_change,
+				      test_rights_names,  test_rights_root_alone,
+				      test_conf_origins,  test_conf_override_problems,
+				      test_conf_warning,  test_conf_override_write,
+				      test_conf_includes, test_conf_network,
+				      test_probe_keys,    test_probe_passwords,
+				      test_probe_places,  test_known_secrets};
 	Suite *suite = suite_create("host-conf");
 	TCase *c = make_case("whole", whole, sizeof(whole) / sizeof(whole[0]));
 	SRunner *runner;

@@ -576,8 +576,8 @@ START_TEST(test_check_option)
 	harness_configure("wrod = x\ncount = 5\n");
 	ck_assert_int_eq(harness_run("--check", &output), 78);
 	ck_assert_ptr_nonnull(
-	    strstr(output, "adit.conf:9: wrod: unknown key in [echo]; did you mean `word`?\n"));
-	ck_assert_ptr_nonnull(strstr(output, "adit.conf:10: count: expected a duration like"));
+	    strstr(output, "adit.conf:10: wrod: unknown key in [echo]; did you mean `word`?\n"));
+	ck_assert_ptr_nonnull(strstr(output, "adit.conf:11: count: expected a duration like"));
 	free(output);
 	ck_assert_int_eq(harness_run(NULL, &output), 78); /* nor does it start */
 	free(output);
@@ -626,8 +626,8 @@ START_TEST(test_reload)
 	ck_assert_ptr_nonnull(f);
 	rewrite(f, "[echo@moved]\n", "[echo@moved]\nlisten = unix:new.sock\n");
 	rewrite(f, "[echo@taken]\n", "[echo@taken]\nword = other\n");
-	rewrite(f, "[echo]\n", "[echo@new]\nworkers = 2\n[echo]\nword = restart\n");
-	rewrite(f, "[echo@gone]\n", "");
+	rewrite(f, "[echo]\n", "[echo@new]\ngrant = all\nworkers = 2\n[echo]\nword = restart\n");
+	rewrite(f, "[echo@gone]\ngrant = all\n", "");
 	ck_assert_int_eq(fclose(f), 0);
 	(void)json_object_put(harness_request("reload", NULL));
 	wait_role("echo@new", "state", "running");

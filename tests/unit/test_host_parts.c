@@ -683,6 +683,8 @@ START_TEST(test_start)
 	struct start_instance instance = {5,
 					  65535,
 					  3,
+					  7,
+					  (char[]){"ask \"root\""},
 					  (char[]){"pool"},
 					  (char[]){"pool@x"},
 					  (char[]){"pool@x.2"},
@@ -705,6 +707,9 @@ START_TEST(test_start)
 	ck_assert_uint_eq(got->instance_count, 1);
 	ck_assert_str_eq(got->instances[0].settings[0].value, "v \"x\"");
 	ck_assert(got->instances[0].slice == 65535 && got->instances[0].id == 5);
+	ck_assert_uint_eq(got->instances[0].capabilities, 3);
+	ck_assert_uint_eq(got->instances[0].requested, 7);
+	ck_assert_str_eq(got->instances[0].remedy, "ask \"root\"");
 	ck_assert_int_eq(got->instances[0].listeners[1].fd, 10);
 	ck_assert(got->instances[0].listeners[1].is_unix &&
 		  !got->instances[0].listeners[0].is_unix);
