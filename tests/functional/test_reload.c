@@ -221,7 +221,7 @@ START_TEST(broken_file_changes_nothing)
 	edit("hashrate_limit = 2000", "hashrate_limit = 3000\nthreadz = 1");
 	edit("shares_per_minute = 600", "shares_per_minute = never");
 	ck_assert_int_eq(aditctl("reload"), 1);
-	snprintf(place, sizeof(place), "%s:26: shares_per_minute: expected", harness.config);
+	snprintf(place, sizeof(place), "%s:29: shares_per_minute: expected", harness.config);
 	says(place);
 	says("threadz: unknown key in [cpu-miner@one]; did you mean `threads`?");
 	says("nothing was changed");
@@ -304,7 +304,7 @@ START_TEST(overrides)
 	pool = harness_pid("pool");
 	d.before = difficulty_now();
 	ck_assert_int_eq(aditctl("config pool"), 0);
-	says("adit.conf:26");
+	says("adit.conf:29");
 	ck_assert_int_eq(aditctl("config set pool shares_per_minute lots"), 1);
 	says("shares_per_minute: expected a number, not `lots`");
 	ck_assert_int_eq(aditctl("config set pool share_per_minute 60"), 1);
