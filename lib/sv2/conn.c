@@ -325,6 +325,8 @@ void sv2_conn_open(struct sv2_conn *c, enum sv2_scope scope)
 void sv2_conn_destroy(struct sv2_conn *c)
 {
 	sv2_loop_part(c->loop, c);
+	c->loop->held -= c->held;
+	c->loop->queued -= sv2_conn_pending(c);
 	if (c->read_event != NULL)
 		event_free(c->read_event);
 	if (c->write_event != NULL)

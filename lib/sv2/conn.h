@@ -112,6 +112,7 @@ struct sv2_conn {
 	uint32_t payload_size; /* of the frame being received */
 	struct buf unit;       /* an incomplete header, chunk or handshake act */
 	struct buf payload;    /* opened chunks of a payload that has several */
+	size_t held;           /* memory of both, as the loop counts it */
 	struct noise_cipher receive;
 	/* sending */
 	struct noise_cipher send;

@@ -220,6 +220,18 @@ static size_t conn_complete(struct sv2_conn *c, const uint8_t *data, size_t size
 	return take;
 }
 
+/* What is kept until more comes. */
+static void conn_hold(struct sv2_conn *c)
+{
+	size_t held = c->unit.capacity + c->payload.capacity;
+
+	if (held == c->held)
+		return;
+	c->loop->held += held - c->held;
+	c->held = held;
+	sv2_loop_grown(c->loop);
+}
+
 void sv2_conn_receive(struct sv2_conn *c, uint8_t *data, size_t size)
 {
 	c->batch = false;
@@ -235,4 +247,5 @@ void sv2_conn_receive(struct sv2_conn *c, uint8_t *data, size_t size)
 	}
 	if (c->phase == SV2_OPEN && c->batch)
 		c->ops->batch_end(c);
+	conn_hold(c);
 }

@@ -63,10 +63,13 @@ static void conn_queued(struct sv2_conn *c, size_t size)
 	bool first = sv2_conn_pending(c) == 0;
 
 	c->out.size += size;
+	c->loop->queued += size;
 	if (first)
 		conn_owe(c);
 	if (!c->write_armed)
 		sv2_loop_schedule(c->loop, c);
+	else
+		sv2_loop_grown(c->loop);
 }
 
 int32_t sv2_conn_queue_raw(struct sv2_conn *c, const uint8_t *data, size_t size)
@@ -201,6 +204,7 @@ void sv2_conn_write(struct sv2_conn *c)
 	}
 	if (n > 0) {
 		c->out_at += (size_t)n;
+		c->loop->queued -= (size_t)n;
 		c->loop->bytes_out += (size_t)n;
 		if ((size_t)n >= c->owed)
 			conn_owe(c);

@@ -10,6 +10,7 @@
 
 #define TICK_MIN_MS 10
 #define TICK_MAX_MS 1000
+#define OVERLOAD_BATCH 64 /* connections that are ended a turn */
 
 static void flush_all(struct sv2_loop *l)
 {
@@ -22,6 +23,12 @@ static void flush_all(struct sv2_loop *l)
 	}
 }
 
+static bool loop_overloaded(const struct sv2_loop *l)
+{
+	return l->overload != NULL && ((l->max_held > 0 && l->held > l->max_held) ||
+				       (l->max_queued > 0 && l->queued > l->max_queued));
+}
+
 static void on_flush(evutil_socket_t fd, short what, void *arg)
 {
 	struct sv2_loop *l = arg;
@@ -30,6 +37,8 @@ static void on_flush(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	sv2_loop_enter(l);
 	flush_all(l);
+	for (int i = 0; i < OVERLOAD_BATCH && loop_overloaded(l) && l->overload(l->owner); i++)
+		flush_all(l);
 	sv2_loop_leave(l);
 }
 
@@ -109,14 +118,32 @@ uint32_t sv2_loop_tick_for(const uint32_t *timeouts_ms, size_t n)
 	return tick > TICK_MIN_MS ? tick : TICK_MIN_MS;
 }
 
-void sv2_loop_join(struct sv2_loop *l, struct sv2_conn *c)
+static void loop_start_tick(struct sv2_loop *l)
 {
 	struct timeval tick = {.tv_sec = l->tick_ms / 1000,
 			       .tv_usec = (suseconds_t)(l->tick_ms % 1000) * 1000};
 
+	(void)event_add(l->tick_event, &tick);
+}
+
+void sv2_loop_set_tick(struct sv2_loop *l, uint32_t tick_ms)
+{
+	l->tick_ms = tick_ms;
+	if (!TAILQ_EMPTY(&l->conns))
+		loop_start_tick(l);
+}
+
+void sv2_loop_grown(struct sv2_loop *l)
+{
+	if (loop_overloaded(l))
+		event_active(l->flush_event, EV_WRITE, 0);
+}
+
+void sv2_loop_join(struct sv2_loop *l, struct sv2_conn *c)
+{
 	c->traced = l->trace_all;
 	if (TAILQ_EMPTY(&l->conns))
-		(void)event_add(l->tick_event, &tick);
+		loop_start_tick(l);
 	TAILQ_INSERT_TAIL(&l->conns, c, link);
 }
 

@@ -36,6 +36,14 @@ struct sv2_loop {
 	uint64_t bytes_out;
 	const struct sv2_tracer *tracer; /* see trace.h; NULL: none */
 	bool trace_all;                  /* connections to come are traced as well */
+	/* Bytes of all connections: received of messages that are not complete, and not yet taken
+	 * by the peers. Past a maximum (0: none) OVERLOAD is called, once all has been written that
+	 * can be; false when it found nothing to end. */
+	size_t held;
+	size_t queued;
+	size_t max_held;
+	size_t max_queued;
+	bool (*overload)(void *owner);
 	uint32_t tick_ms;
 	uint32_t depth; /* callbacks of ours that are on the stack */
 	void (*destroy)(void *owner);
@@ -46,6 +54,8 @@ struct sv2_loop {
 /* TICK_MS: how often deadlines are looked at. DESTROY: see sv2_loop_doom(). */
 int32_t sv2_loop_init(struct sv2_loop *l, struct event_base *base, uint32_t tick_ms,
 		      void (*destroy)(void *owner), void *owner);
+/* Another TICK_MS from now on. */
+void sv2_loop_set_tick(struct sv2_loop *l, uint32_t tick_ms);
 /* Ends every connection without a word and frees what the loop holds. */
 void sv2_loop_fini(struct sv2_loop *l);
 
@@ -63,5 +73,7 @@ uint32_t sv2_loop_tick_for(const uint32_t *timeouts_ms, size_t n);
 void sv2_loop_join(struct sv2_loop *l, struct sv2_conn *c);
 void sv2_loop_part(struct sv2_loop *l, struct sv2_conn *c);
 void sv2_loop_schedule(struct sv2_loop *l, struct sv2_conn *c);
+/* `held` or `queued` has grown. */
+void sv2_loop_grown(struct sv2_loop *l);
 
 #endif

@@ -8,50 +8,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/sv2/accept.h"
-#include "lib/sv2/conn.h"
-#include "lib/sv2/dispatch.h"
 #include "lib/sv2/extensions.h"
-#include "lib/sv2/log.h"
+#include "lib/sv2/server_impl.h"
+#include "lib/sv2/socket.h"
 #include "lib/sv2/trace.h"
 #include "lib/util/clock.h"
 #include "lib/util/random.h"
 
-#define PROTOCOLS 3
-
-/* Who serves a protocol. */
-struct server_app {
-	struct sv2_server_callbacks callbacks;
-	const void *table; /* NULL: nobody */
-	void *context;
-	bool open;
-};
-
-struct sv2_server {
-	struct sv2_loop loop;
-	struct sv2_log log;
-	struct sv2_server_options options;
-	struct sv2_conn_options conn_options;
-	struct sv2_acceptor *acceptor;
-	struct noise_identity identity;
-	uint8_t authority_secret[32];
-	uint32_t identity_issued; /* Unix seconds */
-	bool identity_given;      /* signed elsewhere */
-	bool paused;
-	struct server_app apps[PROTOCOLS];
-	struct sv2_server_stats stats;
-};
-
-struct server_conn {
-	struct sv2_conn c; /* first */
-	struct sv2_server *server;
-	struct server_app *app;  /* once open */
-	bool extensions_refused; /* once: there is one more try */
-};
-
 static enum sv2_scope protocol_scope(uint8_t protocol)
 {
-	static const enum sv2_scope scopes[PROTOCOLS] = {
+	static const enum sv2_scope scopes[SV2_PROTOCOLS] = {
 	    [ADIT_SV2_MINING] = SV2_SCOPE_MINING,
 	    [ADIT_SV2_JOB_DECLARATION] = SV2_SCOPE_JOB_DECLARATION,
 	    [ADIT_SV2_TEMPLATE_DISTRIBUTION] = SV2_SCOPE_TEMPLATE,
@@ -63,22 +29,38 @@ static enum sv2_scope protocol_scope(uint8_t protocol)
 /* --- limits ------------------------------------------------------------------------------------
  */
 
-/* Tells the acceptor what it may do now. */
+/* Tells the acceptor whether connections are wanted. */
 static void server_update_accepting(struct sv2_server *s)
 {
 	bool open = false;
-	bool full = s->stats.connections >= s->options.max_connections ||
-		    s->stats.handshakes >= s->options.max_handshakes;
 
-	for (size_t i = 0; i < PROTOCOLS; i++)
+	for (size_t i = 0; i < SV2_PROTOCOLS; i++)
 		open = open || s->apps[i].open;
-	sv2_acceptor_set(s->acceptor, open && !s->paused, full);
+	sv2_acceptor_open(s->acceptor, open && !s->paused);
 }
 
 static void server_handshake_over(struct sv2_server *s)
 {
 	s->stats.handshakes--;
-	server_update_accepting(s);
+	sv2_limits_changed(s);
+}
+
+/* The other workers leave connections to this one or not. */
+static void server_accepting(void *owner, bool accepting)
+{
+	struct sv2_server *s = owner;
+
+	sv2_workers_beat(s->workers, clock_monotonic_ms(), accepting);
+	s->accepting = accepting;
+}
+
+static void on_beat(evutil_socket_t fd, short what, void *arg)
+{
+	struct sv2_server *s = arg;
+
+	(void)fd;
+	(void)what;
+	sv2_workers_beat(s->workers, clock_monotonic_ms(), s->accepting);
 }
 
 /* --- SetupConnection ---------------------------------------------------------------------------
@@ -123,7 +105,7 @@ static int32_t setup_accept(struct server_conn *sc, struct server_app *app, uint
 static uint32_t setup_unsupported(const struct sv2_server *s,
 				  const struct adit_sv2_setup_connection *m)
 {
-	if (m->protocol >= PROTOCOLS || s->apps[m->protocol].table == NULL)
+	if (m->protocol >= SV2_PROTOCOLS || s->apps[m->protocol].table == NULL)
 		return m->flags;
 	return m->flags & ~s->apps[m->protocol].callbacks.supported_flags;
 }
@@ -148,7 +130,7 @@ static int32_t server_setup(struct server_conn *sc, const struct adit_sv2_setup_
 
 	if (m->min_version > SV2_VERSION || m->max_version < SV2_VERSION)
 		return setup_refuse(sc, unknown, "protocol-version-mismatch");
-	if (m->protocol >= PROTOCOLS || sc->server->apps[m->protocol].table == NULL)
+	if (m->protocol >= SV2_PROTOCOLS || sc->server->apps[m->protocol].table == NULL)
 		return setup_refuse(sc, unknown, "unsupported-protocol");
 	app = &sc->server->apps[m->protocol];
 	if (!app->open)
@@ -210,6 +192,8 @@ static int32_t server_message(struct sv2_conn *c, int32_t message, const void *b
 		return server_setup(sc, body);
 	if (message == ADIT_SV2_REQUEST_EXTENSIONS)
 		return server_extensions(sc, body);
+	sc->mines = sc->mines || message == ADIT_SV2_SUBMIT_SHARES_STANDARD ||
+		    message == ADIT_SV2_SUBMIT_SHARES_EXTENDED;
 	if (!server_extensions_met(sc)) {
 		sv2_conn_end(c, SV2_END_PROTOCOL, "required extensions are not negotiated");
 		return ADIT_E_PROTOCOL;
@@ -268,7 +252,8 @@ static void server_release(struct sv2_conn *c)
 	s->stats.connections--;
 	if (c->phase < SV2_DRAINING && !c->opened)
 		s->stats.handshakes--;
-	server_update_accepting(s);
+	sv2_limits_release(s, sc->address);
+	sv2_limits_changed(s);
 	free(sc);
 }
 
@@ -299,34 +284,40 @@ static int32_t server_identity(struct sv2_server *s)
 }
 
 /* A socket was accepted: FD is ours. */
-static void server_accepted(void *owner, int fd, const char *peer)
+static void server_accepted(void *owner, int fd, bool is_unix)
 {
 	struct sv2_server *s = owner;
-	struct server_conn *sc = calloc(1, sizeof(*sc));
+	struct server_conn *sc;
+	uint64_t address = 0;
 
+	if (!is_unix && !sv2_limits_address(s, fd, &address)) {
+		close(fd);
+		return;
+	}
+	sc = calloc(1, sizeof(*sc));
 	if (sc == NULL || server_identity(s) != ADIT_OK) {
 		free(sc);
 		close(fd);
-		sv2_log_limited(&s->log, ADIT_LOG_ERROR, "%s: no memory or no certificate", peer);
+		sv2_limits_release(s, address);
+		sv2_log_limited(&s->log, ADIT_LOG_ERROR, "no memory or no certificate");
 		return;
 	}
 	sc->server = s;
-	(void)snprintf(sc->c.peer, sizeof(sc->c.peer), "%s", peer);
+	sc->address = address;
+	sv2_socket_peer(fd, is_unix, sc->c.peer);
 	s->stats.accepted++;
 	s->stats.connections++;
 	s->stats.handshakes++;
-	if (sv2_conn_start(&sc->c, &s->loop, fd, SV2_SERVER, &server_ops, &s->conn_options) !=
-	    ADIT_OK)
-		return; /* released already */
-	server_update_accepting(s);
+	sv2_limits_changed(s);
+	(void)sv2_conn_start(&sc->c, &s->loop, fd, SV2_SERVER, &server_ops, &s->conn_options);
 }
 
-static void server_refused(void *owner)
-{
-	struct sv2_server *s = owner;
-
-	s->stats.refused_limit++;
-}
+static const struct sv2_acceptor_ops accept_ops = {
+    .admission = sv2_limits_admission,
+    .accepted = server_accepted,
+    .refused = sv2_limits_refused,
+    .accepting = server_accepting,
+};
 
 /* --- life --------------------------------------------------------------------------------------
  */
@@ -338,6 +329,9 @@ static void server_destroy(void *owner)
 	s->paused = true;
 	sv2_loop_fini(&s->loop);
 	sv2_acceptor_free(s->acceptor);
+	if (s->beat != NULL)
+		event_free(s->beat);
+	sv2_workers_close(s->own_workers);
 	noise_identity_wipe(&s->identity);
 	secure_wipe(s->authority_secret, sizeof(s->authority_secret));
 	free(s);
@@ -348,60 +342,110 @@ static uint32_t or_default(uint32_t value, uint32_t fallback)
 	return value > 0 ? value : fallback;
 }
 
-static void server_defaults(struct sv2_server *s, const struct sv2_server_options *options)
+/* Time-outs and limits of OPTIONS; 0 is the default. */
+static void server_set_limits(struct sv2_server *s, const struct sv2_server_options *options)
 {
 	struct sv2_server_options *o = &s->options;
+	uint32_t workers;
+	uint32_t timeouts[3];
 
-	*o = *options;
-	o->certificate_validity = or_default(o->certificate_validity, 86400);
-	o->certificate_skew = or_default(o->certificate_skew, 3600);
-	o->handshake_timeout_ms = or_default(o->handshake_timeout_ms, 10000);
-	o->write_timeout_ms = or_default(o->write_timeout_ms, 30000);
-	o->max_connections = or_default(o->max_connections, 1024);
-	o->max_handshakes = or_default(o->max_handshakes, 256);
-	o->max_pending = o->max_pending > 0 ? o->max_pending : (size_t)4 << 20;
-	if (o->authority_secret != NULL)
-		memcpy(s->authority_secret, o->authority_secret, sizeof(s->authority_secret));
-	if (o->identity != NULL)
-		s->identity = *o->identity;
-	s->identity_given = o->identity != NULL;
+	o->certificate_validity = or_default(options->certificate_validity, 86400);
+	o->certificate_skew = or_default(options->certificate_skew, 3600);
+	o->handshake_timeout_ms = or_default(options->handshake_timeout_ms, 10000);
+	o->idle_timeout_ms = options->idle_timeout_ms;
+	o->write_timeout_ms = or_default(options->write_timeout_ms, 30000);
+	o->max_connections = or_default(options->max_connections, 1024);
+	o->max_handshakes = or_default(options->max_handshakes, 256);
+	o->max_per_address = options->max_per_address;
+	o->accept_rate = options->accept_rate;
+	o->max_pending = options->max_pending > 0 ? options->max_pending : (size_t)4 << 20;
+	o->max_queued = options->max_queued > 0 ? options->max_queued : (size_t)256 << 20;
+	o->max_unfinished =
+	    options->max_unfinished > 0 ? options->max_unfinished : (size_t)64 << 20;
+	s->conn_options.handshake_timeout_ms = o->handshake_timeout_ms;
+	s->conn_options.idle_timeout_ms = o->idle_timeout_ms;
+	s->conn_options.write_timeout_ms = o->write_timeout_ms;
+	s->conn_options.max_pending = o->max_pending;
+	workers = sv2_workers_count(s->workers);
+	s->loop.max_queued = o->max_queued / workers;
+	s->loop.max_held = o->max_unfinished / workers;
+	timeouts[0] = o->handshake_timeout_ms;
+	timeouts[1] = o->idle_timeout_ms;
+	timeouts[2] = o->write_timeout_ms;
+	sv2_loop_set_tick(&s->loop, sv2_loop_tick_for(timeouts, 3));
+}
+
+/* Who the server is, of OPTIONS. */
+static void server_set_identity(struct sv2_server *s, const struct sv2_server_options *options)
+{
+	if (options->authority_secret != NULL)
+		memcpy(s->authority_secret, options->authority_secret, sizeof(s->authority_secret));
+	if (options->identity != NULL)
+		s->identity = *options->identity;
+	s->identity_given = options->identity != NULL;
+	s->identity_issued = 0;
+}
+
+static int32_t server_init(struct sv2_server *s, struct event_base *base,
+			   const struct sv2_server_options *options)
+{
+	const struct timeval beat = {.tv_usec = SV2_WORKERS_BEAT_MS * 1000};
+	int32_t r = sv2_loop_init(&s->loop, base, 1000, server_destroy, s);
+
+	if (r != ADIT_OK)
+		return r;
+	s->options = *options;
+	s->options.authority_secret = NULL;
+	s->options.identity = NULL;
+	s->log = (struct sv2_log){.fn = options->log, .user = options->log_user};
 	s->conn_options = (struct sv2_conn_options){
-	    .plain = o->authority_secret == NULL && o->identity == NULL,
+	    .plain = options->authority_secret == NULL && options->identity == NULL,
 	    .identity = &s->identity,
-	    .handshake_timeout_ms = o->handshake_timeout_ms,
-	    .idle_timeout_ms = o->idle_timeout_ms,
-	    .write_timeout_ms = o->write_timeout_ms,
-	    .max_pending = o->max_pending,
 	};
-	o->authority_secret = NULL;
-	o->identity = NULL;
-	s->log = (struct sv2_log){.fn = o->log, .user = o->log_user};
+	server_set_identity(s, options);
+	s->workers = options->workers;
+	if (s->workers == NULL) {
+		r = sv2_workers_open(NULL, 0, 1, &s->own_workers, NULL);
+		s->workers = s->own_workers;
+	}
+	if (r != ADIT_OK)
+		return r;
+	s->loop.overload = sv2_limits_shed;
+	server_set_limits(s, options);
+	if (sv2_workers_shared(s->workers)) {
+		s->beat = event_new(base, -1, EV_PERSIST, on_beat, s);
+		if (s->beat == NULL || event_add(s->beat, &beat) < 0)
+			return ADIT_E_NO_MEMORY;
+		sv2_workers_beat(s->workers, clock_monotonic_ms(), false);
+	}
+	s->acceptor = sv2_acceptor_new(&s->loop, &s->log, &accept_ops, s);
+	return s->acceptor != NULL ? server_identity(s) : ADIT_E_NO_MEMORY;
 }
 
 struct sv2_server *sv2_server_new(struct event_base *base, const struct sv2_server_options *options)
 {
 	struct sv2_server *s = calloc(1, sizeof(*s));
-	uint32_t timeouts[3];
 
 	if (s == NULL)
 		return NULL;
-	server_defaults(s, options);
-	timeouts[0] = s->options.handshake_timeout_ms;
-	timeouts[1] = s->options.idle_timeout_ms;
-	timeouts[2] = s->options.write_timeout_ms;
-	if (sv2_loop_init(&s->loop, base, sv2_loop_tick_for(timeouts, 3), server_destroy, s) !=
-	    ADIT_OK) {
-		noise_identity_wipe(&s->identity);
-		secure_wipe(s->authority_secret, sizeof(s->authority_secret));
-		free(s);
-		return NULL;
-	}
-	s->acceptor = sv2_acceptor_new(&s->loop, &s->log, server_accepted, server_refused, s);
-	if (s->acceptor == NULL || server_identity(s) != ADIT_OK) {
-		server_destroy(s);
-		return NULL;
-	}
-	return s;
+	if (server_init(s, base, options) == ADIT_OK)
+		return s;
+	server_destroy(s);
+	return NULL;
+}
+
+int32_t sv2_server_configure(struct sv2_server *s, const struct sv2_server_options *options)
+{
+	bool plain = options->authority_secret == NULL && options->identity == NULL;
+	int32_t r;
+
+	if (plain != s->conn_options.plain)
+		return ADIT_E_INVALID_ARGUMENT;
+	server_set_limits(s, options);
+	server_set_identity(s, options);
+	r = server_identity(s);
+	sv2_acceptor_room(s->acceptor);
+	return r;
 }
 
 /* Ends every connection of APP (NULL: of all) with Reconnect; `closed` is called before this
@@ -477,7 +521,7 @@ int32_t sv2_server_set(struct sv2_server *s, uint8_t protocol, const void *handl
 	struct server_app *app;
 	int32_t r;
 
-	if (protocol >= PROTOCOLS)
+	if (protocol >= SV2_PROTOCOLS)
 		return ADIT_E_UNSUPPORTED;
 	app = &s->apps[protocol];
 	if (handlers == NULL) {
@@ -516,7 +560,7 @@ int32_t sv2_server_set_template(struct sv2_server *s,
 
 void sv2_server_set_open(struct sv2_server *s, uint8_t protocol, bool open)
 {
-	if (protocol >= PROTOCOLS || s->apps[protocol].table == NULL)
+	if (protocol >= SV2_PROTOCOLS || s->apps[protocol].table == NULL)
 		return;
 	s->apps[protocol].open = open;
 	server_update_accepting(s);
@@ -536,6 +580,11 @@ uint32_t sv2_server_trace(struct sv2_server *s, uint32_t id, const struct sv2_tr
 void sv2_server_stats(const struct sv2_server *s, struct sv2_server_stats *out)
 {
 	*out = s->stats;
+	out->refused_limit = out->refused_connections + out->refused_handshakes +
+			     out->refused_memory + out->refused_address;
+	out->accepting = s->accepting;
+	out->bytes_queued = s->loop.queued;
+	out->bytes_unfinished = s->loop.held;
 	out->certificate_until = s->conn_options.plain ? 0 : s->identity.not_valid_after;
 	out->messages_in = s->loop.messages_in;
 	out->messages_out = s->loop.messages_out;

@@ -15,6 +15,7 @@
 
 struct sv2_server;
 struct sv2_tracer;
+struct sv2_workers;
 
 /* Sees a line that an operator may want; LEVEL is an adit_log_level. */
 typedef void (*sv2_log_fn)(void *user, int32_t level, const char *text);
@@ -32,8 +33,15 @@ struct sv2_server_options {
 	uint32_t idle_timeout_ms;      /* nothing received, 0: never */
 	uint32_t write_timeout_ms;     /* queued and neither all nor 64 KiB taken, 0: 30000 */
 	size_t max_pending; /* bytes queued a connection, 0: 4 MiB; one message alone may pass it */
+	/* Of all workers together: */
 	uint32_t max_connections; /* 0: 1024 */
 	uint32_t max_handshakes;  /* not yet set up, 0: 256 */
+	uint32_t max_per_address; /* connections from an IPv4 address or IPv6 /64, 0: no limit */
+	uint32_t accept_rate;     /* connections accepted a second, 0: no limit */
+	size_t max_queued;        /* bytes queued on all connections, 0: 256 MiB; see limits.c */
+	size_t max_unfinished;    /* bytes of messages that are incomplete, 0: 64 MiB */
+	/* The workers among which this one is, borrowed for its life; NULL: it is alone. */
+	struct sv2_workers *workers;
 	sv2_log_fn log;
 	void *log_user;
 	/* May be NULL: told of every connection that is set up, and of its end. */
@@ -43,22 +51,38 @@ struct sv2_server_options {
 };
 
 struct sv2_server_stats {
-	uint64_t accepted;          /* sockets */
-	uint64_t refused_limit;     /* sockets closed because a limit was reached */
-	uint64_t refused_setup;     /* SetupConnection.Error sent */
-	uint64_t handshakes_failed; /* Noise or time-out before SetupConnection */
+	uint64_t accepted;            /* sockets */
+	uint64_t refused_limit;       /* sockets closed because a limit was reached; the sum of: */
+	uint64_t refused_connections; /* max_connections */
+	uint64_t refused_handshakes;  /* max_handshakes */
+	uint64_t refused_address;     /* max_per_address */
+	uint64_t refused_memory;      /* max_queued or max_unfinished was near */
+	uint64_t accept_delays;       /* times that accept_rate made connections wait */
+	uint64_t accept_yields;       /* times that one was left to another worker */
+	uint64_t shed_handshakes;     /* connections closed for max_queued or max_unfinished: */
+	uint64_t shed_idle;           /* that had not sent a share */
+	uint64_t shed_mining;         /* that had */
+	uint64_t refused_setup;       /* SetupConnection.Error sent */
+	uint64_t handshakes_failed;   /* Noise or time-out before SetupConnection */
 	uint64_t protocol_errors;
 	uint64_t messages_in;
 	uint64_t messages_out;
 	uint64_t bytes_in;
 	uint64_t bytes_out;
+	uint64_t bytes_queued;      /* now */
+	uint64_t bytes_unfinished;  /* now */
 	uint32_t connections;       /* sockets that are open now */
 	uint32_t handshakes;        /* of these, not set up */
 	uint32_t certificate_until; /* Unix seconds; 0: plain */
+	bool accepting;             /* a protocol is open, and there are descriptors */
 };
 
 struct sv2_server *sv2_server_new(struct event_base *base,
 				  const struct sv2_server_options *options);
+/* Takes over limits, time-outs and identity of OPTIONS (the rest of it doesn't matter) without
+ * touching a connection: time-outs count for the present ones, too; the identity for handshakes to
+ * come. ADIT_E_INVALID_ARGUMENT when it would be plain and wasn't, or the other way. */
+int32_t sv2_server_configure(struct sv2_server *s, const struct sv2_server_options *options);
 /* Closes everything; `closed` is called for each open connection. May be called from a handler. */
 void sv2_server_free(struct sv2_server *s);
 /* Accepts on FD, which stays the caller's. IS_UNIX only names peers. */

@@ -58,6 +58,49 @@ void sv2_socket_peer(int fd, bool is_unix, char out[SV2_PEER_SIZE])
 		       port);
 }
 
+/* IPv6 addresses whose first 64 bits are 0x00000000 and something are of no network (RFC 4291
+ * section 2.4), so that IPv4 fits in there. */
+#define KEY_IPV4 (UINT64_C(1) << 32)
+#define KEY_LOOPBACK6 1u
+
+static uint64_t key_v4(const uint8_t b[4])
+{
+	return KEY_IPV4 +
+	       ((uint64_t)b[0] << 24 | (uint64_t)b[1] << 16 | (uint64_t)b[2] << 8 | b[3]);
+}
+
+static uint64_t key_v6(const struct in6_addr *a)
+{
+	uint64_t prefix = 0;
+
+	if (IN6_IS_ADDR_V4MAPPED(a))
+		return key_v4(a->s6_addr + 12);
+	for (size_t i = 0; i < 8; i++)
+		prefix = prefix << 8 | a->s6_addr[i];
+	return prefix != 0 ? prefix : KEY_LOOPBACK6;
+}
+
+uint64_t sv2_socket_key(int fd)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+		struct sockaddr_storage all;
+	} at;
+	socklen_t size = sizeof(at);
+	uint8_t b[4];
+
+	if (getpeername(fd, &at.any, &size) < 0)
+		return 0;
+	if (at.any.sa_family == AF_INET6)
+		return key_v6(&at.v6.sin6_addr);
+	if (at.any.sa_family != AF_INET)
+		return 0;
+	memcpy(b, &at.v4.sin_addr, sizeof(b));
+	return key_v4(b);
+}
+
 static int32_t address_parse_unix(const char *path, struct sv2_address *a, struct error *e)
 {
 	if (path[0] != '/' || strlen(path) >= sizeof(a->path))

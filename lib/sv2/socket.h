@@ -15,6 +15,9 @@
 void sv2_socket_tune(int fd);
 /* The peer's address as text: "192.0.2.1:50112", "[2001:db8::1]:50112", "unix:pid 4711". */
 void sv2_socket_peer(int fd, bool is_unix, char out[SV2_PEER_SIZE]);
+/* The peer's network as a number: an IPv4 address, the first 64 bits of an IPv6 one, which is what a
+ * customer gets (RFC 6177); 0 for a Unix socket. */
+uint64_t sv2_socket_key(int fd);
 
 /* Where a client connects to. */
 struct sv2_address {

@@ -10,6 +10,7 @@
 
 #include "lib/noise/keys.h"
 #include "lib/sv2/server.h"
+#include "lib/sv2/workers.h"
 #include "plugins/sv2-server/clients.h"
 #include "plugins/sv2-server/settings.h"
 #include "plugins/sv2-server/trace.h"
@@ -18,7 +19,8 @@ struct instance {
 	const struct adit_host_api *api;
 	struct adit_host *host;
 	struct settings settings;
-	struct sv2_server *server; /* from start to fini; NULL without listeners */
+	struct sv2_server *server;   /* from start to fini; NULL without listeners */
+	struct sv2_workers *workers; /* as long as the server */
 	struct adit_sv2_server_service service;
 	struct clients clients; /* service sv2.client/1 */
 	struct trace trace;

@@ -14,6 +14,7 @@
 
 #define EXPIRY_LOOK_MS 3600000u
 #define EXPIRY_WARN_S (14u * 86400u) /* or the last quarter of its life, if that is shorter */
+#define SETTINGS_COME_MS 100
 #define DRAIN_TURN_MS 50
 #define DRAIN_TURNS 80 /* 4 s: the host allows 5 */
 
@@ -127,17 +128,30 @@ static void expiry_look(void *user)
 	uint32_t left = in->certificate_until > now ? in->certificate_until - now : 0;
 	char line[512];
 
+	if (in->certificate_until == 0)
+		return; /* it is renewed here */
 	if (left > (life / 4 < EXPIRY_WARN_S ? life / 4 : EXPIRY_WARN_S))
 		return;
 	(void)snprintf(
 	    line, sizeof(line),
 	    "the certificate %s %lu hours %lu minutes%s: have the authority sign it again "
-	    "(aditctl keys sign), put the file in place, and `aditctl restart` this role",
+	    "(aditctl keys sign), put the file in place, and `aditctl reload`",
 	    left > 0 ? "expires in" : "has expired; it was valid for",
 	    (unsigned long)(left > 0 ? left : life) / 3600,
 	    (unsigned long)(left > 0 ? left : life) / 60 % 60,
 	    left > 0 ? "" : ", miners refuse it");
 	instance_log(in, left > 0 ? ADIT_LOG_WARNING : ADIT_LOG_ERROR, line);
+}
+
+static void say_new_key(struct instance *in, const char *public_text)
+{
+	char line[NOISE_KEY_TEXT_SIZE + 96];
+
+	(void)snprintf(in->public_text, sizeof(in->public_text), "%s", public_text);
+	(void)snprintf(line, sizeof(line),
+		       "another authority: miners have to be configured with its key %s",
+		       in->public_text);
+	instance_log(in, ADIT_LOG_WARNING, line);
 }
 
 static int32_t expiry_watch(struct instance *in, struct error *e)
@@ -149,38 +163,131 @@ static int32_t expiry_watch(struct instance *in, struct error *e)
 	return ADIT_OK;
 }
 
+/* Who the server is: KEY is the authority's secret, or else ID what it has signed elsewhere. */
+struct keys {
+	uint8_t secret[32];
+	struct noise_identity id;
+};
+
+static bool is_elsewhere(const struct settings *settings)
+{
+	return settings->static_path[0] != '\0';
+}
+
+/* Loads KEYS and points OPTIONS to them. */
+static int32_t load_keys(const struct settings *settings, struct keys *keys, char *public_text,
+			 struct sv2_server_options *options, struct error *e)
+{
+	*options = settings->options;
+	*keys = (struct keys){0};
+	if (is_elsewhere(settings)) {
+		options->identity = &keys->id;
+		return settings_identity(settings, &keys->id, public_text, e);
+	}
+	options->authority_secret = keys->secret;
+	return settings_authority(settings, keys->secret, public_text, e);
+}
+
+static void wipe_keys(struct keys *keys)
+{
+	noise_identity_wipe(&keys->id);
+	secure_wipe(keys->secret, sizeof(keys->secret));
+}
+
+/* What the certificate says of its life; zero when it is renewed here. */
+static void take_life(struct instance *in, const struct keys *keys)
+{
+	in->certificate_from = keys->id.valid_from;
+	in->certificate_until = keys->id.not_valid_after;
+}
+
+static int32_t open_workers(struct instance *in, struct error *e)
+{
+	struct adit_instance_info info = {.size = sizeof(info)};
+	int32_t r = in->api->info(in->host, &info);
+
+	if (r != ADIT_OK)
+		return error_set(e, r, "the host does not say which worker this is");
+	return sv2_workers_open(info.state_dir, info.worker - 1, info.workers, &in->workers, e);
+}
+
 static int32_t make_server(struct instance *in, struct error *e)
 {
 	struct event_base *base = in->api->loop(in->host, "libevent-2");
-	struct sv2_server_options options = in->settings.options;
-	struct noise_identity id = {0};
-	uint8_t secret[32];
-	bool elsewhere = in->settings.static_path[0] != '\0';
+	struct sv2_server_options options;
+	struct keys keys;
 	int32_t r;
 
 	if (base == NULL)
 		return error_set(e, ADIT_E_UNSUPPORTED, "this host has no libevent loop");
-	r = elsewhere ? settings_identity(&in->settings, &id, in->public_text, e)
-		      : settings_authority(&in->settings, secret, in->public_text, e);
-	if (r != ADIT_OK)
-		return r;
-	if (elsewhere)
-		options.identity = &id;
-	else
-		options.authority_secret = secret;
-	options.log = server_log;
-	options.log_user = in;
-	options.connected = report_connected;
-	options.disconnected = report_disconnected;
-	options.observer = in;
-	in->server = sv2_server_new(base, &options);
-	in->certificate_from = id.valid_from;
-	in->certificate_until = id.not_valid_after;
-	noise_identity_wipe(&id);
-	secure_wipe(secret, sizeof(secret));
-	if (in->server == NULL)
-		return error_set(e, ADIT_E_NO_MEMORY, "out of memory");
-	return elsewhere ? expiry_watch(in, e) : ADIT_OK;
+	r = load_keys(&in->settings, &keys, in->public_text, &options, e);
+	if (r == ADIT_OK)
+		r = open_workers(in, e);
+	if (r == ADIT_OK) {
+		options.workers = in->workers;
+		options.log = server_log;
+		options.log_user = in;
+		options.connected = report_connected;
+		options.disconnected = report_disconnected;
+		options.observer = in;
+		in->server = sv2_server_new(base, &options);
+		take_life(in, &keys);
+		if (in->server == NULL)
+			r = error_set(e, ADIT_E_NO_MEMORY, "out of memory");
+	}
+	wipe_keys(&keys);
+	return r == ADIT_OK ? expiry_watch(in, e) : r;
+}
+
+/* Takes over SETTINGS, and what the key files hold now. Nothing changes unless all of it is good.
+ */
+static int32_t apply(struct instance *in, const struct settings *settings, struct error *e)
+{
+	char public_text[NOISE_KEY_TEXT_SIZE] = "";
+	struct sv2_server_options options;
+	struct keys keys;
+	int32_t r = load_keys(settings, &keys, public_text, &options, e);
+
+	if (r == ADIT_OK) {
+		r = sv2_server_configure(in->server, &options);
+		if (r != ADIT_OK)
+			(void)error_set(e, r, "no certificate could be made");
+		take_life(in, &keys);
+		if (strcmp(public_text, in->public_text) != 0)
+			say_new_key(in, public_text);
+	}
+	wipe_keys(&keys);
+	return r;
+}
+
+static void look_for_certificate(void *user)
+{
+	struct instance *in = user;
+	uint32_t before = in->certificate_until;
+	struct error e = {0};
+	char line[sizeof(e.text) + 64];
+
+	if (!is_elsewhere(&in->settings))
+		return;
+	if (apply(in, &in->settings, &e) != ADIT_OK) {
+		(void)snprintf(line, sizeof(line), "reload: %s; it goes on with what it had",
+			       e.text);
+		instance_log(in, ADIT_LOG_ERROR, line);
+	} else if (in->certificate_until != before) {
+		instance_log(in, ADIT_LOG_INFO, "a new certificate is in use");
+		expiry_look(in);
+	}
+}
+
+/* The configuration was read again; this role's section may be the same, but a certificate have
+ * been renewed. New settings, if there are any, come just behind this event. */
+static void on_config_loaded(void *user, const struct adit_event *event)
+{
+	struct instance *in = user;
+
+	(void)event;
+	(void)in->api->timer_add(in->host, SETTINGS_COME_MS, 0, look_for_certificate, in, NULL,
+				 NULL);
 }
 
 static int32_t take_listeners(struct instance *in, struct error *e)
@@ -211,6 +318,14 @@ static int32_t register_methods(struct instance *in)
 	return r == ADIT_OK ? trace_register(in) : r;
 }
 
+static void drop_server(struct instance *in)
+{
+	sv2_server_free(in->server);
+	in->server = NULL;
+	sv2_workers_close(in->workers);
+	in->workers = NULL;
+}
+
 static int32_t plugin_start(void *instance)
 {
 	struct instance *in = instance;
@@ -226,12 +341,33 @@ static int32_t plugin_start(void *instance)
 		(void)fail(in, &e);
 	else
 		r = register_methods(in);
+	if (r == ADIT_OK && in->server != NULL)
+		r = in->api->subscribe(in->host, "ConfigLoaded", on_config_loaded, in, NULL, NULL);
 	if (r != ADIT_OK) {
-		sv2_server_free(in->server);
-		in->server = NULL;
+		drop_server(in);
 		return r;
 	}
 	in->api->status(in->host, in->settings.listens ? "listening" : "no listener, clients only");
+	return ADIT_OK;
+}
+
+/* Listeners apart, which the process has inherited, everything is taken over as it runs. */
+static int32_t plugin_reload(void *instance)
+{
+	struct instance *in = instance;
+	struct settings settings;
+	struct error e = {0};
+	int32_t r = settings_read(&settings, in->api, in->host, &e);
+
+	if (r == ADIT_OK && strcmp(settings.listen, in->settings.listen) != 0)
+		return ADIT_E_UNSUPPORTED;
+	if (r == ADIT_OK && in->server != NULL)
+		r = apply(in, &settings, &e);
+	if (r != ADIT_OK) {
+		(void)fail(in, &e);
+		return ADIT_E_CONFIG;
+	}
+	in->settings = settings;
 	return ADIT_OK;
 }
 
@@ -285,7 +421,7 @@ static void plugin_fini(void *instance)
 	struct instance *in = instance;
 
 	clients_free_all(&in->clients);
-	sv2_server_free(in->server);
+	drop_server(in);
 	free(in);
 }
 
@@ -299,6 +435,7 @@ const struct adit_plugin_descriptor adit_plugin = {
     .version = PACKAGE_VERSION,
     .init = plugin_init,
     .start = plugin_start,
+    .reload = plugin_reload,
     .stop = plugin_stop,
     .fini = plugin_fini,
 };

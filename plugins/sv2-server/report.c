@@ -24,6 +24,22 @@ static struct json_object *listen_list(const struct instance *in)
 	return list;
 }
 
+/* What each limit has done. */
+static void add_limits(struct json_object *o, const struct sv2_server_stats *stats)
+{
+	add_count(o, "refused_connections", stats->refused_connections);
+	add_count(o, "refused_handshakes", stats->refused_handshakes);
+	add_count(o, "refused_address", stats->refused_address);
+	add_count(o, "refused_memory", stats->refused_memory);
+	add_count(o, "accept_delays", stats->accept_delays);
+	add_count(o, "accept_yields", stats->accept_yields);
+	add_count(o, "shed_handshakes", stats->shed_handshakes);
+	add_count(o, "shed_idle", stats->shed_idle);
+	add_count(o, "shed_mining", stats->shed_mining);
+	add_count(o, "bytes_queued", stats->bytes_queued);
+	add_count(o, "bytes_unfinished", stats->bytes_unfinished);
+}
+
 static struct json_object *status_object(const struct instance *in)
 {
 	struct json_object *o = json_object_new_object();
@@ -37,10 +53,12 @@ static struct json_object *status_object(const struct instance *in)
 	add_count(o, "certificate_expires", stats.certificate_until);
 	(void)json_object_object_add(o, "certificate_renewed",
 				     json_object_new_boolean(in->certificate_until == 0));
+	(void)json_object_object_add(o, "accepting", json_object_new_boolean(stats.accepting));
 	add_count(o, "connections", stats.connections);
 	add_count(o, "handshakes", stats.handshakes);
 	add_count(o, "accepted", stats.accepted);
 	add_count(o, "refused", stats.refused_limit + stats.refused_setup);
+	add_limits(o, &stats);
 	add_count(o, "handshakes_failed", stats.handshakes_failed);
 	add_count(o, "protocol_errors", stats.protocol_errors);
 	add_count(o, "messages_in", stats.messages_in);

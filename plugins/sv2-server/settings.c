@@ -86,11 +86,18 @@ static int32_t number(const struct adit_host_api *api, struct adit_host *host, c
 	return ADIT_OK;
 }
 
+static size_t from_kib(uint64_t kib)
+{
+	return kib < SIZE_MAX / 1024 ? (size_t)kib * 1024 : SIZE_MAX;
+}
+
 int32_t settings_read(struct settings *s, const struct adit_host_api *api, struct adit_host *host,
 		      struct error *e)
 {
 	struct sv2_server_options *o = &s->options;
 	uint32_t pending = 0;
+	uint32_t queued = 0; /* KiB */
+	uint32_t unfinished = 0;
 	const struct {
 		const char *key;
 		uint32_t divisor;
@@ -103,17 +110,29 @@ int32_t settings_read(struct settings *s, const struct adit_host_api *api, struc
 	    {"write_timeout", 1, &o->write_timeout_ms},
 	    {"max_connections", 1, &o->max_connections},
 	    {"max_handshakes", 1, &o->max_handshakes},
+	    {"max_per_address", 1, &o->max_per_address},
+	    {"accept_rate", 1, &o->accept_rate},
 	    {"max_pending", 1, &pending},
+	    {"max_queued", 1024, &queued},
+	    {"max_unfinished", 1024, &unfinished},
 	};
 	const char *listen = api->config(host, "listen");
-	int32_t r = key_path(s, api, host, e);
+	int32_t r;
 
+	*s = (struct settings){0};
+	r = key_path(s, api, host, e);
 	if (r == ADIT_OK)
 		r = offline_paths(s, api, host, e);
 	s->listens = listen != NULL && listen[0] != '\0';
+	if (r == ADIT_OK && listen != NULL && strlen(listen) >= sizeof(s->listen))
+		r = error_set(e, ADIT_E_CONFIG, "listen: more than %zu bytes",
+			      sizeof(s->listen) - 1);
+	(void)snprintf(s->listen, sizeof(s->listen), "%s", listen != NULL ? listen : "");
 	for (size_t i = 0; r == ADIT_OK && i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		r = number(api, host, numbers[i].key, numbers[i].divisor, numbers[i].out, e);
 	o->max_pending = pending;
+	o->max_queued = from_kib(queued);
+	o->max_unfinished = from_kib(unfinished);
 	return r;
 }
 

@@ -12,8 +12,11 @@
 #include "lib/noise/keys.h"
 #include "lib/sv2/server.h"
 
+#define LISTEN_SIZE 4096
+
 struct settings {
 	bool listens; /* `listen` names an address */
+	char listen[LISTEN_SIZE];
 	char key_path[PATH_MAX];
 	char public_path[PATH_MAX];
 	char static_path[PATH_MAX];        /* "": the authority's secret is here */

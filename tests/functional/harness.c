@@ -125,8 +125,10 @@ void harness_configure_pool(const char *nbits, const char *pool_keys)
 			  "\n[sv2-server]\n"
 			  "process = mining\n"
 			  "workers = %u\n"
-			  "listen = 127.0.0.1:%u\n",
-			  harness.directory, harness.workers, harness.port);
+			  "listen = 127.0.0.1:%u\n"
+			  "%s",
+			  harness.directory, harness.workers, harness.port,
+			  harness.server_keys != NULL ? harness.server_keys : "");
 	harness_configure("\n[pool]\n"
 			  "process = mining\n"
 			  "workers = %u\n"
@@ -324,9 +326,28 @@ struct json_object *harness_role(struct json_object *status, const char *name)
 	return NULL;
 }
 
+static struct json_object *worker_of(struct json_object *status, const char *role, size_t index)
+{
+	return json_element(json_array_member(harness_role(status, role), "workers"), index);
+}
+
+struct json_object *harness_worker_said(struct json_object *status, const char *role, size_t index)
+{
+	return json_object_member(worker_of(status, role, index), "status");
+}
+
+pid_t harness_worker_pid(struct json_object *status, const char *role, size_t index)
+{
+	struct json_object *worker = worker_of(status, role, index);
+
+	if (strcmp(json_text(worker, "state", ""), "running") != 0)
+		return 0;
+	return (pid_t)json_integer(worker, "pid", 0);
+}
+
 static struct json_object *first_worker(struct json_object *status, const char *role)
 {
-	return json_element(json_array_member(harness_role(status, role), "workers"), 0);
+	return worker_of(status, role, 0);
 }
 
 struct json_object *harness_said(struct json_object *status, const char *role)

@@ -32,6 +32,7 @@ struct harness {
 	char socket[96];  /* its control socket */
 	uint16_t port;    /* on which sv2-server listens */
 	unsigned workers; /* of process `mining`, 1; to be set before it is configured */
+	const char *server_keys; /* more lines for [sv2-server], or NULL; likewise */
 	pid_t pid;        /* of aditd, 0: not running */
 	struct control control;
 	bool connected;
@@ -87,6 +88,10 @@ struct json_object *harness_request(const char *method, struct json_object *para
 struct json_object *harness_status(void);
 /* The entry of a role instance ("pool") in a status; borrowed, NULL when there is none. */
 struct json_object *harness_role(struct json_object *status, const char *name);
+/* What worker INDEX (from 0) of ROLE said of itself, and its pid if it runs; NULL and 0 if it
+ * doesn't. */
+struct json_object *harness_worker_said(struct json_object *status, const char *role, size_t index);
+pid_t harness_worker_pid(struct json_object *status, const char *role, size_t index);
 /* What the first worker of ROLE said of itself; borrowed, may be NULL while it starts. */
 struct json_object *harness_said(struct json_object *status, const char *role);
 /* One number out of a fresh status: of a role's own answer, or of "node"; -1 when it isn't there.
