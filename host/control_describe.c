@@ -91,7 +91,7 @@ static void describe_methods(struct buf *out, const struct endpoint *e)
 			      m->mode == ADIT_METHOD_ALL   ? "all"
 			      : m->mode == ADIT_METHOD_ONE ? "one"
 							   : "any");
-		(void)buf_printf(out, "}");
+		(void)buf_printf(out, ",\"looks\":%s}", m->looks ? "true" : "false");
 	}
 	(void)buf_printf(out, "]");
 }
@@ -105,6 +105,7 @@ static void describe_manifest(struct buf *out, const struct host *host, const st
 	describe_text(out, "author", m->author);
 	describe_text(out, "manifest", m->file);
 	describe_text(out, "workers", m->many_workers ? "many" : "one");
+	describe_text(out, "aliases", m->aliases != NULL ? m->aliases : "");
 	(void)buf_printf(out, ",\"enabled\":%s", role != NULL && role->enabled ? "true" : "false");
 	(void)buf_printf(out, ",");
 	control_put_rights(out, "capabilities", m->capabilities);

@@ -114,14 +114,14 @@ static void control_call(struct control_request *request, struct json_object *pa
 }
 
 /* Calls that only look, and cost little: open to readers, too. */
-static bool control_is_look(struct json_object *params)
+static bool control_is_look(const struct host *host, struct json_object *params)
 {
 	const char *target = control_string(params, "target");
 	const char *method = control_string(params, "method");
 
 	if (target == NULL || method == NULL)
 		return false;
-	return strcmp(method, "status") == 0 ||
+	return strcmp(method, "status") == 0 || router_only_looks(host, target, method) ||
 	       (strcmp(target, "node") == 0 &&
 		(strcmp(method, "get_status") == 0 || strcmp(method, "get_chain_info") == 0));
 }
@@ -188,7 +188,7 @@ static bool control_may(const struct control_client *client, enum control_right 
 		return true;
 	if (right == RIGHT_LEVEL)
 		return params == NULL || !json_object_object_get_ex(params, "level", NULL);
-	return right == RIGHT_CALL && control_is_look(params);
+	return right == RIGHT_CALL && control_is_look(client->control->host, params);
 }
 
 void control_dispatch(struct control_request *request, const char *method,

@@ -36,7 +36,8 @@ struct process;
 
 struct method {
 	char name[METHOD_NAME_MAX + 1];
-	int mode; /* enum adit_method_mode */
+	int mode;   /* ADIT_METHOD_ANY, _ALL or _ONE */
+	bool looks; /* ADIT_METHOD_LOOKS */
 };
 
 /* A role instance in one worker. */
@@ -170,7 +171,10 @@ void router_frame(void *process, const struct ipc_frame *frame);
 /* Gives EVENT of the host itself to its subscribers. */
 void router_host_event(struct host *host, const char *type, const char *json);
 void router_wanted(void *host, const char *type, bool wanted);
-/* Calls METHOD of TARGET ("pool", "pool.2", "node"); FN is called once, later or, on an error,
+/* Whether METHOD of TARGET is there and ADIT_METHOD_LOOKS. */
+bool router_only_looks(const struct host *host, const char *target, const char *method);
+/* Calls METHOD of TARGET ("pool", "pool.2", "node", or another name that a manifest gives to its
+ * role: "stratum-v2"); FN is called once, later or, on an error,
  * before this returns. CALLER identifies the caller for calls_caller_gone(). */
 void router_call(struct host *host, const void *caller, const char *caller_name, call_reply_fn fn,
 		 void *user, uint64_t tag, const char *target, const char *method, const void *json,

@@ -85,6 +85,48 @@ static void manifest_no_capability(void *user, const char *name, const char *nea
 		     nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "");
 }
 
+/* The next name of a comma-separated list; 0 at its end. *LIST goes past it. */
+static size_t manifest_next_name(const char **list, const char **name)
+{
+	size_t size;
+
+	*list += strspn(*list, ", \t");
+	*name = *list;
+	size = strcspn(*list, ", \t");
+	*list += size;
+	return size;
+}
+
+static void manifest_set_aliases(struct manifest_parser *p, const char *value, unsigned line)
+{
+	const char *name;
+	char one[64];
+	size_t size;
+
+	manifest_set(p, &p->m->aliases, "aliases", value, line);
+	while ((size = manifest_next_name(&value, &name)) > 0) {
+		(void)snprintf(one, sizeof(one), "%.*s", (int)(size < 63 ? size : 63), name);
+		if (!manifest_name_valid(one))
+			problems_add(p->problems, p->file, line,
+				     "aliases: expected names of at most 31 of a-z 0-9 - _, "
+				     "not `%.60s`",
+				     one);
+	}
+}
+
+bool manifest_has_alias(const struct manifest *m, const char *name, size_t size)
+{
+	const char *list = m->aliases != NULL ? m->aliases : "";
+	const char *one;
+	size_t one_size;
+
+	while ((one_size = manifest_next_name(&list, &one)) > 0) {
+		if (one_size == size && memcmp(one, name, size) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void manifest_plugin_key(struct manifest_parser *p, const char *key, const char *value,
 				unsigned line)
 {
@@ -113,13 +155,15 @@ static void manifest_plugin_key(struct manifest_parser *p, const char *key, cons
 		if (!m->many_workers && strcmp(value, "one") != 0)
 			problems_add(p->problems, p->file, line,
 				     "workers: expected one or many, not `%.60s`", value);
+	} else if (strcmp(key, "aliases") == 0) {
+		manifest_set_aliases(p, value, line);
 	} else if (strcmp(key, "capabilities") == 0) {
 		rights_parse(value, &m->capabilities, manifest_no_capability,
 			     &(struct manifest_line){p, line});
 	} else {
 		problems_add(p->problems, p->file, line,
 			     "%s: unknown key; expected name, version, entry_point, description, "
-			     "author, workers or capabilities",
+			     "author, workers, aliases or capabilities",
 			     key);
 	}
 }
@@ -237,6 +281,7 @@ void manifest_free(struct manifest *m)
 	free(m->entry_point);
 	free(m->description);
 	free(m->author);
+	free(m->aliases);
 	free(m);
 }
 

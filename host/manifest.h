@@ -26,6 +26,7 @@ struct manifest {
 	char *entry_point; /* absolute path of the shared object, NULL: linked into aditd */
 	char *description;
 	char *author;
+	char *aliases; /* other names under which it is called, comma-separated; NULL: none */
 	bool many_workers;
 	uint32_t capabilities; /* that it requests */
 	char *foreign;         /* why it might be of somebody else than root; NULL: it is root's */
@@ -55,6 +56,9 @@ const struct manifest *manifests_find(const struct manifests *all, const char *n
 
 /* True when VERSION meets REQUIREMENT: "" or "*", or one of >= > <= < = before dotted numbers. */
 bool manifest_version_meets(const char *version, const char *requirement);
+
+/* Whether the SIZE bytes at NAME are one of M's aliases. */
+bool manifest_has_alias(const struct manifest *m, const char *name, size_t size);
 
 /* A name of a plugin, an instance or a process: [a-z0-9][a-z0-9_-]*, at most 31 bytes. */
 bool manifest_name_valid(const char *name);

@@ -131,7 +131,7 @@ int32_t role_register_method(struct adit_host *host, const char *method, int32_t
 	int32_t error;
 
 	if (fn == NULL || method[0] == '\0' || strlen(method) > 63 || mode < ADIT_METHOD_ANY ||
-	    mode > ADIT_METHOD_ONE)
+	    (mode & ~ADIT_METHOD_LOOKS) > ADIT_METHOD_ONE)
 		return ADIT_E_INVALID_ARGUMENT;
 	if (role_may(host, CAPABILITY_REGISTER_MODULE_API, method) != ADIT_OK)
 		return ADIT_E_PERMISSION_DENIED;

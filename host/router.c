@@ -132,7 +132,8 @@ static void router_method(struct endpoint *e, const struct ipc_frame *frame)
 	e->methods = methods;
 	methods += e->method_count++;
 	(void)snprintf(methods->name, sizeof(methods->name), "%s", frame->name);
-	methods->mode = frame->status;
+	methods->mode = frame->status & ~ADIT_METHOD_LOOKS;
+	methods->looks = (frame->status & ADIT_METHOD_LOOKS) != 0;
 }
 
 static const struct method *router_find_method(const struct endpoint *e, const char *name)
@@ -151,6 +152,7 @@ struct router_targets {
 	size_t known; /* of that name at all */
 	size_t running;
 	bool worker; /* the target was one worker */
+	bool looks;  /* the method is ADIT_METHOD_LOOKS with all of them */
 	int mode;
 };
 
@@ -176,10 +178,49 @@ static void router_resolve(const struct host *host, const char *target, const ch
 			m = router_find_method(e, method);
 			if (m == NULL || t->count >= CALLS_TARGETS_MAX)
 				continue;
+			t->looks = m->looks && (t->looks || t->count == 0);
 			t->mode = m->mode;
 			t->list[t->count++] = e;
 		}
 	}
+}
+
+/* TARGET is no role, but perhaps another name of one, as NAME or NAME.WORKER. Of several roles that
+ * have this name in their manifest, the first in the configuration that has METHOD answers. */
+static void router_resolve_alias(const struct host *host, const char *target, const char *method,
+				 struct router_targets *t)
+{
+	size_t size = strcspn(target, ".");
+	struct router_targets found;
+	char name[IPC_NAME_MAX + 1];
+
+	for (size_t i = 0; i < host->conf->role_count; i++) {
+		const struct conf_role *role = host->conf->roles[i];
+
+		if (!role->enabled || role->manifest == NULL ||
+		    !manifest_has_alias(role->manifest, target, size))
+			continue;
+		(void)snprintf(name, sizeof(name), "%s%s", role->instance, target + size);
+		router_resolve(host, name, method, &found);
+		if (t->known == 0 || (t->count == 0 && found.count > 0))
+			*t = found;
+	}
+}
+
+static void router_find(const struct host *host, const char *target, const char *method,
+			struct router_targets *t)
+{
+	router_resolve(host, target, method, t);
+	if (t->known == 0)
+		router_resolve_alias(host, target, method, t);
+}
+
+bool router_only_looks(const struct host *host, const char *target, const char *method)
+{
+	struct router_targets t;
+
+	router_find(host, target, method, &t);
+	return t.count > 0 && t.looks;
 }
 
 /* Of several workers the one with the fewest calls under way. */
@@ -248,7 +289,7 @@ void router_call(struct host *host, const void *caller, const char *caller_name,
 
 	if (deadline_ms == 0 || deadline_ms > DEADLINE_MAX_MS)
 		deadline_ms = DEADLINE_MAX_MS;
-	router_resolve(host, target, method, &t);
+	router_find(host, target, method, &t);
 	error = router_check(&t, target, method, &e);
 	if (error == ADIT_OK && (t.mode != ADIT_METHOD_ALL || t.worker)) {
 		t.list[0] = router_least_busy(host, &t);

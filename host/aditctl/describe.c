@@ -90,6 +90,10 @@ static void show_described(const struct options *o, struct json_object *result)
 		put_clean(json_text(result, "manifest", "-"));
 		printf("\n%-14s", "workers");
 		put_clean(json_text(result, "workers", "-"));
+		if (*json_text(result, "aliases", "") != '\0') {
+			printf("\n%-14s", "also called");
+			put_clean(json_text(result, "aliases", ""));
+		}
 	}
 	fputc('\n', stdout);
 	put_list("needs", json_array_member(result, "dependencies"), "name", "version");

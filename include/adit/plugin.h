@@ -26,6 +26,7 @@
  *
  * Changes of this ABI
  *  1.0  first version
+ *  1.1  ADIT_METHOD_LOOKS
  */
 #ifndef ADIT_PLUGIN_H
 #define ADIT_PLUGIN_H
@@ -43,7 +44,7 @@ extern "C" {
 #define ADIT_PLUGIN_MAGIC 0x54494441u /* "ADIT" as little-endian bytes */
 #define ADIT_HOST_MAGIC 0x54534f48u   /* "HOST" */
 #define ADIT_ABI_MAJOR 1
-#define ADIT_ABI_MINOR 0
+#define ADIT_ABI_MINOR 1
 
 /* True when the table that PTR points to is large enough to hold FIELD. */
 #define ADIT_HAS(ptr, field) \
@@ -70,7 +71,10 @@ enum adit_log_level {
 enum adit_method_mode {
 	ADIT_METHOD_ANY = 0, /* one worker answers, whichever is free */
 	ADIT_METHOD_ALL = 1, /* every worker answers, the answers are gathered */
-	ADIT_METHOD_ONE = 2  /* the caller names the worker (`pool.2`) */
+	ADIT_METHOD_ONE = 2, /* the caller names the worker (`pool.2`) */
+	/* 1.1, added to one of the others: the method only looks, tells no secret and costs little.
+	 * Who may read the control socket, but not change anything, may call it. */
+	ADIT_METHOD_LOOKS = 0x100
 };
 
 enum adit_io_flags { ADIT_IO_READ = 1, ADIT_IO_WRITE = 2 };

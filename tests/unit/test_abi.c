@@ -143,6 +143,7 @@ START_TEST(constants_stay)
 	ck_assert_int_eq(ADIT_METHOD_ANY, 0);
 	ck_assert_int_eq(ADIT_METHOD_ALL, 1);
 	ck_assert_int_eq(ADIT_METHOD_ONE, 2);
+	ck_assert_int_eq(ADIT_METHOD_LOOKS, 0x100);
 	ck_assert_int_eq(ADIT_IO_READ, 1);
 	ck_assert_int_eq(ADIT_IO_WRITE, 2);
 }

@@ -309,6 +309,7 @@ START_TEST(test_manifest)
 	struct manifest *m = manifest_of(
 	    PLUGIN("pool",
 		   "workers = many ; or one\ncapabilities = publish_events, submit_block\n"
+		   "aliases = stratum-v2, mining\n"
 		   "[dependencies]\nsv2-server = >=0.1\n[optional_dependencies]\nx =\n"
 		   "[config_schema]\npayout = string | required | - | who is paid | what\n"),
 	    &p);
@@ -321,6 +322,10 @@ START_TEST(test_manifest)
 	ck_assert(!m->dependencies[0].optional && m->dependencies[1].optional);
 	ck_assert_str_eq(m->schema.keys[0].help, "who is paid | what");
 	ck_assert(m->schema.keys[0].required);
+	ck_assert(manifest_has_alias(m, "stratum-v2.7", 10));
+	ck_assert(manifest_has_alias(m, "mining", 6));
+	ck_assert(!manifest_has_alias(m, "minin", 5));
+	ck_assert(!manifest_has_alias(m, "pool", 4));
 	manifest_free(m);
 }
 END_TEST
@@ -331,7 +336,10 @@ START_TEST(test_manifest_problems)
 	    {"", "m: [plugin] name is missing"},
 	    {PLUGIN("p", "colour = red\n"),
 	     "m:7: colour: unknown key; expected name, version, entry_point, description, author, "
-	     "workers or capabilities"},
+	     "workers, aliases or capabilities"},
+	    {PLUGIN("p", "aliases = stratum-v2, Pool\n"),
+	     "m:7: aliases: expected names of at most 31 of a-z 0-9 - _, not `Pool`"},
+	    {PLUGIN("p", "aliases =\n"), "m:7: aliases: expected a value"},
 	    {PLUGIN("p", "capabilities = publish_event\n"),
 	     "m:7: capabilities: `publish_event` is none; did you mean publish_events"},
 	    {PLUGIN("p", "workers = 2\n"), "m:7: workers: expected one or many, not `2`"},

@@ -18,10 +18,15 @@
 
 #include <check.h>
 
+#include <adit/plugin.h>
+
 #include "lib/util/clock.h"
 #include "tests/functional/harness.h"
 
 #define WAIT_MS 20000
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+#define OWN_VERSION TEXT(ADIT_ABI_MAJOR) "." TEXT(ADIT_ABI_MINOR)
 
 /* gcc says it by a macro, clang by a feature */
 #if defined(__SANITIZE_ADDRESS__)
@@ -517,8 +522,9 @@ START_TEST(test_refused_plugins)
 	harness_start();
 	wait_role("echo", "state", "running"); /* the others don't disturb it */
 	wait_role("major", "text",
-		  "major.so: built for plugin interface 2.0, this aditd has 1.0: "
-		  "install a newer aditd");
+		  "major.so: built for plugin interface 2." TEXT(
+		      ADIT_ABI_MINOR) ", this aditd has " OWN_VERSION ": "
+				      "install a newer aditd");
 	wait_role("minor", "text", "needs plugin interface 1.99");
 	wait_role("short", "text", "its descriptor of 24 bytes is shorter");
 	wait_role("named", "text", "calls itself `other`, its manifest says `named`");
