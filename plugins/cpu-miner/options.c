@@ -129,6 +129,15 @@ int32_t miner_options_read(const struct miner_host *host, struct miner_options *
 	return r;
 }
 
+bool miner_options_same_upstream(const struct miner_options *a, const struct miner_options *b)
+{
+	return strcmp(a->upstream, b->upstream) == 0 && a->has_authority == b->has_authority &&
+	       memcmp(a->authority_x, b->authority_x, sizeof(a->authority_x)) == 0 &&
+	       strcmp(a->key_file, b->key_file) == 0 && strcmp(a->user, b->user) == 0 &&
+	       a->extended == b->extended && a->header_only == b->header_only &&
+	       a->min_extranonce_size == b->min_extranonce_size;
+}
+
 int32_t miner_options_load_key(struct miner_options *o, struct error *e)
 {
 	char text[2 * NOISE_KEY_TEXT_SIZE];

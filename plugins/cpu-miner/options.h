@@ -25,6 +25,8 @@ struct miner_options {
 
 /* ADIT_E_CONFIG with a text that names the key. */
 int32_t miner_options_read(const struct miner_host *host, struct miner_options *o, struct error *e);
+/* A and B, as they were read, want the same connection and channel. */
+bool miner_options_same_upstream(const struct miner_options *a, const struct miner_options *b);
 /* "host:port", or stratum2+tcp://host:port/KEY, which brings the authority's key with it. */
 int32_t miner_options_upstream(struct miner_options *o, const char *text, struct error *e);
 /* Reads the public key from key_file. ADIT_E_NOT_FOUND while there is no such file. */

@@ -23,7 +23,9 @@
 
 struct miner_plugin {
 	struct miner_host host;
-	struct miner_options options;
+	struct miner_options configured; /* as it was read */
+	struct miner_options options;    /* with the authority's key, once it is known */
+	uint64_t hashes_before;          /* by hashers that are gone */
 	struct miner_hasher *hasher;
 	struct miner_session *session; /* NULL until the authority's key is known */
 	uint64_t timer;                /* valid while ticking */
@@ -39,10 +41,15 @@ struct miner_plugin {
 
 /* --- hash rate --- */
 
+static uint64_t all_hashes(const struct miner_plugin *p)
+{
+	return p->hashes_before + miner_hasher_hashes(p->hasher);
+}
+
 static void measure(struct miner_plugin *p)
 {
 	uint64_t now = clock_monotonic_us();
-	uint64_t hashes = miner_hasher_hashes(p->hasher);
+	uint64_t hashes = all_hashes(p);
 	double seconds = (double)(now - p->last_us) / 1e6;
 	double keep;
 
@@ -62,7 +69,7 @@ static double shown_rate(const struct miner_plugin *p)
 
 static void report(struct miner_plugin *p)
 {
-	uint64_t hashes = miner_hasher_hashes(p->hasher);
+	uint64_t hashes = all_hashes(p);
 
 	if (!miner_session_stats(p->session)->mining || p->report_s == 0) {
 		p->report_s = miner_session_stats(p->session)->mining ? 1 : 0;
@@ -164,7 +171,7 @@ static void on_status(void *user, struct adit_request *request,
 	    o, "channel", json_object_new_string(p->options.extended ? "extended" : "standard"));
 	add_session(o, p);
 	json_object_object_add(o, "hashrate", json_object_new_double(shown_rate(p)));
-	add_u64(o, "hashes", miner_hasher_hashes(p->hasher));
+	add_u64(o, "hashes", all_hashes(p));
 	add_u64(o, "threads", p->options.threads);
 	json_object_object_add(o, "implementation",
 			       json_object_new_string(sha256_implementation()));
@@ -184,7 +191,8 @@ static int32_t miner_init(const struct adit_host_api *api, struct adit_host *hos
 	if (p == NULL)
 		return ADIT_E_NO_MEMORY;
 	p->host = (struct miner_host){.api = api, .handle = host};
-	r = miner_options_read(&p->host, &p->options, &e);
+	r = miner_options_read(&p->host, &p->configured, &e);
+	p->options = p->configured;
 	if (r != ADIT_OK) {
 		api->set_error(host, e.text);
 		free(p);
@@ -227,6 +235,84 @@ static int32_t miner_start(void *instance)
 	return r;
 }
 
+/* --- reload --- */
+
+static void replace_hasher(struct miner_plugin *p, struct miner_hasher *hasher)
+{
+	if (p->session != NULL)
+		miner_session_set_hasher(p->session, hasher);
+	p->hashes_before += miner_hasher_hashes(p->hasher);
+	miner_hasher_free(p->hasher);
+	p->hasher = hasher;
+}
+
+/* Another connection takes the place of the present one, with its accounts. */
+static int32_t replace_session(struct miner_plugin *p, const struct miner_options *o,
+			       struct error *e)
+{
+	struct miner_session *old = p->session;
+	struct miner_options before = p->options;
+	int32_t r;
+
+	p->options = *o;
+	p->session = NULL;
+	p->key_missed = false;
+	r = connect_upstream(p, e);
+	if (r != ADIT_OK) {
+		p->session = old;
+		p->options = before;
+		return r;
+	}
+	if (p->session != NULL && old != NULL)
+		miner_session_set_accounts(p->session, miner_session_stats(old));
+	miner_session_free(old);
+	return ADIT_OK;
+}
+
+/* All or nothing. */
+static int32_t take_over(struct miner_plugin *p, const struct miner_options *o, struct error *e)
+{
+	bool work = o->threads != p->options.threads || o->rate != p->options.rate;
+	bool rate = work || o->nominal_hash_rate != p->options.nominal_hash_rate;
+	bool upstream = !miner_options_same_upstream(&p->configured, o);
+	struct miner_hasher *hasher = work ? miner_hasher_new(o->threads, o->rate, e) : NULL;
+
+	if (work && hasher == NULL)
+		return e->code;
+	if (upstream && replace_session(p, o, e) != ADIT_OK) {
+		miner_hasher_free(hasher);
+		return e->code;
+	}
+	if (hasher != NULL)
+		replace_hasher(p, hasher);
+	p->options.threads = o->threads;
+	p->options.rate = o->rate;
+	p->options.nominal_hash_rate = o->nominal_hash_rate;
+	p->report_s = 0;
+	if (rate && !upstream && p->session != NULL)
+		miner_session_measured(p->session, first_rate(&p->options));
+	return ADIT_OK;
+}
+
+/* All of it is taken over as it runs. Threads and rate leave the connection alone; what the server
+ * has to know of anew takes another one. */
+static int32_t miner_reload(void *instance)
+{
+	struct miner_plugin *p = instance;
+	struct miner_options options;
+	struct error e;
+	int32_t r = miner_options_read(&p->host, &options, &e);
+
+	if (r == ADIT_OK)
+		r = take_over(p, &options, &e);
+	if (r != ADIT_OK) {
+		p->host.api->set_error(p->host.handle, e.text);
+		return ADIT_E_CONFIG;
+	}
+	p->configured = options;
+	return ADIT_OK;
+}
+
 static int32_t miner_stop(void *instance)
 {
 	struct miner_plugin *p = instance;
@@ -259,6 +345,7 @@ const struct adit_plugin_descriptor adit_plugin = {
     .version = PACKAGE_VERSION,
     .init = miner_init,
     .start = miner_start,
+    .reload = miner_reload,
     .stop = miner_stop,
     .fini = miner_fini,
 };

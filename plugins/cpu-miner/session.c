@@ -595,6 +595,34 @@ void miner_session_free(struct miner_session *s)
 	free(s);
 }
 
+void miner_session_set_hasher(struct miner_session *s, struct miner_hasher *hasher)
+{
+	const struct miner_host *h = s->host;
+	struct miner_job *job = s->given;
+	struct miner_result r;
+	uint64_t seed;
+
+	while (miner_hasher_take(s->hasher, &r)) {
+		submit(s, &r);
+		miner_job_unref(r.job);
+	}
+	s->hasher = hasher;
+	random_bytes(&seed, sizeof(seed));
+	if (job != NULL)
+		miner_hasher_set_job(hasher, job, seed);
+	if (!s->watching)
+		return; /* after the pause */
+	h->api->io_unwatch(h->handle, s->watch);
+	watch_results(s);
+}
+
+void miner_session_set_accounts(struct miner_session *s, const struct miner_stats *stats)
+{
+	s->stats = *stats;
+	s->stats.connected = false;
+	s->stats.mining = false;
+}
+
 const struct miner_stats *miner_session_stats(const struct miner_session *s)
 {
 	return &s->stats;

@@ -39,6 +39,11 @@ struct miner_session *miner_session_new(const struct miner_host *host,
 					const struct miner_options *options,
 					struct miner_hasher *hasher, double rate, struct error *e);
 void miner_session_free(struct miner_session *s); /* NULL is fine */
+/* HASHER takes the place of the one before, which the caller frees: what that has found is
+ * submitted, and the present job goes on. */
+void miner_session_set_hasher(struct miner_session *s, struct miner_hasher *hasher);
+/* S goes on with the accounts of the session before it. */
+void miner_session_set_accounts(struct miner_session *s, const struct miner_stats *stats);
 /* The threads do RATE hashes a second: the server is told when that is news. */
 void miner_session_measured(struct miner_session *s, double rate);
 const struct miner_stats *miner_session_stats(const struct miner_session *s);

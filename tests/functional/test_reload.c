@@ -16,7 +16,11 @@
 #include <unistd.h>
 
 #include "host/exit_codes.h"
+#include "lib/noise/identity.h"
+#include "lib/noise/keys.h"
+#include "lib/util/clock.h"
 #include "tests/functional/harness.h"
+#include "tests/functional/probe.h"
 
 #define NBITS "207fffff"
 #define POOL_KEYS "shares_per_minute = 600\nmin_difficulty = 0.000000001\n"
@@ -90,6 +94,36 @@ static void begin(void)
 	harness_wait_number("cpu-miner@one", "shares_accepted", 1, MS);
 }
 
+/* The same with the authority's key in PATH. */
+static void begin_with_key(const char *path)
+{
+	char key[300];
+
+	harness_configure_pool(NBITS, POOL_KEYS);
+	harness_configure_miner("one", "standard", 2000);
+	snprintf(key, sizeof(key), "authority_key_file = %s", path);
+	edit("authority_key_file = sv2-server/authority.pub", key);
+	harness_start();
+	harness_wait_running();
+	harness_wait_number("cpu-miner@one", "shares_accepted", 1, MS);
+}
+
+/* Has the server's key in the test's directory signed by SECRET for LIFE seconds. */
+static void sign(const uint8_t secret[32], uint32_t life, struct noise_identity *id)
+{
+	char key[256], request[256], certificate[256];
+	uint8_t static_x[32];
+	struct error e = {0};
+
+	snprintf(key, sizeof(key), "%s/static.key", harness.directory);
+	snprintf(request, sizeof(request), "%s/request", harness.directory);
+	snprintf(certificate, sizeof(certificate), "%s/certificate", harness.directory);
+	ck_assert_msg(noise_request_create(key, request, static_x, &e) == ADIT_OK, "%s", e.text);
+	ck_assert_msg(noise_request_sign(secret, request, certificate, clock_unix(), life, 60, id,
+					 &e) == ADIT_OK,
+		      "%s", e.text);
+}
+
 static void setup(void)
 {
 	output = NULL;
@@ -126,27 +160,91 @@ static bool is_ten_times(void *user)
 	return d->now > 7 * d->before && d->now < 14 * d->before;
 }
 
-static bool miner_is_new(void *user)
+static bool is_faster(void *user)
 {
-	pid_t pid = harness_pid("cpu-miner@one");
+	struct json_object *status = harness_status();
+	double rate = json_number(harness_said(status, "cpu-miner@one"), "hashrate", -1);
 
-	return pid > 0 && pid != *(pid_t *)user;
+	json_object_put(status);
+	return rate > *(double *)user;
 }
 
-START_TEST(pool_survives_a_miners_change)
+/* The miner takes its limit, its threads and another user as it runs. */
+START_TEST(miner_changes_live)
 {
-	pid_t pool, miner, templates;
+	pid_t pool, miner;
+	double rate = 3000;
 
 	begin();
 	pool = harness_pid("pool");
 	miner = harness_pid("cpu-miner@one");
-	templates = harness_pid("template-provider");
-	edit("hashrate_limit = 2000", "hashrate_limit = 3000");
+	edit("hashrate_limit = 2000", "hashrate_limit = 6000");
+	edit("threads = 1", "threads = 2");
 	must(aditctl("reload") == 0, "%s", output);
-	harness_wait(MS, miner_is_new, &miner, "the miner was started again");
-	harness_wait_running();
+	harness_wait(MS, is_faster, &rate, "the miner is faster");
+	ck_assert_int_eq(harness_number("cpu-miner@one", "threads"), 2);
+	edit("user = one", "user = another");
+	must(aditctl("reload") == 0, "%s", output);
+	harness_wait_number("cpu-miner@one", "shares_accepted",
+			    harness_number("cpu-miner@one", "shares_accepted") + 2, MS);
+	ck_assert_int_eq(aditctl("config cpu-miner@one"), 0);
+	says("another");
 	must(harness_pid("pool") == pool, "the pool was started again");
-	must(harness_pid("template-provider") == templates, "the provider was started again");
+	must(harness_pid("cpu-miner@one") == miner, "the miner was started again");
+}
+END_TEST
+
+/* A limit of the server changes under its connections: the one that is there stays, another is
+ * refused. */
+START_TEST(server_changes_live)
+{
+	struct probe probe = {.fd = -1};
+	pid_t server;
+	int64_t accepted;
+
+	begin();
+	server = harness_pid("sv2-server");
+	accepted = harness_number("sv2-server", "accepted");
+	must(aditctl("config set sv2-server max_connections 1") == 0, "%s", output);
+	must(aditctl("config set sv2-server idle_timeout 1h") == 0, "%s", output);
+	probe_connect(&probe, harness.port);
+	probe_expect_close(&probe);
+	probe_close(&probe);
+	ck_assert_int_eq(harness_number("sv2-server", "refused_connections"), 1);
+	must(aditctl("config set sv2-server max_connections 2") == 0, "%s", output);
+	probe_ready(&probe, harness.port);
+	probe_close(&probe);
+	ck_assert_int_eq(harness_number("sv2-server", "accepted"), accepted + 1);
+	must(harness_pid("sv2-server") == server, "the server was started again");
+}
+END_TEST
+
+/* A renewed certificate is taken over by `aditctl reload`, though no line of the configuration has
+ * changed, and the miner stays connected. */
+START_TEST(certificate_is_renewed)
+{
+	char keys[512], path[256];
+	uint8_t secret[32], x[32];
+	struct noise_identity id;
+	struct error e = {0};
+	int64_t accepted;
+
+	snprintf(keys, sizeof(keys), "static_key = %s/static.key\ncertificate = %s/certificate\n",
+		 harness.directory, harness.directory);
+	harness.server_keys = keys;
+	ck_assert_int_eq(noise_key_generate(secret, x), ADIT_OK);
+	sign(secret, 100000, &id);
+	snprintf(path, sizeof(path), "%s/authority.pub", harness.directory);
+	ck_assert_int_eq(noise_public_store(path, x, &e), ADIT_OK);
+	begin_with_key(path);
+	accepted = harness_number("sv2-server", "accepted");
+	sign(secret, 200000, &id);
+	must(aditctl("reload") == 0, "%s", output);
+	harness_wait_number("sv2-server", "certificate_expires", (int64_t)id.not_valid_after, MS);
+	harness_wait_number("cpu-miner@one", "shares_accepted",
+			    harness_number("cpu-miner@one", "shares_accepted") + 2, MS);
+	ck_assert_int_eq(harness_number("sv2-server", "accepted"), accepted);
+	ck_assert_int_eq(harness_number("sv2-server", "connections"), 1);
 }
 END_TEST
 
@@ -432,7 +530,9 @@ int main(void)
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_set_timeout(c, (double)harness_limit(120));
-	tcase_add_test(c, pool_survives_a_miners_change);
+	tcase_add_test(c, miner_changes_live);
+	tcase_add_test(c, server_changes_live);
+	tcase_add_test(c, certificate_is_renewed);
 	tcase_add_test(c, share_rate_changes_live);
 	tcase_add_test(c, template_provider);
 	tcase_add_test(c, refused_by_the_pool);

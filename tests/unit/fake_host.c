@@ -1037,6 +1037,13 @@ int32_t fake_host_start(struct adit_host *h, const struct adit_plugin_descriptor
 	return result;
 }
 
+int32_t fake_host_reload(struct adit_host *h)
+{
+	if (h->plugin == NULL || h->plugin->reload == NULL)
+		return ADIT_E_UNSUPPORTED;
+	return h->plugin->reload(h->instance);
+}
+
 /* Open calls end without an answer, open requests with one: the process is gone. */
 static void registrations_end(struct adit_host *h)
 {

@@ -49,7 +49,7 @@ char *fake_host_read_file(const char *path);
 const struct adit_host_api *fake_host_api(void);
 struct event_base *fake_host_base(struct adit_host *host);
 
-/* Before start. */
+/* Before start, or before reload. */
 void fake_host_set_config(struct adit_host *host, const char *key, const char *value);
 void fake_host_set_state_dir(struct adit_host *host, const char *directory);
 void fake_host_set_network(struct adit_host *host, const char *network);
@@ -63,6 +63,8 @@ const char *fake_host_listen(struct adit_host *host, const char *key, const char
  * seconds for stopped(), ends the registrations, then calls fini. */
 int32_t fake_host_start(struct adit_host *host, const struct adit_plugin_descriptor *plugin);
 int32_t fake_host_stop(struct adit_host *host);
+/* Its `reload`, after fake_host_set_config(); ADIT_E_UNSUPPORTED when it has none. */
+int32_t fake_host_reload(struct adit_host *host);
 void *fake_host_instance(struct adit_host *host); /* what init stored */
 
 /* Runs the loop: for a time; until CONDITION holds (false after LIMIT_MS). */

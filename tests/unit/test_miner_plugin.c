@@ -686,6 +686,73 @@ START_TEST(hash_rate_is_updated)
 }
 END_TEST
 
+/* Threads and rate change under the connection: the job goes on, nothing that was found is lost, and
+ * the server hears of it. */
+START_TEST(reload_of_the_work)
+{
+	int64_t hashes;
+
+	begin(_i == 1);
+	wait_shares(5);
+	hashes = status_of("hashes");
+	fake_host_set_config(host, "threads", "3");
+	fake_host_set_config(host, "hashrate_limit", "20000");
+	ck_assert_msg(fake_host_reload(host) == ADIT_OK, "%s", fake_host_error(host));
+	ck_assert_int_eq(status_of("threads"), 3);
+	ck_assert_int_ge(status_of("hashes"), hashes);
+	wait_shares(5);
+	ck_assert_int_eq(pool.updates, 1);
+	ck_assert(pool.hash_rate > 19999 && pool.hash_rate < 20001);
+	ck_assert_int_eq(pool.opens, 1);
+	ck_assert_int_eq(pool.closed, 0);
+	ck_assert_int_eq(status_of("shares_rejected"), 0);
+	ck_assert_int_eq(status_of("shares_dropped"), 0);
+	/* the same again is nothing */
+	ck_assert_int_eq(fake_host_reload(host), ADIT_OK);
+	fake_host_run(host, 50);
+	ck_assert_int_eq(pool.updates, 1);
+}
+END_TEST
+
+/* Another user takes another connection, in the same process; the accounts go on. */
+START_TEST(reload_of_the_user)
+{
+	int64_t submitted;
+
+	begin(false);
+	wait_shares(5);
+	submitted = status_of("shares_submitted");
+	fake_host_set_config(host, "user", "someone.else");
+	fake_host_set_config(host, "threads", "2");
+	ck_assert_msg(fake_host_reload(host) == ADIT_OK, "%s", fake_host_error(host));
+	wait_opens(2);
+	ck_assert_str_eq(pool.user, "someone.else");
+	wait_shares(3);
+	ck_assert_int_gt(status_of("shares_submitted"), submitted);
+	ck_assert_int_eq(status_of("shares_rejected"), 0);
+	ck_assert_int_eq(status_of("threads"), 2);
+}
+END_TEST
+
+/* What can't be used changes nothing. */
+START_TEST(reload_refused)
+{
+	begin(false);
+	wait_shares(1);
+	fake_host_set_config(host, "threads", "2");
+	fake_host_set_config(host, "upstream", "nowhere");
+	ck_assert_int_eq(fake_host_reload(host), ADIT_E_CONFIG);
+	ck_assert_str_ne(fake_host_error(host), "");
+	wait_shares(3);
+	ck_assert_int_eq(status_of("threads"), 1);
+	ck_assert_int_eq(pool.opens, 1);
+	fake_host_set_config(host, "nominal_hash_rate", "lots");
+	ck_assert_int_eq(fake_host_reload(host), ADIT_E_CONFIG);
+	wait_shares(1);
+	ck_assert_int_eq(pool.closed, 0);
+}
+END_TEST
+
 static void refused(const char *key, const char *value, const char *said)
 {
 	struct adit_host *h = fake_host_new("cpu-miner", NULL, NULL, host);
@@ -745,6 +812,9 @@ Suite *miner_plugin_suite(void)
 	tcase_add_test(c, the_key_file_comes_later);
 	tcase_add_test(c, upstream_as_url);
 	tcase_add_test(c, hash_rate_is_updated);
+	tcase_add_loop_test(c, reload_of_the_work, 0, 2);
+	tcase_add_test(c, reload_of_the_user);
+	tcase_add_test(c, reload_refused);
 	tcase_add_test(c, bad_configuration_is_named);
 	suite_add_tcase(s, c);
 	return s;

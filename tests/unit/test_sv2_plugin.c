@@ -29,6 +29,7 @@ struct fixture {
 	struct adit_sv2_client *made;
 	struct adit_sv2_conn *upstream;
 	struct adit_sv2_conn *below; /* the server's end */
+	uint8_t secret[32];          /* of an authority elsewhere */
 	uint32_t refused;
 	uint32_t warned;
 	uint32_t targets; /* sum of what they carried */
@@ -335,27 +336,37 @@ static void path_in(const struct fixture *f, const char *name, char path[128])
 	(void)snprintf(path, 128, "%s/%s", f->directory, name);
 }
 
-/* Has the server's key signed by an authority elsewhere, LIFE seconds from AGE seconds ago on, and
- * configures it. */
-static void sign_elsewhere(struct fixture *f, uint32_t age, uint32_t life)
+/* Has the server's key signed by the authority with SECRET, LIFE seconds from AGE seconds ago on,
+ * and configures it. */
+static void sign_with(struct fixture *f, const uint8_t secret[32], uint32_t age, uint32_t life)
 {
-	char key[128], request[128], certificate[128], public_path[128];
-	uint8_t secret[32], x[32], static_x[32];
+	char key[128], request[128], certificate[128];
+	uint8_t static_x[32];
 	struct noise_identity id;
 	struct error e;
 
 	path_in(f, "static.key", key);
 	path_in(f, "request", request);
 	path_in(f, "certificate", certificate);
-	path_in(f, "authority.pub", public_path);
-	ck_assert_int_eq(noise_key_generate(secret, x), ADIT_OK);
 	ck_assert_int_eq(noise_request_create(key, request, static_x, &e), ADIT_OK);
 	ck_assert_int_eq(
 	    noise_request_sign(secret, request, certificate, clock_unix() - age, life, 60, &id, &e),
 	    ADIT_OK);
-	ck_assert_int_eq(noise_public_store(public_path, x, &e), ADIT_OK); /* for the client */
 	fake_host_set_config(f->host, "static_key", key);
 	fake_host_set_config(f->host, "certificate", certificate);
+}
+
+/* The same with an authority of its own, whose key is left for the client. */
+static void sign_elsewhere(struct fixture *f, uint32_t age, uint32_t life)
+{
+	char public_path[128];
+	uint8_t x[32];
+	struct error e;
+
+	path_in(f, "authority.pub", public_path);
+	ck_assert_int_eq(noise_key_generate(f->secret, x), ADIT_OK);
+	ck_assert_int_eq(noise_public_store(public_path, x, &e), ADIT_OK);
+	sign_with(f, f->secret, age, life);
 }
 
 static void remove_signed(struct fixture *f)
@@ -391,6 +402,117 @@ START_TEST(test_signed_elsewhere)
 	json_object_put(o);
 	f.service->withdraw(f.service->server, ADIT_SV2_MINING);
 	remove_signed(&f);
+	teardown(&f);
+}
+END_TEST
+
+static bool is_renewed(void *user)
+{
+	return fake_host_logged(((struct fixture *)user)->host, "a new certificate is in use");
+}
+
+static bool is_kept(void *user)
+{
+	return fake_host_logged(((struct fixture *)user)->host, "it goes on with what it had");
+}
+
+/* As the host says it at each reload, also when this role's section is as it was. */
+static void config_is_loaded(const struct fixture *f)
+{
+	struct adit_host *other = fake_host_new("aditd", NULL, NULL, f->host);
+
+	ck_assert_int_eq(fake_host_api()->publish(other, "ConfigLoaded", "{}", 2, NULL, 0),
+			 ADIT_OK);
+	fake_host_run(f->host, 1);
+	fake_host_free(other);
+}
+
+/* The certificate is renewed, and nobody is disconnected for it; a file that can't be used changes
+ * nothing. */
+START_TEST(test_certificate_renewed)
+{
+	struct fixture f;
+	struct json_object *o;
+	char path[128];
+	FILE *file;
+
+	setup(&f);
+	sign_elsewhere(&f, 0, 10000);
+	listen_and_start(&f);
+	ck_assert_int_eq(adit_sv2_serve_mining(f.service, &pool, &f), ADIT_OK);
+	f.service->set_open(f.service->server, ADIT_SV2_MINING, true);
+	connect_client(&f);
+	ck_assert(fake_host_wait(f.host, is_opened, &f, 3000));
+	sign_with(&f, f.secret, 0, 90000);
+	config_is_loaded(&f);
+	ck_assert(fake_host_wait(f.host, is_renewed, &f, 3000));
+	o = status_of(&f);
+	ck_assert_int_ge(number(o, "certificate_expires"), (int64_t)clock_unix() + 90000 - 60);
+	json_object_put(o);
+	path_in(&f, "certificate", path);
+	file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_ge(fputs("half of a certifi", file), 0);
+	ck_assert_int_eq(fclose(file), 0);
+	config_is_loaded(&f);
+	ck_assert(fake_host_wait(f.host, is_kept, &f, 3000));
+	ck_assert_int_eq(fake_host_reload(f.host), ADIT_E_CONFIG);
+	ck_assert_uint_eq(f.closed, 0);
+	sv2_client_free(f.client); /* the next one shakes hands with the new certificate */
+	f.opened = 0;
+	connect_client(&f);
+	ck_assert(fake_host_wait(f.host, is_opened, &f, 3000));
+	ck_assert(!fake_host_logged(f.host, "another authority"));
+	f.service->withdraw(f.service->server, ADIT_SV2_MINING);
+	remove_signed(&f);
+	teardown(&f);
+}
+END_TEST
+
+/* Limits and time-outs are taken over as it runs, listeners are not, and what is wrong changes
+ * nothing. */
+START_TEST(test_reload)
+{
+	struct fixture f;
+
+	setup(&f);
+	listen_and_start(&f);
+	ck_assert_int_eq(adit_sv2_serve_mining(f.service, &pool, &f), ADIT_OK);
+	f.service->set_open(f.service->server, ADIT_SV2_MINING, true);
+	connect_client(&f);
+	ck_assert(fake_host_wait(f.host, is_opened, &f, 3000));
+	fake_host_set_config(f.host, "max_connections", "1");
+	fake_host_set_config(f.host, "write_timeout", "5000");
+	ck_assert_msg(fake_host_reload(f.host) == ADIT_OK, "%s", fake_host_error(f.host));
+	fake_host_set_config(f.host, "listen", "127.0.0.1:1");
+	ck_assert_int_eq(fake_host_reload(f.host), ADIT_E_UNSUPPORTED);
+	fake_host_set_config(f.host, "listen", "127.0.0.1:3333");
+	fake_host_set_config(f.host, "certificate", "/nowhere");
+	ck_assert_int_eq(fake_host_reload(f.host), ADIT_E_CONFIG);
+	ck_assert_ptr_nonnull(strstr(fake_host_error(f.host), "static_key is missing"));
+	fake_host_set_config(f.host, "certificate", "");
+	fake_host_run(f.host, 50);
+	ck_assert_uint_eq(f.closed, 0);
+	fake_host_set_config(f.host, "idle_timeout", "100");
+	ck_assert_int_eq(fake_host_reload(f.host), ADIT_OK);
+	ck_assert(fake_host_wait(f.host, is_closed, &f, 3000));
+	f.service->withdraw(f.service->server, ADIT_SV2_MINING);
+	teardown(&f);
+}
+END_TEST
+
+/* Without listeners there is nothing to take over but the wish to have some. */
+START_TEST(test_reload_without_listeners)
+{
+	struct fixture f;
+
+	setup(&f);
+	fake_host_set_config(f.host, "listen", "");
+	ck_assert_int_eq(fake_host_start(f.host, &adit_plugin), ADIT_OK);
+	fake_host_set_config(f.host, "max_connections", "7");
+	ck_assert_int_eq(fake_host_reload(f.host), ADIT_OK);
+	fake_host_set_config(f.host, "listen", "127.0.0.1:3333");
+	ck_assert_int_eq(fake_host_reload(f.host), ADIT_E_UNSUPPORTED);
 	teardown(&f);
 }
 END_TEST
@@ -978,6 +1100,9 @@ int main(void)
 	tcase_add_test(tcase, test_two_servers);
 	tcase_add_test(tcase, test_serves);
 	tcase_add_test(tcase, test_signed_elsewhere);
+	tcase_add_test(tcase, test_certificate_renewed);
+	tcase_add_test(tcase, test_reload);
+	tcase_add_test(tcase, test_reload_without_listeners);
 	tcase_add_test(tcase, test_signed_elsewhere_expires);
 	tcase_add_test(tcase, test_signed_elsewhere_in_part);
 	tcase_add_test(tcase, test_unwanted_events);
