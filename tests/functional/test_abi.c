@@ -77,8 +77,9 @@ static const struct refusal {
 	const char *remedy;
 } refusals[] = {
     {"abi-magic", "is no plugin descriptor", "build it with <adit/plugin.h>"},
-    {"abi-major", "plugin interface 2.0, this aditd has " OWN_VERSION, "install a newer aditd"},
-    {"abi-ancient", "plugin interface 0.0, this aditd has " OWN_VERSION,
+    {"abi-major", "plugin interface 2." TEXT(ADIT_ABI_MINOR) ", this aditd has " OWN_VERSION,
+     "install a newer aditd"},
+    {"abi-ancient", "plugin interface 0." TEXT(ADIT_ABI_MINOR) ", this aditd has " OWN_VERSION,
      "build the plugin against this aditd's <adit/plugin.h>"},
     {"abi-minor", ", this aditd has " OWN_VERSION, "install a newer aditd"},
     {"abi-short", "its descriptor of 32 bytes is shorter than", "build it again"},
