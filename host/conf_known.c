@@ -5,6 +5,7 @@
 
 #include "host/conf.h"
 #include "lib/bitcoin/address.h"
+#include "lib/bitcoin/reward.h"
 #include "lib/util/hex.h"
 
 /* From the example configurations of the Stratum V2 reference implementation. */
@@ -23,7 +24,7 @@ static bool conf_known_payee(const char *value)
 	struct script script;
 	struct error e;
 
-	if (descriptor_to_script(value, BITCOIN_MAIN, &script, &e) != ADIT_OK)
+	if (descriptor_script_at(value, BITCOIN_MAIN, 0, &script, &e) != ADIT_OK)
 		return false;
 	hex_encode(script.data, script.size, hex);
 	for (size_t i = 0; i < sizeof(conf_known_hashes) / sizeof(conf_known_hashes[0]); i++) {
@@ -31,6 +32,21 @@ static bool conf_known_payee(const char *value)
 			return true;
 	}
 	return false;
+}
+
+/* The same for all of a list. */
+static bool conf_known_payout(const char *value)
+{
+	struct reward reward;
+	struct error e;
+	bool known = false;
+
+	if (reward_parse(&reward, value, BITCOIN_MAIN, &e) != ADIT_OK)
+		return false;
+	for (uint32_t i = 0; i < reward.count; i++)
+		known = known || conf_known_payee(reward.items[i].descriptor);
+	reward_free(&reward);
+	return known;
 }
 
 void conf_known_secrets(const struct conf *conf, struct problems *problems)
@@ -43,8 +59,9 @@ void conf_known_secrets(const struct conf *conf, struct problems *problems)
 		for (size_t j = 0; role->enabled && j < role->setting_count; j++) {
 			const struct conf_setting *s = &role->settings[j];
 
-			if ((s->type == SCHEMA_SCRIPT || s->type == SCHEMA_ADDRESS) &&
-			    conf_known_payee(s->value))
+			if (((s->type == SCHEMA_SCRIPT || s->type == SCHEMA_ADDRESS) &&
+			     conf_known_payee(s->value)) ||
+			    (s->type == SCHEMA_PAYOUT && conf_known_payout(s->value)))
 				problems_add(problems, s->file, s->line,
 					     "%s: this address is an example whose key everybody "
 					     "knows: the reward would be lost",

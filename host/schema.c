@@ -10,11 +10,12 @@
 
 #include "host/address.h"
 #include "lib/bitcoin/address.h"
+#include "lib/bitcoin/reward.h"
 #include "lib/util/buf.h"
 
 static const char *const schema_types[] = {
     "string",   "int",    "float",  "bool",    "enum",    "path",
-    "duration", "listen", "script", "address", "connect",
+    "duration", "listen", "script", "address", "connect", "payout",
 };
 
 const char *schema_type_name(enum schema_type type)
@@ -218,16 +219,22 @@ static int32_t schema_addresses(const struct schema_key *key, const char *text, 
 	return ADIT_OK;
 }
 
-/* Where money goes: an address or a descriptor of PLACE's network. */
+/* Where money goes: addresses or descriptors of PLACE's network. */
 static int32_t schema_payee(const struct schema_key *key, const char *text,
 			    const struct schema_place *place, struct buf *out, struct error *e)
 {
 	enum bitcoin_network network;
+	struct reward reward;
 	struct script script;
 	int32_t error = schema_string(key, text, out, e);
 
 	if (error != ADIT_OK || place->network == NULL || !network_parse(place->network, &network))
 		return error;
+	if (key->type == SCHEMA_PAYOUT) {
+		error = reward_parse(&reward, text, network, e);
+		reward_free(&reward);
+		return error;
+	}
 	return key->type == SCHEMA_ADDRESS ? address_to_script(text, network, &script, e)
 					   : descriptor_to_script(text, network, &script, e);
 }
@@ -264,6 +271,7 @@ static int32_t schema_convert(const struct schema_key *key, const char *text,
 	case SCHEMA_LISTEN:
 	case SCHEMA_CONNECT:
 		return schema_addresses(key, text, place->base, out, e);
+	case SCHEMA_PAYOUT:
 	case SCHEMA_SCRIPT:
 	case SCHEMA_ADDRESS:
 		return schema_payee(key, text, place, out, e);
@@ -345,7 +353,7 @@ static int32_t schema_set_type(struct schema_key *key, const char *name, struct 
 	}
 	return error_set(e, ADIT_E_INVALID_ARGUMENT,
 			 "`%.60s` is no type; expected string, int, float, bool, enum, path, "
-			 "duration, listen, script, address or connect",
+			 "duration, listen, script, address, connect or payout",
 			 name);
 }
 

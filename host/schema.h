@@ -24,8 +24,10 @@ enum schema_type {
 	SCHEMA_LISTEN,   /* comma list of HOST:PORT, [V6]:PORT, unix:PATH that the host opens */
 	SCHEMA_SCRIPT,   /* an address or a descriptor that stands for one script */
 	SCHEMA_ADDRESS,  /* an address of the network */
-	SCHEMA_CONNECT /* comma list of the same forms, NAME:PORT too, that the plugin connects to;
+	SCHEMA_CONNECT, /* comma list of the same forms, NAME:PORT too, that the plugin connects to;
 			  anything may follow the address after a blank (a key) */
+	SCHEMA_PAYOUT   /* comma list of addresses and descriptors with their percentages of a
+			  reward (lib/bitcoin/reward.h) */
 };
 
 struct schema_key {

@@ -53,7 +53,7 @@ static void write_prefix(const struct coinbase_spec *spec, struct buf *out)
 	buf_append_u8(out, (uint8_t)spec->extranonce_size);
 }
 
-static void write_suffix(const struct coinbase_spec *spec, struct buf *out)
+bool coinbase_suffix(const struct coinbase_spec *spec, struct buf *out)
 {
 	buf_clear(out);
 	buf_append_u32(out, spec->sequence);
@@ -61,6 +61,7 @@ static void write_suffix(const struct coinbase_spec *spec, struct buf *out)
 	buf_append(out, spec->outputs, spec->outputs_size);
 	buf_append(out, spec->template_outputs, spec->template_outputs_size);
 	buf_append_u32(out, spec->lock_time);
+	return !out->failed;
 }
 
 int32_t coinbase_split(const struct coinbase_spec *spec, struct buf *prefix, struct buf *suffix,
@@ -71,8 +72,7 @@ int32_t coinbase_split(const struct coinbase_spec *spec, struct buf *prefix, str
 	if (rc != ADIT_OK)
 		return rc;
 	write_prefix(spec, prefix);
-	write_suffix(spec, suffix);
-	if (prefix->failed || suffix->failed)
+	if (!coinbase_suffix(spec, suffix) || prefix->failed)
 		return error_set(e, ADIT_E_NO_MEMORY, "no memory for a coinbase");
 	return ADIT_OK;
 }

@@ -13,6 +13,7 @@
 #ifndef BITCOIN_COINBASE_H
 #define BITCOIN_COINBASE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,9 @@ struct coinbase_spec {
  * bytes. */
 int32_t coinbase_split(const struct coinbase_spec *spec, struct buf *prefix, struct buf *suffix,
 		       struct error *e);
+/* The suffix alone, cleared first; of SPEC `sequence`, `lock_time` and the outputs are looked at.
+ * False when there is no memory. For coinbases that differ in their outputs only. */
+bool coinbase_suffix(const struct coinbase_spec *spec, struct buf *suffix);
 /* The whole coinbase with witness (one stack item of 32 zero bytes), from stripped parts and the
  * full extranonce, appended to OUT. */
 int32_t coinbase_join_witness(const uint8_t *prefix, size_t prefix_size, const uint8_t *extranonce,

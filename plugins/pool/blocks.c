@@ -10,6 +10,7 @@
 #include "lib/bitcoin/tx.h"
 #include "lib/util/hex.h"
 #include "plugins/pool/events.h"
+#include "plugins/pool/payouts.h"
 #include "plugins/pool/pool.h"
 
 void pending_block_free(struct pending_block *block)
@@ -70,8 +71,8 @@ static bool make_block(struct pending_block *block, const struct job *job,
 	if (extranonce_size)
 		memcpy(full + job->prefix_size, extranonce, extranonce_size);
 	if (coinbase_join_witness(t->prefix.data, t->prefix.size, full,
-				  job->prefix_size + extranonce_size, t->suffix.data,
-				  t->suffix.size, &coinbase) != ADIT_OK) {
+				  job->prefix_size + extranonce_size, job->coinbase->suffix.data,
+				  job->coinbase->suffix.size, &coinbase) != ADIT_OK) {
 		buf_free(&coinbase);
 		return false;
 	}
@@ -110,13 +111,14 @@ void blocks_found(struct channel *channel, struct job *job, const uint8_t header
 		pending_block_free(&block);
 		return;
 	}
-	/* The message leaves at the end of this wake-up, or within adit_sv2_send() when the queue is
-	 * long. Whoever kills this process in between finds the block in the journal. */
+	/* The message leaves at the end of this wake-up, or within adit_sv2_send() when the queue
+	 * is long. Whoever kills this process in between finds the block in the journal. */
 	journal_write(pool, &block);
 	if (conn)
 		submit(conn, &block);
 	log_block(channel, &block, conn != NULL);
 	events_block(channel, job, hash);
+	payouts_block(pool, job->coinbase);
 	blocks_keep(pool, &block);
 }
 

@@ -22,7 +22,8 @@ struct pool_conn *conn_new(struct pool *pool, struct adit_sv2_conn *sv2)
 	conn->sv2 = sv2;
 	conn->standard_jobs = adit_sv2_conn_flags(sv2) & ADIT_SV2_REQUIRES_STANDARD_JOBS;
 	conn->opened_ms = clock_monotonic_ms();
-	conn->next_id = CHANNEL_GROUP + 1;
+	conn->next_id = CHANNEL_FIRST;
+	LIST_INIT(&conn->groups);
 	TAILQ_INSERT_TAIL(&pool->conns, conn, link);
 	pool->conn_count++;
 	return conn;
@@ -92,25 +93,38 @@ static void channel_start(struct channel *channel, const struct channel_request 
 	rate_start(&channel->stats.rate, now);
 }
 
+/* A place among the payouts and one in the space of extranonces; both or none. */
+static bool take_places(struct channel *channel, const struct channel_request *request)
+{
+	struct pool *pool = channel->conn->pool;
+
+	if (!classes_join(&pool->classes, channel, request->payee))
+		return false;
+	if (extranonce_take(&pool->extranonce, &channel->number))
+		return true;
+	classes_leave(&pool->classes, channel);
+	return false;
+}
+
 struct channel *channel_new(struct pool_conn *conn, const struct channel_request *request,
 			    const char **code)
 {
 	struct pool *pool = conn->pool;
 	struct channel *channel;
-	uint32_t number;
 
 	*code = "channel-capacity-exhausted";
-	if (conn->count >= pool->config.max_channels || conn->next_id == UINT32_MAX ||
+	if (conn->count >= pool->config.max_channels || conn->next_id == CHANNEL_GROUP_FIRST ||
 	    !conn_make_room(conn))
 		return NULL;
 	channel = calloc(1, sizeof *channel + request->user.size + 1);
-	if (!channel || !extranonce_take(&pool->extranonce, &number)) {
+	if (!channel)
+		return NULL;
+	channel->conn = conn;
+	if (!take_places(channel, request)) {
 		free(channel);
 		return NULL;
 	}
-	channel->conn = conn;
 	channel->id = conn->next_id++;
-	channel->number = number;
 	text_printable(request->user.data, request->user.size, channel->user);
 	channel_start(channel, request);
 	conn->channels[conn->count++] = channel; /* ids only grow: the order holds */
@@ -141,6 +155,7 @@ void channel_free(struct channel *channel)
 	conn->pool->channel_count--;
 	extranonce_give(&conn->pool->extranonce, channel->number);
 	jobs_fini(&channel->jobs);
+	classes_leave(&conn->pool->classes, channel);
 	free(channel);
 }
 

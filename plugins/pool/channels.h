@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * channels.h: connections and their channels. Ids are counted per connection: the group has
- * CHANNEL_GROUP, channels follow. They are never used again on that connection.
+ * channels.h: connections and their channels. Ids are counted per connection, from CHANNEL_FIRST
+ * on, and never used again on it; the ids of groups are in ranges of their own (classes.h).
  */
 #ifndef POOL_CHANNELS_H
 #define POOL_CHANNELS_H
@@ -12,15 +12,14 @@
 
 #include <adit/sv2.h>
 
+#include "plugins/pool/classes.h"
 #include "plugins/pool/jobs.h"
 #include "plugins/pool/stats.h"
 #include "plugins/pool/vardiff.h"
 
 struct pool;
 
-/* The group of every connection: the first id that its counter yields, so that a message to the
- * group is the same bytes on all connections. */
-#define CHANNEL_GROUP 1u
+#define CHANNEL_FIRST (CHANNEL_GROUP + 1)
 
 /* Accepted shares that were not yet acknowledged. */
 struct acknowledgement {
@@ -34,6 +33,8 @@ struct acknowledgement {
 
 struct channel {
 	struct pool_conn *conn;
+	struct group *group; /* it is a member of */
+	TAILQ_ENTRY(channel) in_group;
 	uint32_t id;
 	uint32_t number; /* of the extranonce prefix */
 	bool standard;
@@ -65,6 +66,7 @@ struct pool_conn {
 	struct channel **channels; /* by id, ascending */
 	uint32_t count;
 	uint32_t capacity;
+	LIST_HEAD(, group) groups; /* those that have channels */
 	struct channel *unacknowledged;
 };
 
@@ -78,6 +80,7 @@ void conn_free(struct pool_conn *conn);
 struct channel_request {
 	bool standard;
 	struct adit_bytes user;
+	const struct payee *payee; /* who gets its blocks */
 	double hashrate;
 	const uint8_t *max_target;
 };

@@ -13,7 +13,7 @@
 void jobs_fini(struct jobs *jobs)
 {
 	for (uint32_t i = 0; i < jobs->count; i++)
-		template_unref(jobs->items[i].template);
+		coinbase_unref(jobs->items[i].coinbase);
 	free(jobs->items);
 	*jobs = (struct jobs){0};
 }
@@ -28,7 +28,7 @@ static void remember_stale(struct jobs *jobs, uint32_t id)
 
 static void remove_at(struct jobs *jobs, uint32_t at)
 {
-	template_unref(jobs->items[at].template);
+	coinbase_unref(jobs->items[at].coinbase);
 	jobs->count--;
 	memmove(&jobs->items[at], &jobs->items[at + 1], (jobs->count - at) * sizeof *jobs->items);
 }
@@ -79,7 +79,7 @@ static void retire_active(struct jobs *jobs)
 	bound_state(jobs, JOB_PAST, JOBS_PAST_MAX);
 }
 
-struct job *jobs_add(struct jobs *jobs, struct template *template, uint32_t id,
+struct job *jobs_add(struct jobs *jobs, struct coinbase *coinbase, uint32_t id,
 		     enum job_state state, const uint8_t *prefix, size_t prefix_size)
 {
 	struct job *job;
@@ -89,8 +89,11 @@ struct job *jobs_add(struct jobs *jobs, struct template *template, uint32_t id,
 	if (state == JOB_ACTIVE)
 		retire_active(jobs);
 	job = &jobs->items[jobs->count++];
-	*job = (struct job){.template = template_ref(template), .id = id, .state = (uint8_t)state};
-	job->min_ntime = template->tip.min_ntime;
+	*job = (struct job){.coinbase = coinbase_ref(coinbase),
+			    .template = coinbase->template,
+			    .id = id,
+			    .state = (uint8_t)state};
+	job->min_ntime = job->template->tip.min_ntime;
 	job->prefix_size = (uint8_t)prefix_size;
 	memcpy(job->prefix, prefix, prefix_size);
 	bound_state(jobs, JOB_FUTURE, JOBS_FUTURE_MAX);
@@ -160,12 +163,12 @@ void job_merkle_root(struct job *job, const uint8_t *extranonce, size_t extranon
 		     uint8_t out[32])
 {
 	if (extranonce_size > 0) {
-		template_merkle_root(job->template, job->prefix, job->prefix_size, extranonce,
+		coinbase_merkle_root(job->coinbase, job->prefix, job->prefix_size, extranonce,
 				     extranonce_size, out);
 		return;
 	}
 	if (!job->has_root) {
-		template_merkle_root(job->template, job->prefix, job->prefix_size, NULL, 0,
+		coinbase_merkle_root(job->coinbase, job->prefix, job->prefix_size, NULL, 0,
 				     job->root);
 		job->has_root = true;
 	}

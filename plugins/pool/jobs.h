@@ -25,7 +25,8 @@
 enum job_state { JOB_FUTURE, JOB_ACTIVE, JOB_PAST };
 
 struct job {
-	struct template *template; /* one reference */
+	struct coinbase *coinbase; /* one reference */
+	struct template *template; /* of `coinbase` */
 	uint32_t id;
 	uint32_t min_ntime;
 	uint8_t state;
@@ -48,10 +49,10 @@ struct jobs {
 };
 
 void jobs_fini(struct jobs *jobs);
-/* Adds a job of TEMPLATE (takes a reference of its own). An active one turns the active job past;
+/* Adds a job of COINBASE (takes a reference of its own). An active one turns the active job past;
  * the oldest future or past job goes when there are too many. NULL: out of memory. The pointer
  * holds until the next change. */
-struct job *jobs_add(struct jobs *jobs, struct template *template, uint32_t id,
+struct job *jobs_add(struct jobs *jobs, struct coinbase *coinbase, uint32_t id,
 		     enum job_state state, const uint8_t *prefix, size_t prefix_size);
 void job_set_target(struct job *job, const uint8_t target[32]);
 /* New tip: future job ID becomes active with TARGET, the newest one that was set (SetTarget applies

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/util/clock.h"
+#include "plugins/pool/payouts.h"
 #include "plugins/pool/server.h"
 #include "plugins/pool/status.h"
 #include "plugins/pool/vardiff.h"
@@ -63,7 +64,7 @@ static void sweep(struct pool *pool)
 	{
 		for (uint32_t i = 0; i < conn->count; i++)
 			sweep_channel(conn->channels[i], now);
-		if (conn->next_id == CHANNEL_GROUP + 1 && now - conn->opened_ms > NO_CHANNEL_MS)
+		if (conn->next_id == CHANNEL_FIRST && now - conn->opened_ms > NO_CHANNEL_MS)
 			adit_sv2_close(conn->sv2, "no channel was opened");
 	}
 }
@@ -73,6 +74,7 @@ static void on_tick(void *user)
 	struct pool *pool = user;
 
 	pool->sample_due = true;
+	payouts_tick(pool);
 	if (++pool->ticks % SWEEP_TICKS != 0)
 		return;
 	sweep(pool);
@@ -88,6 +90,7 @@ static void pool_free(struct pool *pool)
 	blocks_fini(&pool->blocks);
 	duplicates_fini(&pool->duplicates);
 	extranonce_fini(&pool->extranonce);
+	payouts_fini(pool);
 	buf_free(&pool->frame);
 	settings_fini(&pool->config);
 	free(pool);
@@ -97,6 +100,8 @@ static int32_t pool_prepare(struct pool *pool, struct error *e)
 {
 	int32_t result = settings_read(&pool->config, pool->api, pool->host, pool->info.network, e);
 
+	if (result == ADIT_OK)
+		result = payouts_init(pool, e);
 	if (result != ADIT_OK)
 		return result;
 	if (extranonce_init(&pool->extranonce, pool->info.server_id, pool->info.slice,
@@ -217,31 +222,53 @@ static void retarget_all(struct pool *pool, double old_shares_per_minute)
 	}
 }
 
-/* Takes over share rate, bounds of the difficulty, tag (from the next template on) and number of
- * channels; for the rest the role is started again. */
+static bool same_difficulties(const struct pool_config *a, const struct pool_config *b)
+{
+	return a->shares_per_minute == b->shares_per_minute &&
+	       memcmp(a->easiest_target, b->easiest_target, 32) == 0 &&
+	       memcmp(a->hardest_target, b->hardest_target, 32) == 0;
+}
+
+/* What of the new configuration is not for a running pool to change stays as it is in the old one,
+ * which is the same: the providers know their addresses there. */
+static void swap_config(struct pool *pool, struct pool_config *config)
+{
+	struct pool_config before = pool->config;
+
+	memcpy(config->providers, before.providers, sizeof config->providers);
+	config->provider_count = before.provider_count;
+	pool->config = *config;
+	*config = before;
+	config->provider_count = 0;
+}
+
+/* Takes over payout, identities, share rate, bounds of the difficulty, tag (from the next template
+ * on) and number of channels; for the rest the role is started again. */
 static int32_t pool_reload(void *instance)
 {
 	struct pool *pool = instance;
-	double before = pool->config.shares_per_minute;
 	struct pool_config config;
 	struct error e = {0};
 	int32_t result = settings_read(&config, pool->api, pool->host, pool->info.network, &e);
 
-	if (result != ADIT_OK)
-		pool->api->set_error(pool->host, e.text);
-	else if (!settings_same_fixed(&pool->config, &config))
-		result = ADIT_E_UNSUPPORTED;
+	if (result == ADIT_OK)
+		result = settings_same_fixed(&pool->config, &config)
+			     ? payouts_check(pool, &config, &e)
+			     : ADIT_E_UNSUPPORTED;
 	if (result != ADIT_OK) {
+		if (result != ADIT_E_UNSUPPORTED)
+			pool->api->set_error(pool->host, e.text);
 		settings_fini(&config);
 		return result;
 	}
-	/* the addresses, which are the same, stay where the providers know them */
-	settings_fini(&config);
-	memcpy(config.providers, pool->config.providers, sizeof config.providers);
-	config.provider_count = pool->config.provider_count;
-	pool->config = config;
+	for (uint32_t i = 0; i < config.provider_count; i++)
+		free(config.providers[i]);
+	swap_config(pool, &config);
 	providers_reload(pool);
-	retarget_all(pool, before);
+	payouts_reload(pool, &config);
+	if (!same_difficulties(&pool->config, &config))
+		retarget_all(pool, config.shares_per_minute);
+	settings_fini(&config);
 	return ADIT_OK;
 }
 

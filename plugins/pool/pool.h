@@ -7,9 +7,10 @@
  *   work.c       templates to all channels: jobs and tips go out
  *   server.c     messages of miners come in
  *   channels.c   connections and channels;  jobs.c  the jobs of one channel
- *   shares.c     examination and acknowledgement;  duplicates.c
- *   blocks.c     found blocks to the template provider;  journal.c  and to disk
- *   status.c     what administrators see
+ *   identity.c   who a miner is;  payout.c  the outputs that pay;  classes.c  channels that pay
+ * alike shares.c     examination and acknowledgement;  duplicates.c payouts.c    the present payout
+ * and its changes;  indexes.c  those of ranged descriptors blocks.c     found blocks to the
+ * template provider;  journal.c  and to disk status.c     what administrators see
  */
 #ifndef POOL_POOL_H
 #define POOL_POOL_H
@@ -22,9 +23,12 @@
 
 #include "plugins/pool/blocks.h"
 #include "plugins/pool/channels.h"
+#include "plugins/pool/classes.h"
 #include "plugins/pool/duplicates.h"
 #include "plugins/pool/extranonce.h"
+#include "plugins/pool/indexes.h"
 #include "plugins/pool/journal.h"
+#include "plugins/pool/payout.h"
 #include "plugins/pool/providers.h"
 #include "plugins/pool/settings.h"
 #include "plugins/pool/stats.h"
@@ -46,6 +50,13 @@ struct pool {
 	uint32_t last_job_id; /* one counter for all connections */
 	struct buf frame;     /* scratch for broadcasts */
 
+	struct payout payout;        /* the pool's own outputs */
+	uint32_t payout_edition;     /* grows when they change */
+	struct payout_limits limits; /* as template providers were told */
+	struct indexes indexes;      /* of its ranged descriptors */
+	bool advance_due;            /* a block was found that pays the present ones */
+	uint64_t advance_timer;      /* 0: not set */
+	struct classes classes;
 	struct extranonce extranonce;
 	struct duplicates duplicates;
 	struct pool_conn_list conns;

@@ -119,14 +119,14 @@ static void choose_active(struct pool *pool)
 
 static void send_constraints(struct provider *p)
 {
-	const struct payout *payout = &p->pool->config.payout;
+	const struct payout_limits *limits = &p->pool->limits;
 	struct adit_sv2_coinbase_output_constraints constraints = {
-	    .coinbase_output_max_additional_size = payout->size,
-	    .coinbase_output_max_additional_sigops = payout->sigops,
+	    .coinbase_output_max_additional_size = limits->size,
+	    .coinbase_output_max_additional_sigops = limits->sigops,
 	};
 
-	p->constraints_size = payout->size;
-	p->constraints_sigops = payout->sigops;
+	p->constraints_size = limits->size;
+	p->constraints_sigops = limits->sigops;
 	p->answers_constraints = true;
 	adit_sv2_send(p->conn, ADIT_SV2_COINBASE_OUTPUT_CONSTRAINTS, &constraints);
 }
@@ -248,8 +248,7 @@ static int32_t provider_new_template(void *context, struct adit_sv2_conn *conn,
 {
 	struct provider *p = context;
 	struct pool *pool = p->pool;
-	struct coinbase_parts parts = {.payout = &pool->config.payout,
-				       .tag = pool->config.tag,
+	struct coinbase_parts parts = {.tag = pool->config.tag,
 				       .extranonce_size = extranonce_size(&pool->extranonce)};
 	struct error e = {0};
 	struct template *t;
@@ -421,15 +420,15 @@ void providers_fini(struct pool *pool)
 void providers_reload(struct pool *pool)
 {
 	struct providers *all = &pool->providers;
-	const struct payout *payout = &pool->config.payout;
+	const struct payout_limits *limits = &pool->limits;
 
 	all->patience_ms = pool->config.provider_patience_ms;
 	all->return_ms = pool->config.provider_return_ms;
 	for (uint32_t i = 0; i < all->count; i++) {
 		struct provider *p = &all->items[i];
 
-		if (p->conn && (p->constraints_size != payout->size ||
-				p->constraints_sigops != payout->sigops))
+		if (p->conn && (p->constraints_size != limits->size ||
+				p->constraints_sigops != limits->sigops))
 			send_constraints(p);
 	}
 	choose_active(pool);

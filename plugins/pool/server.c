@@ -96,18 +96,21 @@ static struct channel *open_channel(struct pool_conn *conn, uint32_t request_id,
 				    const struct adit_bytes *user, float hashrate,
 				    const struct adit_u256 *max_target)
 {
+	struct payee payee;
 	struct channel_request request = {.standard = standard,
 					  .user = *user,
+					  .payee = &payee,
 					  .hashrate = (double)hashrate,
 					  .max_target = max_target->b};
-	const char *code = NULL;
+	const struct pool_config *config = &conn->pool->config;
+	const char *code = identity_parse(user, config->network, config->identities, &payee);
 	struct channel *channel = NULL;
 
 	if (!hashrate_valid(hashrate))
 		code = "invalid-nominal-hashrate";
 	else if (!target_valid(max_target))
 		code = "max-target-out-of-range";
-	else
+	if (!code)
 		channel = channel_new(conn, &request, &code);
 	if (!channel)
 		refuse_open(conn->sv2, request_id, code);
@@ -132,7 +135,7 @@ static int32_t on_open_standard(void *context, struct adit_sv2_conn *sv2,
 	    .request_id = m->request_id,
 	    .channel_id = channel->id,
 	    .extranonce_prefix = {.data = channel->prefix, .size = channel->prefix_size},
-	    .group_channel_id = CHANNEL_GROUP,
+	    .group_channel_id = channel->group->class->group_id,
 	};
 	memcpy(answer.target.b, channel->target, 32);
 	adit_sv2_send(sv2, ADIT_SV2_OPEN_STANDARD_MINING_CHANNEL_SUCCESS, &answer);
@@ -163,7 +166,7 @@ static int32_t on_open_extended(void *context, struct adit_sv2_conn *sv2,
 	    .channel_id = channel->id,
 	    .extranonce_size = pool->extranonce.rollable,
 	    .extranonce_prefix = {.data = channel->prefix, .size = channel->prefix_size},
-	    .group_channel_id = {.present = true, .value = CHANNEL_GROUP},
+	    .group_channel_id = {.present = true, .value = channel->group->class->group_id},
 	};
 	memcpy(answer.target.b, channel->target, 32);
 	adit_sv2_send(sv2, ADIT_SV2_OPEN_EXTENDED_MINING_CHANNEL_SUCCESS, &answer);
@@ -202,19 +205,32 @@ static int32_t on_update(void *context, struct adit_sv2_conn *sv2,
 	return ADIT_OK;
 }
 
+/* Ends all members; the group goes with the last one. */
+static void close_group(struct group *group)
+{
+	struct channel *channel;
+	struct channel *next;
+
+	for (channel = TAILQ_FIRST(&group->channels); channel; channel = next) {
+		next = TAILQ_NEXT(channel, in_group);
+		channel_free(channel);
+	}
+}
+
 static int32_t on_close(void *context, struct adit_sv2_conn *sv2,
 			const struct adit_sv2_close_channel *m)
 {
 	struct pool_conn *conn = adit_sv2_user(sv2);
+	struct group *group;
 	struct channel *channel;
 
 	(void)context;
 	if (!conn)
 		return ADIT_OK;
 	shares_flush(conn);
-	if (m->channel_id == CHANNEL_GROUP && !conn->standard_jobs) {
-		while (conn->count > 0)
-			channel_free(conn->channels[conn->count - 1]);
+	group = conn->standard_jobs ? NULL : group_find(conn, m->channel_id);
+	if (group) {
+		close_group(group);
 		return ADIT_OK;
 	}
 	channel = channel_find(conn, m->channel_id);

@@ -53,9 +53,31 @@ static int32_t read_payout(struct pool_config *c, const struct source *s, const 
 	struct error why = {0};
 	const char *text = text_of(s, "payout");
 
-	if (payout_parse(&c->payout, text, network, &why) != ADIT_OK)
+	if (!network_parse(network, &c->network))
+		return error_set(e, ADIT_E_CONFIG, "unknown network \"%s\"", network);
+	if (reward_parse(&c->reward, text, c->network, &why) != ADIT_OK)
 		return error_set(e, ADIT_E_CONFIG, "payout: \"%.120s\": %s", text, why.text);
 	return ADIT_OK;
+}
+
+static int32_t read_identities(struct pool_config *c, const struct source *s, struct error *e)
+{
+	static const char *const words[] = {
+	    [IDENTITY_ANY] = "any", [IDENTITY_POOL] = "pool", [IDENTITY_SOLO] = "solo"};
+	const char *text = text_of(s, "identities");
+	int64_t payouts;
+
+	if (read_int(s, "max_payouts", 0, 100000, &payouts, e) != ADIT_OK)
+		return ADIT_E_CONFIG;
+	c->max_payouts = (uint32_t)payouts;
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		if (strcmp(text, words[i]) != 0)
+			continue;
+		c->identities = (enum identity_policy)i;
+		return ADIT_OK;
+	}
+	return error_set(e, ADIT_E_CONFIG, "identities: expected any, pool or solo, not \"%s\"",
+			 text);
 }
 
 static int32_t read_tag(struct pool_config *c, const struct source *s, struct error *e)
@@ -153,6 +175,7 @@ int32_t settings_read(struct pool_config *c, const struct adit_host_api *api,
 	*c = (struct pool_config){0};
 	if ((result = read_limits(c, &s, e)) != ADIT_OK ||
 	    (result = read_payout(c, &s, network, e)) != ADIT_OK ||
+	    (result = read_identities(c, &s, e)) != ADIT_OK ||
 	    (result = read_tag(c, &s, e)) != ADIT_OK ||
 	    (result = read_difficulties(c, &s, e)) != ADIT_OK)
 		return result;
@@ -161,9 +184,7 @@ int32_t settings_read(struct pool_config *c, const struct adit_host_api *api,
 
 bool settings_same_fixed(const struct pool_config *a, const struct pool_config *b)
 {
-	if (a->payout.script.size != b->payout.script.size ||
-	    memcmp(a->payout.script.data, b->payout.script.data, a->payout.script.size) != 0 ||
-	    a->extranonce_rollable != b->extranonce_rollable ||
+	if (a->extranonce_rollable != b->extranonce_rollable ||
 	    a->duplicates_bytes != b->duplicates_bytes ||
 	    a->version_rolling != b->version_rolling || a->provider_count != b->provider_count)
 		return false;
@@ -176,6 +197,7 @@ bool settings_same_fixed(const struct pool_config *a, const struct pool_config *
 
 void settings_fini(struct pool_config *c)
 {
+	reward_free(&c->reward);
 	for (uint32_t i = 0; i < c->provider_count; i++)
 		free(c->providers[i]);
 	c->provider_count = 0;

@@ -9,14 +9,18 @@
 
 #include <adit/plugin.h>
 
+#include "lib/bitcoin/reward.h"
 #include "lib/util/error.h"
-#include "plugins/pool/payout.h"
+#include "plugins/pool/identity.h"
 
 #define POOL_PROVIDERS_MAX 8
 #define POOL_TAG_MAX 75 /* one push */
 
 struct pool_config {
-	struct payout payout;
+	struct reward reward; /* owned */
+	enum bitcoin_network network;
+	enum identity_policy identities;
+	uint32_t max_payouts; /* classes besides the pool's own */
 	char tag[POOL_TAG_MAX + 1];
 	char *providers[POOL_PROVIDERS_MAX]; /* addresses in order of preference, owned */
 	uint32_t provider_count;

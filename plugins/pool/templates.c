@@ -39,11 +39,10 @@ static int32_t check_message(const struct adit_sv2_new_template *m, struct error
 	return ADIT_OK;
 }
 
-static int32_t make_coinbase(struct template *t, const struct adit_sv2_new_template *m,
-			     const struct coinbase_parts *parts, struct error *e)
+static int32_t make_prefix(struct template *t, const struct adit_sv2_new_template *m,
+			   const struct coinbase_parts *parts, struct error *e)
 {
-	struct buf outputs = {0};
-	uint32_t count = payout_outputs(parts->payout, m->coinbase_tx_value_remaining, &outputs);
+	struct buf suffix = {0};
 	struct coinbase_spec spec = {
 	    .tx_version = m->coinbase_tx_version,
 	    .script_prefix = m->coinbase_prefix.data,
@@ -51,20 +50,19 @@ static int32_t make_coinbase(struct template *t, const struct adit_sv2_new_templ
 	    .tag = (const uint8_t *)parts->tag,
 	    .tag_size = strlen(parts->tag),
 	    .extranonce_size = parts->extranonce_size,
-	    .sequence = m->coinbase_tx_input_sequence,
-	    .outputs = outputs.data,
-	    .outputs_size = outputs.size,
-	    .outputs_count = count,
-	    .template_outputs = m->coinbase_tx_outputs.data,
-	    .template_outputs_size = m->coinbase_tx_outputs.size,
-	    .template_outputs_count = m->coinbase_tx_outputs_count,
-	    .lock_time = m->coinbase_tx_locktime,
 	};
-	int32_t result = outputs.failed ? error_set(e, ADIT_E_NO_MEMORY, "out of memory")
-					: coinbase_split(&spec, &t->prefix, &t->suffix, e);
+	int32_t result = coinbase_split(&spec, &t->prefix, &suffix, e);
 
-	buf_free(&outputs);
-	return result;
+	buf_free(&suffix);
+	if (result != ADIT_OK)
+		return result;
+	buf_append(&t->outputs, m->coinbase_tx_outputs.data, m->coinbase_tx_outputs.size);
+	if (t->outputs.failed)
+		return error_set(e, ADIT_E_NO_MEMORY, "out of memory");
+	t->outputs_count = m->coinbase_tx_outputs_count;
+	t->sequence = m->coinbase_tx_input_sequence;
+	t->lock_time = m->coinbase_tx_locktime;
+	return ADIT_OK;
 }
 
 struct template *template_new(const struct adit_sv2_new_template *m,
@@ -88,7 +86,7 @@ struct template *template_new(const struct adit_sv2_new_template *m,
 		memcpy(t->path, m->merkle_path.data, (size_t)t->depth * 32);
 	if (!bip34_height(m->coinbase_prefix.data, m->coinbase_prefix.size, &t->height))
 		t->height = 0;
-	if (make_coinbase(t, m, parts, e) != ADIT_OK) {
+	if (make_prefix(t, m, parts, e) != ADIT_OK) {
 		template_unref(t);
 		return NULL;
 	}
@@ -106,7 +104,7 @@ void template_unref(struct template *t)
 	if (!t || --t->refs > 0)
 		return;
 	buf_free(&t->prefix);
-	buf_free(&t->suffix);
+	buf_free(&t->outputs);
 	free(t);
 }
 
@@ -130,13 +128,81 @@ int32_t tip_read(struct tip *tip, const struct adit_sv2_template_set_new_prev_ha
 	return ADIT_OK;
 }
 
-void template_merkle_root(const struct template *t, const uint8_t *extranonce_prefix,
+/* --- coinbases ---------------------------------------------------------------------------------
+ */
+
+static bool make_suffix(struct coinbase *c, const struct payee *payee, const struct payout *payout)
+{
+	const struct template *t = c->template;
+	struct buf outputs = {0};
+	uint32_t count = payout_outputs(payout, payee, t->value, &outputs);
+	struct coinbase_spec spec = {
+	    .sequence = t->sequence,
+	    .outputs = outputs.data,
+	    .outputs_size = outputs.size,
+	    .outputs_count = count,
+	    .template_outputs = t->outputs.data,
+	    .template_outputs_size = t->outputs.size,
+	    .template_outputs_count = t->outputs_count,
+	    .lock_time = t->lock_time,
+	};
+	bool made = !outputs.failed && coinbase_suffix(&spec, &c->suffix);
+
+	buf_free(&outputs);
+	return made;
+}
+
+struct coinbase *coinbase_take(struct template *t, struct payout_class *class,
+			       const struct payout *payout, uint32_t edition)
+{
+	struct coinbase *c;
+
+	LIST_FOREACH(c, &class->coinbases, link)
+	{
+		if (c->template == t)
+			return coinbase_ref(c);
+	}
+	c = calloc(1, sizeof *c);
+	if (!c)
+		return NULL;
+	c->refs = 1;
+	c->template = template_ref(t);
+	c->pays_pool = class->payee.pool_percent > 0;
+	c->edition = edition;
+	if (!make_suffix(c, &class->payee, payout)) {
+		coinbase_unref(c);
+		return NULL;
+	}
+	c->class = class;
+	LIST_INSERT_HEAD(&class->coinbases, c, link);
+	return c;
+}
+
+struct coinbase *coinbase_ref(struct coinbase *c)
+{
+	c->refs++;
+	return c;
+}
+
+void coinbase_unref(struct coinbase *c)
+{
+	if (!c || --c->refs > 0)
+		return;
+	if (c->class)
+		LIST_REMOVE(c, link);
+	template_unref(c->template);
+	buf_free(&c->suffix);
+	free(c);
+}
+
+void coinbase_merkle_root(const struct coinbase *c, const uint8_t *extranonce_prefix,
 			  size_t extranonce_prefix_size, const uint8_t *extranonce,
 			  size_t extranonce_size, uint8_t out[32])
 {
+	const struct template *t = c->template;
 	uint8_t txid[32];
 
 	coinbase_txid(t->prefix.data, t->prefix.size, extranonce_prefix, extranonce_prefix_size,
-		      extranonce, extranonce_size, t->suffix.data, t->suffix.size, txid);
+		      extranonce, extranonce_size, c->suffix.data, c->suffix.size, txid);
 	merkle_fold(txid, &t->path[0][0], t->depth, out);
 }

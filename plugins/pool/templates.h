@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * templates.h: a block template made into work: its coinbase cut where the extranonce goes, its
- * merkle path, its tip. Counted references; jobs, providers and the current state hold one each.
+ * templates.h: a block template made into work: its coinbase up to the extranonce, its merkle path,
+ * its tip; and what follows the extranonce, which is different for each payout class. Counted
+ * references: providers and the current state hold a template, jobs a coinbase, that its template.
  */
 #ifndef POOL_TEMPLATES_H
 #define POOL_TEMPLATES_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include <adit/sv2.h>
 
 #include "lib/bitcoin/merkle.h"
 #include "lib/util/buf.h"
 #include "lib/util/error.h"
+#include "plugins/pool/classes.h"
 #include "plugins/pool/payout.h"
 
 struct provider;
@@ -39,15 +42,28 @@ struct template
 	uint64_t value;    /* satoshi */
 	struct tip tip;    /* of a future template: zeros until it is activated */
 	struct buf prefix; /* coinbase up to the extranonce, stripped of BIP141 */
-	struct buf suffix; /* and after it */
-	uint32_t depth;    /* elements of `path` */
+	uint32_t sequence; /* of the coinbase's input */
+	uint32_t lock_time;
+	struct buf outputs; /* the template's own, which go last */
+	uint32_t outputs_count;
+	uint32_t depth; /* elements of `path` */
 	uint8_t path[MERKLE_MAX_DEPTH][32];
 };
 
-/* What a coinbase of this pool consists of, besides the template. */
+/* What follows the extranonce, for one class. */
+struct coinbase {
+	uint32_t refs;
+	struct template *template;  /* one reference */
+	struct payout_class *class; /* NULL: of payouts that are past */
+	LIST_ENTRY(coinbase) link;  /* in that class's list */
+	bool pays_pool;             /* an output of the pool's own was reckoned with */
+	uint32_t edition;           /* of the pool's outputs */
+	struct buf suffix;          /* stripped of BIP141 */
+};
+
+/* What goes into the scriptSig of this pool's coinbases, besides the template's. */
 struct coinbase_parts {
-	const struct payout *payout;
-	const char *tag; /* goes into the scriptSig; may be empty */
+	const char *tag; /* may be empty */
 	size_t extranonce_size;
 };
 
@@ -62,8 +78,15 @@ void template_unref(struct template *t);
 int32_t tip_read(struct tip *tip, const struct adit_sv2_template_set_new_prev_hash *message,
 		 struct error *e);
 
-/* Merkle root of T's block with this extranonce, given in two pieces; nothing is allocated. */
-void template_merkle_root(const struct template *t, const uint8_t *extranonce_prefix,
+/* The coinbase of T for CLASS, with one reference for the caller: the one that is there already,
+ * else a new one that divides the reward as PAYOUT (its EDITIONth state) says. NULL: no memory. */
+struct coinbase *coinbase_take(struct template *t, struct payout_class *class,
+			       const struct payout *payout, uint32_t edition);
+struct coinbase *coinbase_ref(struct coinbase *c);
+/* Drops a reference; C may be NULL. */
+void coinbase_unref(struct coinbase *c);
+/* Merkle root of C's block with this extranonce, given in two pieces; nothing is allocated. */
+void coinbase_merkle_root(const struct coinbase *c, const uint8_t *extranonce_prefix,
 			  size_t extranonce_prefix_size, const uint8_t *extranonce,
 			  size_t extranonce_size, uint8_t out[32]);
 

@@ -24,10 +24,12 @@ static uint32_t next_job_id(struct pool *pool)
  */
 
 static struct adit_sv2_new_extended_mining_job extended_job(struct pool *pool,
-							    const struct template *t,
+							    const struct coinbase *c,
 							    uint32_t channel_id, uint32_t job_id,
 							    enum job_state state)
 {
+	const struct template *t = c->template;
+
 	return (struct adit_sv2_new_extended_mining_job){
 	    .channel_id = channel_id,
 	    .job_id = job_id,
@@ -36,7 +38,7 @@ static struct adit_sv2_new_extended_mining_job extended_job(struct pool *pool,
 	    .version_rolling_allowed = pool->config.version_rolling,
 	    .merkle_path = {.data = &t->path[0][0], .size = t->depth * 32, .count = t->depth},
 	    .coinbase_tx_prefix = {.data = t->prefix.data, .size = (uint32_t)t->prefix.size},
-	    .coinbase_tx_suffix = {.data = t->suffix.data, .size = (uint32_t)t->suffix.size},
+	    .coinbase_tx_suffix = {.data = c->suffix.data, .size = (uint32_t)c->suffix.size},
 	};
 }
 
@@ -73,16 +75,17 @@ static int32_t send_job(struct channel *channel, struct job *job)
 		return adit_sv2_send(channel->conn->sv2, ADIT_SV2_NEW_MINING_JOB, &m);
 	}
 	struct adit_sv2_new_extended_mining_job m =
-	    extended_job(pool, job->template, channel->id, job->id, state);
+	    extended_job(pool, job->coinbase, channel->id, job->id, state);
 
 	return adit_sv2_send(channel->conn->sv2, ADIT_SV2_NEW_EXTENDED_MINING_JOB, &m);
 }
 
-static struct job *record_job(struct channel *channel, struct template *t, uint32_t id,
+static struct job *record_job(struct channel *channel, struct coinbase *c, uint32_t id,
 			      enum job_state state)
 {
 	struct job *job =
-	    jobs_add(&channel->jobs, t, id, state, channel->prefix, channel->prefix_size);
+	    c ? jobs_add(&channel->jobs, c, id, state, channel->prefix, channel->prefix_size)
+	      : NULL;
 
 	if (!job) {
 		adit_sv2_close(channel->conn->sv2, "out of memory");
@@ -94,23 +97,44 @@ static struct job *record_job(struct channel *channel, struct template *t, uint3
 	return job;
 }
 
+static struct coinbase *take_coinbase(struct pool *pool, struct payout_class *class,
+				      struct template *t)
+{
+	return coinbase_take(t, class, &pool->payout, pool->payout_edition);
+}
+
+/* A job of T for CHANNEL alone, recorded and sent. */
+static int32_t give_job(struct channel *channel, struct template *t, uint32_t id,
+			enum job_state state)
+{
+	struct coinbase *c = take_coinbase(channel->conn->pool, channel->group->class, t);
+	struct job *job = record_job(channel, c, id, state);
+
+	coinbase_unref(c);
+	if (!job)
+		return ADIT_E_NO_MEMORY;
+	send_job(channel, job);
+	return ADIT_OK;
+}
+
 /* --- everyone ----------------------------------------------------------------------------------
  */
 
-/* Encodes a message to the group into the pool's scratch frame. False when there is nobody to send
- * it to, or it can't be encoded (a bug of ours: templates were checked). */
-static bool encode_group(struct pool *pool, int32_t message, const void *body)
+/* Encodes a message to the groups of CLASS into the pool's scratch frame. False when there is
+ * nobody to send it to, or it can't be encoded (a bug of ours: templates were checked). */
+static bool encode_group(struct pool *pool, const struct payout_class *class, int32_t message,
+			 const void *body)
 {
-	struct pool_conn *any = TAILQ_FIRST(&pool->conns);
+	struct group *any = LIST_FIRST(&class->groups);
 	size_t size = 0;
 	uint8_t *out = NULL;
 
 	if (!any)
 		return false;
 	buf_clear(&pool->frame);
-	if (adit_sv2_encode(any->sv2, message, body, NULL, 0, &size) == ADIT_OK)
+	if (adit_sv2_encode(any->conn->sv2, message, body, NULL, 0, &size) == ADIT_OK)
 		out = buf_reserve(&pool->frame, size);
-	if (!out || adit_sv2_encode(any->sv2, message, body, out, size, &size) != ADIT_OK) {
+	if (!out || adit_sv2_encode(any->conn->sv2, message, body, out, size, &size) != ADIT_OK) {
 		pool_log(pool, ADIT_LOG_ERROR, "message %d to the groups can't be encoded",
 			 message);
 		return false;
@@ -119,58 +143,105 @@ static bool encode_group(struct pool *pool, int32_t message, const void *body)
 	return true;
 }
 
-static void send_group(struct pool *pool, struct pool_conn *conn)
+static void send_group(struct pool *pool, struct group *group)
 {
-	if (conn->count > 0)
-		adit_sv2_send_frame(conn->sv2, pool->frame.data, pool->frame.size);
+	adit_sv2_send_frame(group->conn->sv2, pool->frame.data, pool->frame.size);
 }
 
-static void broadcast_job(struct pool *pool, struct template *t, enum job_state state)
+static void job_to_group(struct pool *pool, struct group *group, struct coinbase *c,
+			 enum job_state state)
 {
-	struct adit_sv2_new_extended_mining_job m =
-	    extended_job(pool, t, CHANNEL_GROUP, t->job_id, state);
-	struct pool_conn *conn;
+	uint32_t job_id = c->template->job_id;
+	struct channel *channel;
 
-	if (!encode_group(pool, ADIT_SV2_NEW_EXTENDED_MINING_JOB, &m))
-		return;
-	TAILQ_FOREACH(conn, &pool->conns, link)
+	if (!group->conn->standard_jobs) {
+		send_group(pool, group);
+		pool->stats.jobs_sent++;
+	}
+	TAILQ_FOREACH(channel, &group->channels, in_group)
 	{
-		if (!conn->standard_jobs) {
-			send_group(pool, conn);
-			pool->stats.jobs_sent += conn->count > 0;
-		}
-		for (uint32_t i = 0; i < conn->count; i++) {
-			struct job *job = record_job(conn->channels[i], t, t->job_id, state);
+		struct job *job = record_job(channel, c, job_id, state);
 
-			if (!job)
-				break;
-			if (conn->standard_jobs)
-				send_job(conn->channels[i], job);
-		}
+		if (!job)
+			return;
+		if (group->conn->standard_jobs)
+			send_job(channel, job);
 	}
 }
 
-static void broadcast_prev_hash(struct pool *pool, struct template *t)
+static void job_to_class(struct pool *pool, struct payout_class *class, struct template *t,
+			 enum job_state state)
 {
-	struct adit_sv2_set_new_prev_hash m = new_prev_hash(t, CHANNEL_GROUP, t->job_id);
-	struct pool_conn *conn;
+	struct adit_sv2_new_extended_mining_job m;
+	struct coinbase *c;
+	struct group *group;
 
-	if (!encode_group(pool, ADIT_SV2_SET_NEW_PREV_HASH, &m))
+	if (LIST_EMPTY(&class->groups))
 		return;
-	TAILQ_FOREACH(conn, &pool->conns, link)
-	{
-		if (!conn->standard_jobs)
-			send_group(pool, conn);
-		for (uint32_t i = 0; i < conn->count; i++) {
-			struct channel *channel = conn->channels[i];
+	c = take_coinbase(pool, class, t);
+	if (!c) {
+		pool_log(pool, ADIT_LOG_ERROR, "a job is not sent: out of memory");
+		return;
+	}
+	m = extended_job(pool, c, class->group_id, t->job_id, state);
+	if (encode_group(pool, class, ADIT_SV2_NEW_EXTENDED_MINING_JOB, &m)) {
+		LIST_FOREACH(group, &class->groups, of_class)
+		job_to_group(pool, group, c, state);
+	}
+	coinbase_unref(c);
+}
 
-			jobs_activate(&channel->jobs, t->job_id, channel->target);
-			channel->needs_job = false;
-			if (!conn->standard_jobs)
-				continue;
-			m.channel_id = channel->id;
-			adit_sv2_send(conn->sv2, ADIT_SV2_SET_NEW_PREV_HASH, &m);
-		}
+static void prev_hash_to_group(struct pool *pool, struct group *group,
+			       struct adit_sv2_set_new_prev_hash *m)
+{
+	struct channel *channel;
+
+	if (!group->conn->standard_jobs)
+		send_group(pool, group);
+	TAILQ_FOREACH(channel, &group->channels, in_group)
+	{
+		jobs_activate(&channel->jobs, m->job_id, channel->target);
+		channel->needs_job = false;
+		if (!group->conn->standard_jobs)
+			continue;
+		m->channel_id = channel->id;
+		adit_sv2_send(group->conn->sv2, ADIT_SV2_SET_NEW_PREV_HASH, m);
+	}
+}
+
+static void prev_hash_to_class(struct pool *pool, struct payout_class *class,
+			       const struct template *t)
+{
+	struct adit_sv2_set_new_prev_hash m = new_prev_hash(t, class->group_id, t->job_id);
+	struct group *group;
+
+	if (!encode_group(pool, class, ADIT_SV2_SET_NEW_PREV_HASH, &m))
+		return;
+	LIST_FOREACH(group, &class->groups, of_class)
+	prev_hash_to_group(pool, group, &m);
+}
+
+/* The pool's own class is the first: making coinbases for the others delays none of its channels.
+ */
+static void broadcast_job(struct pool *pool, struct template *t, enum job_state state)
+{
+	struct payout_class *class;
+
+	TAILQ_FOREACH(class, &pool->classes.list, link)
+	job_to_class(pool, class, t, state);
+}
+
+/* With ANNOUNCE the future job first, class by class: who is told of the job is told of the tip
+ * before the next class's coinbase is made. */
+static void broadcast_prev_hash(struct pool *pool, struct template *t, bool announce)
+{
+	struct payout_class *class;
+
+	TAILQ_FOREACH(class, &pool->classes.list, link)
+	{
+		if (announce)
+			job_to_class(pool, class, t, JOB_FUTURE);
+		prev_hash_to_class(pool, class, t);
 	}
 }
 
@@ -235,10 +306,24 @@ void work_switch(struct pool *pool, struct template *t)
 		return;
 	}
 	if (!t->announced)
-		work_future(pool, t);
-	broadcast_prev_hash(pool, t);
+		t->job_id = next_job_id(pool);
+	broadcast_prev_hash(pool, t, !t->announced);
 	forget_announcements(pool);
 	adopt(pool, t);
+}
+
+void work_refresh(struct pool *pool)
+{
+	const struct provider *p = pool->providers.active;
+
+	/* Future jobs under new ids: the old ones are on their way with the old coinbase, and end
+	 * with the SetNewPrevHash that does not name them. */
+	for (uint32_t i = 0; p && i < p->future_count; i++) {
+		if (p->futures[i]->announced)
+			work_future(pool, p->futures[i]);
+	}
+	if (pool->current)
+		work_now(pool, pool->current);
 }
 
 /* --- one channel -------------------------------------------------------------------------------
@@ -248,39 +333,47 @@ void work_switch(struct pool *pool, struct template *t)
 static int32_t send_announced(struct channel *channel)
 {
 	const struct provider *p = channel->conn->pool->providers.active;
+	int32_t result = ADIT_OK;
 
-	for (uint32_t i = 0; p && i < p->future_count; i++) {
+	for (uint32_t i = 0; p && i < p->future_count && result == ADIT_OK; i++) {
 		struct template *t = p->futures[i];
-		struct job *job;
 
-		if (!t->announced)
-			continue;
-		job = record_job(channel, t, t->job_id, JOB_FUTURE);
-		if (!job)
-			return ADIT_E_NO_MEMORY;
-		send_job(channel, job);
+		if (t->announced)
+			result = give_job(channel, t, t->job_id, JOB_FUTURE);
 	}
-	return ADIT_OK;
+	return result;
 }
 
 int32_t work_channel_start(struct channel *channel)
 {
 	struct template *t = channel->conn->pool->current;
 	struct adit_sv2_set_new_prev_hash m;
-	struct job *job;
+	int32_t result;
 
 	if (!t)
 		return ADIT_E_UNAVAILABLE;
 	/* The first job of a channel is a future one, activated by the tip right after it
 	 * (specification 05 section 5.3.15). */
-	job = record_job(channel, t, t->job_id, JOB_FUTURE);
-	if (!job)
-		return ADIT_E_NO_MEMORY;
-	send_job(channel, job);
+	result = give_job(channel, t, t->job_id, JOB_FUTURE);
+	if (result != ADIT_OK)
+		return result;
 	m = new_prev_hash(t, channel->id, t->job_id);
 	adit_sv2_send(channel->conn->sv2, ADIT_SV2_SET_NEW_PREV_HASH, &m);
 	jobs_activate(&channel->jobs, t->job_id, channel->target);
 	return send_announced(channel);
+}
+
+void work_set_group(struct channel *channel)
+{
+	uint8_t id[4] = {(uint8_t)channel->id, (uint8_t)(channel->id >> 8),
+			 (uint8_t)(channel->id >> 16), (uint8_t)(channel->id >> 24)};
+	struct adit_sv2_set_group_channel m = {
+	    .group_channel_id = channel->group->class->group_id,
+	    .channel_ids = {.data = id, .size = sizeof id, .count = 1},
+	};
+
+	if (!channel->conn->standard_jobs)
+		adit_sv2_send(channel->conn->sv2, ADIT_SV2_SET_GROUP_CHANNEL, &m);
 }
 
 void work_retarget(struct channel *channel)
@@ -296,13 +389,10 @@ void work_retarget(struct channel *channel)
 void work_tick(struct channel *channel, uint64_t now_ms)
 {
 	struct pool *pool = channel->conn->pool;
-	struct job *job;
 
 	if (!channel->needs_job || !pool->current ||
 	    (channel->job_sent_ms && now_ms - channel->job_sent_ms < RETARGET_JOB_MS))
 		return;
 	channel->job_sent_ms = now_ms;
-	job = record_job(channel, pool->current, next_job_id(pool), JOB_ACTIVE);
-	if (job)
-		send_job(channel, job);
+	give_job(channel, pool->current, next_job_id(pool), JOB_ACTIVE);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * work.h: templates go out to the channels as jobs. A message to the group is encoded once and its
- * frame sent to every connection; the group's id is the same on all of them and job ids are counted
- * for the whole process, so a job has the same id wherever it went.
+ * work.h: templates go out to the channels as jobs. A message to the groups of a payout class is
+ * encoded once and its frame sent to every connection that has one; a class's group id is the same
+ * on all of them and job ids are counted for the whole process, so a job has the same id wherever
+ * it went.
  */
 #ifndef POOL_WORK_H
 #define POOL_WORK_H
@@ -20,6 +21,13 @@ void work_now(struct pool *pool, struct template *t);
 void work_switch(struct pool *pool, struct template *t);
 /* What a channel that was just opened gets: its first job and the tip, then announced futures. */
 int32_t work_channel_start(struct channel *channel);
+/* What is mined and announced goes out once more as new jobs, since the coinbases are others now.
+ */
+void work_refresh(struct pool *pool);
+/* CHANNEL has moved to another group: SetGroupChannel, unless its connection takes standard jobs
+ * only, where groups are nothing that messages are sent to. Jobs of the new group are owed:
+ * work_refresh() has to follow. */
+void work_set_group(struct channel *channel);
 /* SetTarget and, so that it takes effect, a new job of the current template (at most one a second:
  * otherwise later, by work_tick()). */
 void work_retarget(struct channel *channel);

@@ -43,7 +43,8 @@ const struct fake_option usual[] = {
 
 void bench_make(struct bench *b, const struct fake_option *more)
 {
-	*b = (struct bench){.next_template = 1, .height = 101, .now = clock_unix()};
+	*b = (struct bench){
+	    .next_template = 1, .height = 101, .now = clock_unix(), .user = "alice.rig1"};
 	b->manifest = manifest_text();
 	b->host = fake_host_new("pool", b->manifest, usual, NULL);
 	fake_host_set_network(b->host, "regtest");
@@ -180,7 +181,7 @@ const struct adit_u256 any_target = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 
 void send_open(struct bench *b, struct fake_conn *conn, bool standard, float hashrate,
 	       const struct adit_u256 *max_target, uint16_t min_extranonce)
 {
-	static const struct adit_bytes user = {(const uint8_t *)"alice.rig1", 10};
+	struct adit_bytes user = {(const uint8_t *)b->user, (uint32_t)strlen(b->user)};
 	struct adit_sv2_open_standard_mining_channel s = {.request_id = 77,
 							  .user_identity = user,
 							  .nominal_hash_rate = hashrate,

@@ -28,6 +28,7 @@ struct bench {
 	uint8_t height; /* of templates, 101 at first */
 	uint32_t now;
 	char *manifest;
+	const char *user; /* user_identity of send_open() */
 };
 
 /* What a miner knows about one channel. */

@@ -49,6 +49,7 @@ int main(void)
 	srunner_add_suite(runner, bech32_suite());
 	srunner_add_suite(runner, descriptor_suite());
 	srunner_add_suite(runner, keys_suite());
+	srunner_add_suite(runner, reward_suite());
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

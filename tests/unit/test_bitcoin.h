@@ -19,6 +19,7 @@ Suite *address_suite(void);
 Suite *bech32_suite(void);
 Suite *descriptor_suite(void);
 Suite *keys_suite(void);
+Suite *reward_suite(void);
 
 /* Bytes of a hexadecimal text, at most CAPACITY; fails the test otherwise. Returns how many. */
 size_t unhex(const char *text, uint8_t *out, size_t capacity);

@@ -80,10 +80,11 @@ START_TEST(opens_with_template_and_tip)
 	tdp_open(&b, 0);
 	s = fake_conn_next(b.tdp[0], ADIT_SV2_COINBASE_OUTPUT_CONSTRAINTS);
 	ck_assert_ptr_nonnull(s);
+	/* 31 bytes for the pool's output and 51 for the largest of a miner's, P2PKH's operations. */
 	ck_assert_uint_eq(s->body.coinbase_output_constraints.coinbase_output_max_additional_size,
-			  31);
+			  128);
 	ck_assert_uint_eq(s->body.coinbase_output_constraints.coinbase_output_max_additional_sigops,
-			  0);
+			  16);
 	ck_assert_str_eq(fake_host_status(b.host), "waiting for a template");
 	id = send_template(&b, 0, true);
 	ck_assert(!b.server.open);

@@ -502,7 +502,7 @@ static const struct adit_sv2_coinbase_output_constraints *constraints_of(int i)
  * hash is no new block to miners. */
 START_TEST(constraints_that_change)
 {
-	uint32_t before = b.pool->config.payout.size;
+	uint32_t before = b.pool->limits.size;
 
 	for (int i = 0; i < 2; i++)
 		ck_assert_uint_eq(constraints_of(i)->coinbase_output_max_additional_size, before);
@@ -510,8 +510,8 @@ START_TEST(constraints_that_change)
 	for (int i = 0; i < 2; i++)
 		ck_assert_uint_eq(fake_conn_count(b.tdp[i], ADIT_SV2_COINBASE_OUTPUT_CONSTRAINTS),
 				  0);
-	b.pool->config.payout.size = before + 12;
-	b.pool->config.payout.sigops = 4;
+	b.pool->limits.size = before + 12;
+	b.pool->limits.sigops = 4;
 	providers_reload(b.pool);
 	for (int i = 0; i < 2; i++) {
 		const struct adit_sv2_coinbase_output_constraints *m = constraints_of(i);
