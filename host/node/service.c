@@ -164,10 +164,36 @@ static uint64_t next_template_id(struct service *s)
 	return ++s->template_id;
 }
 
+/* With a new tip goes all that an empty block on it needs: a full template takes a while to be
+ * asked for, written, moved and read. */
+static void publish_template(struct service *s, const struct node_template *t, bool new_tip)
+{
+	struct buf json = {0};
+	char prev_hash[65];
+	int32_t result = ADIT_E_NO_MEMORY;
+
+	hex_encode_reversed(t->prev_hash, 32, prev_hash);
+	buf_printf(&json,
+		   "{\"prev_hash\":\"%s\",\"height\":%u,\"tx_count\":%zu,\"id\":%" PRIu64
+		   ",\"new_tip\":%s",
+		   prev_hash, t->height, t->tx_count, t->id, new_tip ? "true" : "false");
+	if (new_tip) {
+		buf_printf(&json, ",\"empty\":");
+		(void)template_empty_json(t, &json);
+	}
+	buf_printf(&json, "}");
+	if (!json.failed)
+		result = s->api->publish(s->host, "BlockTemplateUpdated", (const char *)json.data,
+					 json.size, NULL, 0);
+	if (result != ADIT_OK)
+		service_log(s, ADIT_LOG_WARNING, "event BlockTemplateUpdated: %s",
+			    adit_error_name(result));
+	buf_free(&json);
+}
+
 void service_set_template(struct service *s, struct node_template *t)
 {
 	bool new_tip = s->template == NULL || memcmp(s->template->prev_hash, t->prev_hash, 32) != 0;
-	char prev_hash[65];
 
 	if (s->template != NULL && template_same(s->template, t)) {
 		template_free(t);
@@ -176,13 +202,8 @@ void service_set_template(struct service *s, struct node_template *t)
 	template_free(s->template);
 	s->template = t;
 	t->id = next_template_id(s);
-	if (!wanted(s, "BlockTemplateUpdated"))
-		return;
-	hex_encode_reversed(t->prev_hash, 32, prev_hash);
-	publish(s, "BlockTemplateUpdated",
-		"{\"prev_hash\":\"%s\",\"height\":%u,\"tx_count\":%zu,\"id\":%" PRIu64
-		",\"new_tip\":%s}",
-		prev_hash, t->height, t->tx_count, t->id, new_tip ? "true" : "false");
+	if (wanted(s, "BlockTemplateUpdated"))
+		publish_template(s, t, new_tip);
 }
 
 /* --- requests -----------------------------------------------------------------------------------

@@ -169,3 +169,18 @@ bool template_json(const struct node_template *t, struct buf *out)
 	buf_printf(out, "]}");
 	return !out->failed;
 }
+
+bool template_empty_json(const struct node_template *t, struct buf *out)
+{
+	struct node_template empty = *t;
+
+	empty.coinbase_value -= t->fees;
+	empty.fees = 0;
+	empty.txs = NULL;
+	empty.tx_count = 0;
+	empty.depends = NULL;
+	empty.depends_count = 0;
+	empty.data = (struct buf){0};
+	/* A node that gives none has no use for one. */
+	return (t->commitment_size == 0 || template_commit(&empty)) && template_json(&empty, out);
+}

@@ -63,5 +63,7 @@ bool template_commit(struct node_template *t);
 bool template_same(const struct node_template *a, const struct node_template *b);
 /* Appends the JSON object of adit/node.h. */
 bool template_json(const struct node_template *t, struct buf *out);
+/* The same of T without its transactions and their fees: what makes an empty block. */
+bool template_empty_json(const struct node_template *t, struct buf *out);
 
 #endif

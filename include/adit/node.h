@@ -62,7 +62,9 @@
  *   NewBlock              {"block_hash":"..","height":8}
  *   BlockDisconnected     {"hash":"..","height":8}
  *   ChainReorg            {"old_tip":"..","new_tip":".."}
- *   BlockTemplateUpdated  {"prev_hash":"..","height":9,"tx_count":3,"id":13,"new_tip":true}
+ *   BlockTemplateUpdated  {"prev_hash":"..","height":9,"tx_count":3,"id":13,"new_tip":true,
+ *                         "empty":{..}}  `empty`, with a new tip only: the template as above, but
+ *                         without transactions and fees
  *   BlockMined            {"block_hash":"..","height":8,"miner_id":null}  an own submission was accepted
  *   SyncStateChanged      {"old_state":"connecting","new_state":"ready"}
  */

@@ -5,6 +5,7 @@
 #ifndef TP_CLASSES_H
 #define TP_CLASSES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "plugins/template-provider/template.h"
@@ -18,6 +19,7 @@ struct tp_class {
 	uint32_t sigops;             /* reserved, as cost */
 	uint32_t clients;            /* 0: the slot is free */
 	struct tp_template *current; /* pinned; NULL: none built yet */
+	bool tip_due;                /* the tip moved: `current` is of the one before */
 	uint64_t sent_ms;            /* when current was made */
 };
 

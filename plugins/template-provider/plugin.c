@@ -87,13 +87,16 @@ static void on_snapshot(void *user, struct tp_snapshot *s)
 {
 	struct tp_plugin *p = user;
 
-	if (tp_provider_update(&p->provider, s, clock_monotonic_ms())) {
-		tp_log(&p->host, ADIT_LOG_DEBUG, "template for height %u: %u transactions",
-		       s->height, s->tx_count);
-		tp_submitter_tip(p->submitter, s->prev_hash);
-		show_state(p);
-	}
+	bool new_tip = tp_provider_update(&p->provider, s, clock_monotonic_ms());
+
 	plan(p);
+	if (!new_tip)
+		return;
+	s = p->provider.latest;
+	tp_log(&p->host, ADIT_LOG_DEBUG, "template for height %u: %u transactions", s->height,
+	       s->tx_count);
+	tp_submitter_tip(p->submitter, s->prev_hash);
+	show_state(p);
 }
 
 static void on_source_state(void *user, const char *text)
@@ -266,21 +269,25 @@ static int32_t tp_init(const struct adit_host_api *api, struct adit_host *host, 
 {
 	struct adit_instance_info info = {.size = sizeof(info)};
 	struct tp_plugin *p = calloc(1, sizeof(*p));
-	int64_t threshold, interval;
+	int64_t threshold, interval, empty_first;
 
 	if (p == NULL)
 		return ADIT_E_NO_MEMORY;
 	p->host = (struct tp_host){.api = api, .handle = host};
 	if (api->info(host, &info) != ADIT_OK || info.state_dir == NULL ||
 	    api->config_int(host, "fee_threshold", &threshold) != ADIT_OK ||
-	    api->config_int(host, "min_interval", &interval) != ADIT_OK) {
-		int32_t r = fail(p, ADIT_E_CONFIG, "fee_threshold, min_interval: no value");
+	    api->config_int(host, "min_interval", &interval) != ADIT_OK ||
+	    api->config_int(host, "empty_first", &empty_first) != ADIT_OK) {
+		int32_t r =
+		    fail(p, ADIT_E_CONFIG, "fee_threshold, min_interval, empty_first: no value");
 
 		free(p);
 		return r;
 	}
 	snprintf(p->state_dir, sizeof(p->state_dir), "%s", info.state_dir);
 	tp_provider_init(&p->provider, (uint64_t)threshold, (uint64_t)interval, clock_unix_ms());
+	p->source.min_interval_ms = (uint32_t)interval;
+	p->source.empty_first = (uint32_t)empty_first;
 	*instance = p;
 	return ADIT_OK;
 }
@@ -340,8 +347,7 @@ static int32_t tp_start(void *instance)
 	if (r == ADIT_OK)
 		r = open_server(p);
 	if (r == ADIT_OK)
-		r = tp_source_start(&p->source, h, (uint32_t)p->provider.min_interval_ms,
-				    on_snapshot, on_source_state, p);
+		r = tp_source_start(&p->source, h, on_snapshot, on_source_state, p);
 	if (r != ADIT_OK)
 		return r;
 	tp_submitter_resume(p->submitter);
@@ -349,27 +355,29 @@ static int32_t tp_start(void *instance)
 	return ADIT_OK;
 }
 
-/* Clients reconnect by themselves; a block that is under way stays in the journal. */
 /* Takes over when a better template is worth sending; for another number of clients the role is
  * started again. */
 static int32_t tp_reload(void *instance)
 {
 	struct tp_plugin *p = instance;
 	const struct tp_host *h = &p->host;
-	int64_t threshold, interval, max_clients;
+	int64_t threshold, interval, empty_first, max_clients;
 
 	if (h->api->config_int(h->handle, "fee_threshold", &threshold) != ADIT_OK ||
 	    h->api->config_int(h->handle, "min_interval", &interval) != ADIT_OK ||
+	    h->api->config_int(h->handle, "empty_first", &empty_first) != ADIT_OK ||
 	    h->api->config_int(h->handle, "max_clients", &max_clients) != ADIT_OK ||
 	    max_clients != p->max_clients)
 		return ADIT_E_UNSUPPORTED;
 	p->provider.fee_threshold = (uint64_t)threshold;
 	p->provider.min_interval_ms = (uint64_t)interval;
 	p->source.min_interval_ms = (uint32_t)interval;
+	p->source.empty_first = (uint32_t)empty_first;
 	plan(p);
 	return ADIT_OK;
 }
 
+/* Clients reconnect by themselves; a block that is under way stays in the journal. */
 static int32_t tp_stop(void *instance)
 {
 	struct tp_plugin *p = instance;

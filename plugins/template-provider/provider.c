@@ -64,6 +64,7 @@ static int32_t build(struct tp_provider *p, struct tp_class *class, struct tp_sn
 	if (!tp_store_add(&p->store, t))
 		return error_set(e, ADIT_E_LIMIT, "too many templates are in use");
 	p->last_id++;
+	class->tip_due = false;
 	tp_class_set_current(class, t, now_ms);
 	return ADIT_OK;
 }
@@ -96,7 +97,8 @@ static int32_t answer(struct tp_provider *p, struct tp_client *c, bool renew, ui
 	bool first = class->current == NULL;
 	int32_t r = ADIT_OK;
 
-	if (p->latest == NULL)
+	/* With a tip that is due the class gets its templates in a moment, all of its clients. */
+	if (p->latest == NULL || class->tip_due)
 		return ADIT_OK;
 	if (first)
 		r = build(p, class, p->latest, now_ms, e);
@@ -184,18 +186,59 @@ bool tp_provider_update(struct tp_provider *p, struct tp_snapshot *s, uint64_t n
 {
 	bool new_tip = is_new_tip(p->latest, s);
 
+	if (!new_tip && s->partial) {
+		tp_snapshot_unref(s);
+		return false;
+	}
 	tp_snapshot_unref(p->latest);
 	p->latest = s;
 	if (!new_tip)
 		return false;
 	tp_store_retire(&p->store, now_ms);
+	for (int i = 0; i < TP_CLASSES_MAX; i++)
+		p->classes.slots[i].tip_due = p->classes.slots[i].clients > 0;
+	return true;
+}
+
+/* Not a matter of fees or intervals: a new tip, or the whole after an empty template. */
+static bool is_due(const struct tp_provider *p, const struct tp_class *class)
+{
+	if (class->clients == 0 || p->latest == NULL)
+		return false;
+	return class->tip_due ||
+	       (class->current != NULL && class->current->snapshot->partial && !p->latest->partial);
+}
+
+/* New tips before all else, then the class that most clients wait for. NULL: nothing is due. */
+static struct tp_class *most_urgent(struct tp_provider *p)
+{
+	struct tp_class *best = NULL;
+
 	for (int i = 0; i < TP_CLASSES_MAX; i++) {
 		struct tp_class *class = &p->classes.slots[i];
 
-		if (class->clients > 0)
-			distribute(p, class, true, now_ms);
+		if (!is_due(p, class))
+			continue;
+		if (best == NULL || (class->tip_due && !best->tip_due) ||
+		    (class->tip_due == best->tip_due && class->clients > best->clients))
+			best = class;
 	}
-	return true;
+	return best;
+}
+
+/* Serves the most urgent class; true when another one is due. */
+static bool serve_one(struct tp_provider *p, uint64_t now_ms)
+{
+	struct tp_class *class = most_urgent(p);
+	bool new_tip;
+
+	if (class == NULL)
+		return false;
+	new_tip = class->tip_due;
+	/* Also when it can't be built: its clients are closed then. */
+	class->tip_due = false;
+	distribute(p, class, new_tip, now_ms);
+	return most_urgent(p) != NULL;
 }
 
 /* Sends a better template if it is time; otherwise says when it is, 0 for never. */
@@ -226,6 +269,8 @@ uint64_t tp_provider_tick(struct tp_provider *p, uint64_t now_ms)
 {
 	uint64_t next = 0;
 
+	if (serve_one(p, now_ms))
+		return now_ms;
 	for (int i = 0; i < TP_CLASSES_MAX; i++) {
 		if (p->classes.slots[i].clients > 0)
 			next = earlier(next, improve(p, &p->classes.slots[i], now_ms));

@@ -48,11 +48,16 @@ int32_t tp_provider_constrain(struct tp_provider *p, struct tp_client *client, u
 /* RequestTransactionData. */
 int32_t tp_provider_transactions(struct tp_provider *p, struct adit_sv2_conn *conn, uint64_t id);
 
-/* Takes over the reference to S, the node's newest. A new tip goes out before this returns. True
- * when the tip is new. */
+/* Takes over the reference to S, the node's newest. True when the tip is new. What that makes due
+ * is sent by tp_provider_tick(), to be called at once. */
 bool tp_provider_update(struct tp_provider *p, struct tp_snapshot *s, uint64_t now_ms);
 /* Sends what has become due and drops what has expired. Returns when to call again at the latest,
- * 0: no need. */
+ * 0: no need.
+ *
+ * Of a new tip, and of the whole template that follows a partial one, one class is served a call,
+ * that of the most clients first, and NOW_MS is returned while there are more: what was sent leaves
+ * while the next one is built, and a tip that comes meanwhile finds nothing half done to wait for:
+ * the classes that are left get the newer one. */
 uint64_t tp_provider_tick(struct tp_provider *p, uint64_t now_ms);
 
 #endif

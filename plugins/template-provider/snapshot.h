@@ -4,6 +4,7 @@
 #ifndef TP_SNAPSHOT_H
 #define TP_SNAPSHOT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ struct tp_tx {
 
 struct tp_snapshot {
 	uint32_t refs;
+	bool partial;          /* known without its transactions: the whole is on its way */
 	uint64_t id;           /* the node's number */
 	uint8_t prev_hash[32]; /* as in a header */
 	uint8_t target[32];    /* least significant byte first */

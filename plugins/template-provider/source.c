@@ -98,19 +98,46 @@ static void ask(struct tp_source *s)
 		failed(s, adit_error_name(r));
 }
 
-static bool says_new_tip(const struct adit_event *event)
+/* What BlockTemplateUpdated says; NULL when it can't be read. */
+static struct json_object *parse_event(const struct adit_event *event)
 {
 	struct json_tokener *t = json_tokener_new();
-	struct json_object *o = NULL, *v;
-	bool r;
+	struct json_object *o = NULL;
 
 	if (t != NULL && event->json_size <= MAX_EVENT_JSON)
 		o = json_tokener_parse_ex(t, event->json, (int)event->json_size);
-	r = json_object_object_get_ex(o, "new_tip", &v) && json_object_get_boolean(v);
-	json_object_put(o);
 	if (t != NULL)
 		json_tokener_free(t);
-	return r;
+	return o;
+}
+
+static bool says_new_tip(struct json_object *o)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(o, "new_tip", &v) && json_object_get_boolean(v);
+}
+
+/* The partial snapshot of a new tip, if it is worth one. */
+static void take_empty(struct tp_source *s, struct json_object *o)
+{
+	struct json_object *count, *empty;
+	struct tp_snapshot *snapshot;
+	struct error e;
+	const char *text;
+	size_t size;
+
+	if (s->empty_first == 0 || !json_object_object_get_ex(o, "tx_count", &count) ||
+	    json_object_get_int64(count) < (int64_t)s->empty_first ||
+	    !json_object_object_get_ex(o, "empty", &empty))
+		return;
+	text = json_object_to_json_string_length(empty, JSON_C_TO_STRING_PLAIN, &size);
+	/* No harm when it can't be used: the whole template is asked for already. */
+	if (text == NULL ||
+	    tp_snapshot_parse(text, size, NULL, 0, clock_monotonic_ms(), &snapshot, &e) != ADIT_OK)
+		return;
+	snapshot->partial = true;
+	s->on_snapshot(s->user, snapshot);
 }
 
 static void ask_at_once(struct tp_source *s)
@@ -130,14 +157,19 @@ static void ask_at_once(struct tp_source *s)
 static void on_update(void *user, const struct adit_event *event)
 {
 	struct tp_source *s = user;
+	struct json_object *o = parse_event(event);
 	bool failing = s->state[0] != '\0';
+	bool new_tip = says_new_tip(o);
 
-	if (event->lost > 0 || says_new_tip(event) || (failing && !s->calling))
+	if (event->lost > 0 || new_tip || (failing && !s->calling))
 		ask_at_once(s);
 	else if (s->calling)
 		s->again = true;
 	else
 		wait_ms(s, until_due(s));
+	if (new_tip)
+		take_empty(s, o);
+	json_object_put(o);
 }
 
 /* The node became ready: no need to sit out the back-off. */
@@ -162,7 +194,7 @@ static int32_t subscribe(struct tp_source *s, const char *type, adit_event_fn fn
 	return r;
 }
 
-int32_t tp_source_start(struct tp_source *s, const struct tp_host *host, uint32_t min_interval_ms,
+int32_t tp_source_start(struct tp_source *s, const struct tp_host *host,
 			tp_source_snapshot_fn on_snapshot, tp_source_state_fn on_state, void *user)
 {
 	int32_t r;
@@ -173,7 +205,8 @@ int32_t tp_source_start(struct tp_source *s, const struct tp_host *host, uint32_
 	    .on_state = on_state,
 	    .user = user,
 	    .delay_ms = RETRY_MIN_MS,
-	    .min_interval_ms = min_interval_ms,
+	    .min_interval_ms = s->min_interval_ms,
+	    .empty_first = s->empty_first,
 	};
 	r = subscribe(s, "BlockTemplateUpdated", on_update);
 	if (r == ADIT_OK)

@@ -146,6 +146,33 @@ START_TEST(a_block_is_accepted)
 }
 END_TEST
 
+/* What the event of a new tip says is all that an empty block needs, also while difficulty moves.
+ */
+START_TEST(an_empty_block_from_the_event)
+{
+	struct adit_host *h = rig_with("embedded_block_interval", "1000", NULL);
+
+	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_OK);
+	ck_assert(fake_host_wait(h, rig_is_ready, h, 5000));
+	for (int i = 0; i < 8; i++) {
+		struct json_object *event, *empty;
+		struct block_builder b;
+
+		fake_host_forget_events(h);
+		rig_mine(h);
+		event = json_tokener_parse(fake_host_event(h, "BlockTemplateUpdated", 0));
+		ck_assert(json_object_object_get_ex(event, "empty", &empty));
+		ck_assert_int_gt(json_object_get_int64(json_object_object_get(event, "height")), i);
+		block_builder_init(&b, json_object_to_json_string(empty), NULL, 0);
+		ck_assert_uint_eq(b.tx_count, 0);
+		ck_assert_uint_eq(b.value, 5000000000);
+		ck_assert_str_eq(rig_submit_builder(h, &b), "accepted");
+		json_object_put(event);
+	}
+	fake_host_free(h);
+}
+END_TEST
+
 START_TEST(the_genesis_block_can_be_fetched)
 {
 	struct adit_host *h = rig_start(NULL);
@@ -703,6 +730,7 @@ int main(void)
 	tcase_add_test(rules, traffic_is_what_it_says);
 	tcase_add_test(rules, traffic_set_counts);
 	tcase_add_test(rules, a_block_is_accepted);
+	tcase_add_test(rules, an_empty_block_from_the_event);
 	tcase_add_test(rules, the_genesis_block_can_be_fetched);
 	tcase_add_test(rules, bad_requests_are_refused);
 	tcase_add_loop_test(rules, a_wrong_block_is_refused, 0,

@@ -330,6 +330,10 @@ START_TEST(a_new_tip_comes_by_long_poll)
 	wait_event("BlockTemplateUpdated");
 	ck_assert_in(fake_host_event(host, "BlockTemplateUpdated", 0), "\"new_tip\":true");
 	ck_assert_in(fake_host_event(host, "BlockTemplateUpdated", 0), hash);
+	/* 5,000,100,000 less the fees of four transactions, 12,197. */
+	ck_assert_in(fake_host_event(host, "BlockTemplateUpdated", 0),
+		     "\"coinbase_value\":5000087803,\"fees\":0,");
+	ck_assert_in(fake_host_event(host, "BlockTemplateUpdated", 0), "\"transactions\":[]}}");
 	wait_event("NewBlock");
 	ck_assert_in(fake_host_event(host, "NewBlock", 0), hash);
 	ck_assert_in(fake_host_event(host, "NewBlock", 0), "\"height\":3");

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/bitcoin/coinbase.h"
@@ -15,6 +17,7 @@
 #include "lib/bitcoin/target.h"
 #include "lib/bitcoin/tx.h"
 #include "lib/sv2/client.h"
+#include "lib/sv2/codec.h"
 #include "tests/unit/fake_host.h"
 #include "tests/unit/test_tp.h"
 #include "tests/unit/tp_fixture.h"
@@ -34,6 +37,7 @@ static int blocks;
 static struct client {
 	struct sv2_client *c;
 	struct adit_sv2_conn *conn;
+	char order[64]; /* F and N: a future template and one of now, P: previous hash */
 	int templates;
 	int prev_hashes;
 	int closed;
@@ -82,18 +86,20 @@ static void take_block(void *user, struct adit_request *request,
 	fake_host_api()->reply(node, request, ADIT_OK, "", yes, strlen(yes), NULL, 0);
 }
 
+static void announce(const char *json)
+{
+	fake_host_api()->publish(node, "BlockTemplateUpdated", json, strlen(json), NULL, 0);
+}
+
 static void next_template(bool new_tip)
 {
-	static const char tip[] = "{\"new_tip\":true}", same[] = "{\"new_tip\":false}";
-
 	f.id++;
 	if (new_tip) {
 		f.height++;
 		f.prev_hash[0]++;
 	}
 	fixture_render(&f);
-	fake_host_api()->publish(node, "BlockTemplateUpdated", new_tip ? tip : same,
-				 new_tip ? strlen(tip) : strlen(same), NULL, 0);
+	announce(new_tip ? "{\"new_tip\":true}" : "{\"new_tip\":false}");
 }
 
 /* --- the client --- */
@@ -120,6 +126,8 @@ static int32_t on_template(void *context, struct adit_sv2_conn *conn,
 {
 	(void)context;
 	(void)conn;
+	client.order[strlen(client.order) % (sizeof(client.order) - 1)] =
+	    m->future_template ? 'F' : 'N';
 	client.templates++;
 	client.id = m->template_id;
 	client.future = m->future_template;
@@ -138,6 +146,7 @@ static int32_t on_prev_hash(void *context, struct adit_sv2_conn *conn,
 {
 	(void)context;
 	(void)conn;
+	client.order[strlen(client.order) % (sizeof(client.order) - 1)] = 'P';
 	client.prev_hashes++;
 	client.tip = *m;
 	return ADIT_OK;
@@ -514,12 +523,149 @@ START_TEST(a_coinbase_too_large_closes)
 }
 END_TEST
 
+static bool has_templates(void *user)
+{
+	return client.templates >= *(int *)user;
+}
+
+static void append_message(struct buf *out, int32_t message, const void *body)
+{
+	uint8_t frame[512];
+	size_t size;
+
+	ck_assert_int_eq(sv2_encode_frame(message, body, frame, sizeof(frame), &size), ADIT_OK);
+	ck_assert(buf_append(out, frame, size));
+}
+
+/* A client made of bytes, which are written at once and freed. */
+static int connect_raw(struct buf *bytes)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s", address + strlen("unix:"));
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	ck_assert_int_eq(write(fd, bytes->data, bytes->size), (ssize_t)bytes->size);
+	buf_free(bytes);
+	return fd;
+}
+
+static const struct adit_sv2_setup_connection setup_message = {
+    .protocol = ADIT_SV2_TEMPLATE_DISTRIBUTION, .min_version = 2, .max_version = 2};
+
+/* A client that asks for all the transactions, again and again, and reads nothing. */
+static int connect_slow_client(void)
+{
+	struct adit_sv2_coinbase_output_constraints constraints = {
+	    .coinbase_output_max_additional_size = 34};
+	struct adit_sv2_request_transaction_data request = {.template_id = client.id};
+	struct buf all = {0};
+
+	append_message(&all, ADIT_SV2_SETUP_CONNECTION, &setup_message);
+	append_message(&all, ADIT_SV2_COINBASE_OUTPUT_CONSTRAINTS, &constraints);
+	for (int i = 0; i < 2000; i++)
+		append_message(&all, ADIT_SV2_REQUEST_TRANSACTION_DATA, &request);
+	return connect_raw(&all);
+}
+
+/* Neither somebody who does not read nor better fees that wait come before a new tip. */
+START_TEST(a_new_tip_before_all)
+{
+	int slow;
+
+	begin();
+	constrain(34);
+	wait_tips(1);
+	slow = connect_slow_client();
+	fake_host_run(host, 200);
+	ck_assert_int_eq(status_of("clients"), 2);
+	f.txs[0].fee += 50000;
+	next_template(false); /* due in five seconds */
+	fake_host_run(host, 50);
+	next_template(true);
+	wait_tips(2);
+	ck_assert_str_eq(client.order, "FPFP");
+	ck_assert_int_eq(status_of("clients"), 2);
+	close(slow);
+}
+END_TEST
+
+/* The event of a tip brings the empty template, the node's answer the whole one. */
+START_TEST(empty_first_then_the_whole)
+{
+	struct fixture empty;
+	struct buf json = {0};
+	int three = 3;
+
+	fake_host_set_config(host, "empty_first", "5");
+	begin();
+	constrain(34);
+	wait_tips(1);
+	f.id++;
+	f.height++;
+	f.prev_hash[0]++;
+	fixture_render(&f);
+	fixture_init(&empty, 1, 0);
+	memcpy(empty.prev_hash, f.prev_hash, 32);
+	empty.height = f.height;
+	fixture_render(&empty);
+	buf_printf(&json, "{\"new_tip\":true,\"tx_count\":5,\"empty\":%.*s}", (int)empty.json.size,
+		   (char *)empty.json.data);
+	buf_append_u8(&json, 0);
+	announce((char *)json.data);
+	ck_assert(fake_host_wait(host, has_templates, &three, 5000));
+	ck_assert_str_eq(client.order, "FPFPN");
+	ck_assert_mem_eq(client.tip.prev_hash.b, f.prev_hash, 32);
+	ck_assert_uint_eq(client.value, FIXTURE_SUBSIDY + 5010);
+	ck_assert_int_eq(status_of("tx_count"), 5);
+	submit(client.id, 1, 0);
+	wait_blocks(1);
+	buf_free(&json);
+	fixture_free(&empty);
+}
+END_TEST
+
+START_TEST(constraints_of_before)
+{
+	static const uint8_t old_form[] = {0, 0, 0x70, 4, 0, 0, 34, 0, 0, 0};
+	struct buf all = {0};
+	int fd;
+
+	begin();
+	append_message(&all, ADIT_SV2_SETUP_CONNECTION, &setup_message);
+	buf_append(&all, old_form, sizeof(old_form));
+	fd = connect_raw(&all);
+	fake_host_run(host, 100);
+	ck_assert(fake_host_logged(
+	    host, "malformed CoinbaseOutputConstraints: without signature operations"));
+	ck_assert_int_eq(status_of("clients"), 1);
+	close(fd);
+}
+END_TEST
+
+START_TEST(data_of_a_stale_template)
+{
+	struct adit_sv2_request_transaction_data m;
+
+	begin();
+	constrain(34);
+	wait_tips(1);
+	m.template_id = client.id;
+	next_template(true);
+	wait_tips(2);
+	adit_sv2_send(client.conn, ADIT_SV2_REQUEST_TRANSACTION_DATA, &m);
+	fake_host_run(host, 50);
+	ck_assert_str_eq(client.error, "stale-template-id");
+}
+END_TEST
+
 START_TEST(only_unix_sockets)
 {
 	struct adit_host *other = fake_host_new("template-provider", NULL, NULL, host);
 
 	fake_host_set_config(other, "fee_threshold", "1000");
 	fake_host_set_config(other, "min_interval", "5000");
+	fake_host_set_config(other, "empty_first", "0");
 	fake_host_set_config(other, "max_clients", "64");
 	ck_assert_int_eq(fake_host_start(other, &adit_plugin), ADIT_E_CONFIG);
 	ck_assert_ptr_nonnull(strstr(fake_host_error(other), "listen"));
@@ -545,6 +691,10 @@ Suite *tp_plugin_suite(void)
 	tcase_add_test(c, a_block_that_comes_too_late);
 	tcase_add_test(c, transactions_on_request);
 	tcase_add_test(c, a_coinbase_too_large_closes);
+	tcase_add_test(c, a_new_tip_before_all);
+	tcase_add_test(c, empty_first_then_the_whole);
+	tcase_add_test(c, constraints_of_before);
+	tcase_add_test(c, data_of_a_stale_template);
 	tcase_add_test(c, only_unix_sockets);
 	suite_add_tcase(s, c);
 	return s;

@@ -51,6 +51,13 @@ static void constrain(struct tp_client *c, uint32_t size, uint64_t now)
 	ck_assert_msg(tp_provider_constrain(&p, c, size, 0, now, &e) == ADIT_OK, "%s", e.text);
 }
 
+/* Everything that is due now. */
+static void settle(uint64_t now)
+{
+	while (tp_provider_tick(&p, now) == now)
+		;
+}
+
 /* The node's next answer: another tip, or the fees of the first transaction raised. */
 static bool update(bool new_tip, uint64_t more_fees, uint64_t now)
 {
@@ -62,7 +69,7 @@ static bool update(bool new_tip, uint64_t more_fees, uint64_t now)
 	}
 	f.txs[0].fee += more_fees;
 	r = tp_provider_update(&p, fixture_snapshot(&f, now), now);
-	tp_provider_tick(&p, now);
+	settle(now);
 	return r;
 }
 
@@ -143,6 +150,114 @@ START_TEST(a_new_tip_goes_to_everyone)
 	ck_assert(update(true, 0, START_MS + 3));
 	expect(&a, "F4 P4");
 	expect(&b, "F5 P5");
+}
+END_TEST
+
+/* Of a new tip one class is served at a time, the largest first; who waits gets the newest. */
+START_TEST(no_class_waits_for_another)
+{
+	struct tp_conn c;
+	struct tp_client *client_c;
+
+	tp_conn_init(&c);
+	client_c = tp_provider_join(&p, &c.base);
+	update(true, 0, START_MS);
+	constrain(client_a, 4000, START_MS);
+	constrain(client_b, 40, START_MS);
+	constrain(client_c, 40, START_MS);
+	tp_conn_clear(&a);
+	tp_conn_clear(&b);
+	tp_conn_clear(&c);
+	f.prev_hash[0]++;
+	ck_assert(tp_provider_update(&p, fixture_snapshot(&f, START_MS + 1), START_MS + 1));
+	expect(&b, "");
+	ck_assert_uint_eq(tp_provider_tick(&p, START_MS + 1), START_MS + 1);
+	expect(&b, "F3 P3");
+	expect(&c, "F3 P3");
+	expect(&a, "");
+	/* Another tip before the second class had its turn: it never sees the first. */
+	f.prev_hash[0]++;
+	ck_assert(tp_provider_update(&p, fixture_snapshot(&f, START_MS + 2), START_MS + 2));
+	ck_assert_uint_eq(tp_provider_tick(&p, START_MS + 2), START_MS + 2);
+	expect(&b, "F4 P4");
+	expect(&a, "");
+	/* Someone comes to a class whose turn is next: no template of the old tip for him. */
+	constrain(client_b, 4000, START_MS + 3);
+	expect(&b, "");
+	ck_assert_uint_ne(tp_provider_tick(&p, START_MS + 3), START_MS + 3);
+	ck_assert_mem_eq(a.sent[1].body.prev_hash.prev_hash.b, f.prev_hash, 32);
+	expect(&a, "F5 P5");
+	expect(&b, "F5 P5");
+	expect(&c, "F4 P4");
+	tp_provider_leave(&p, client_c);
+	tp_conn_clear(&c);
+}
+END_TEST
+
+/* The tip without its transactions, as the node's event tells it. */
+static void update_empty(uint64_t now)
+{
+	struct fixture e;
+	struct tp_snapshot *s;
+
+	fixture_init(&e, 1, 0);
+	f.prev_hash[0]++;
+	f.height++;
+	memcpy(e.prev_hash, f.prev_hash, 32);
+	e.height = f.height;
+	s = fixture_snapshot(&e, now);
+	s->partial = true;
+	ck_assert(tp_provider_update(&p, s, now));
+	settle(now);
+	fixture_free(&e);
+}
+
+START_TEST(empty_then_full)
+{
+	const struct adit_sv2_new_template *t = &a.sent[0].body.new_template;
+
+	update(true, 0, START_MS);
+	constrain(client_a, 40, START_MS);
+	tp_conn_clear(&a);
+	update_empty(START_MS + 10);
+	ck_assert_uint_eq(t->merkle_path.count, 0);
+	ck_assert_uint_eq(t->coinbase_tx_value_remaining, FIXTURE_SUBSIDY);
+	ck_assert_mem_eq(a.sent[1].body.prev_hash.prev_hash.b, f.prev_hash, 32);
+	expect(&a, "F2 P2");
+	/* Who comes now gets it, too. */
+	constrain(client_b, 4000, START_MS + 11);
+	expect(&b, "F3 P3");
+	/* The whole one waits for no interval and no threshold. */
+	f.txs[0].fee = f.txs[1].fee = f.txs[2].fee = 0;
+	ck_assert(!update(false, 0, START_MS + 12));
+	ck_assert_uint_eq(t->merkle_path.count, 2);
+	expect(&a, "N4");
+	expect(&b, "N5");
+	/* From there on the usual rules. */
+	update(false, 5000, START_MS + 13);
+	expect(&a, "");
+	update(false, 0, START_MS + 12 + INTERVAL);
+	expect(&a, "N6");
+}
+END_TEST
+
+START_TEST(an_empty_one_that_comes_late)
+{
+	struct fixture e;
+	struct tp_snapshot *s;
+
+	update(true, 0, START_MS);
+	constrain(client_a, 40, START_MS);
+	tp_conn_clear(&a);
+	fixture_init(&e, 1, 0);
+	memcpy(e.prev_hash, f.prev_hash, 32);
+	s = fixture_snapshot(&e, START_MS + 1);
+	s->partial = true;
+	ck_assert(!tp_provider_update(&p, s, START_MS + 1));
+	settle(START_MS + 1);
+	expect(&a, "");
+	ck_assert_uint_eq(p.latest->tx_count, 3);
+	fixture_free(&e);
 }
 END_TEST
 
@@ -379,6 +494,9 @@ Suite *tp_provider_suite(void)
 	tcase_add_test(c, fields_of_the_pair);
 	tcase_add_test(c, time_is_never_below_what_consensus_wants);
 	tcase_add_test(c, a_new_tip_goes_to_everyone);
+	tcase_add_test(c, no_class_waits_for_another);
+	tcase_add_test(c, empty_then_full);
+	tcase_add_test(c, an_empty_one_that_comes_late);
 	tcase_add_test(c, changed_bits_are_a_new_tip);
 	tcase_add_test(c, better_fees_have_a_threshold);
 	tcase_add_test(c, better_fees_wait_for_the_interval);

@@ -17,7 +17,8 @@ static struct tp_source source;
 static struct fixture f;
 static int calls, snapshots, states;
 static bool away, silent;
-static uint32_t interval_ms;
+static uint32_t interval_ms, empty_first;
+static bool last_partial;
 static uint64_t last_id;
 static char state[128];
 static struct adit_request *held;
@@ -48,6 +49,7 @@ static void on_snapshot(void *user, struct tp_snapshot *s)
 	(void)user;
 	snapshots++;
 	last_id = s->id;
+	last_partial = s->partial;
 	tp_snapshot_unref(s);
 }
 
@@ -62,7 +64,7 @@ static void setup(void)
 {
 	calls = snapshots = states = 0;
 	away = silent = false;
-	interval_ms = 0;
+	interval_ms = empty_first = 0;
 	state[0] = '\0';
 	fixture_init(&f, 1, 3);
 	fixture_render(&f);
@@ -75,8 +77,8 @@ static void setup(void)
 
 static void begin(void)
 {
-	ck_assert_int_eq(tp_source_start(&source, &host, interval_ms, on_snapshot, on_state, NULL),
-			 ADIT_OK);
+	source = (struct tp_source){.min_interval_ms = interval_ms, .empty_first = empty_first};
+	ck_assert_int_eq(tp_source_start(&source, &host, on_snapshot, on_state, NULL), ADIT_OK);
 }
 
 static void teardown(void)
@@ -215,6 +217,66 @@ START_TEST(a_new_tip_during_a_call)
 }
 END_TEST
 
+/* Announces a new tip with COUNT transactions, together with what an empty block needs. */
+static void announce_tip(uint32_t count, const char *damage)
+{
+	struct fixture empty;
+	struct buf json = {0};
+
+	fixture_init(&empty, 9, 0);
+	fixture_render(&empty);
+	buf_printf(&json, "{\"id\":9,\"new_tip\":true,\"tx_count\":%u,\"empty\":", count);
+	buf_append(&json, empty.json.data, empty.json.size);
+	buf_printf(&json, "%s}", damage);
+	fake_host_api()->publish(node, "BlockTemplateUpdated", (char *)json.data, json.size, NULL,
+				 0);
+	buf_free(&json);
+	fixture_free(&empty);
+}
+
+START_TEST(an_empty_template_first)
+{
+	empty_first = 100;
+	begin();
+	wait_snapshots(1);
+	silent = true;
+	announce_tip(100, "");
+	wait_snapshots(2);
+	ck_assert(last_partial);
+	ck_assert_uint_eq(last_id, 9);
+	/* The question is under way already. */
+	fake_host_run(host.handle, 30);
+	ck_assert_int_eq(calls, 2);
+	reply(held);
+	wait_snapshots(3);
+	ck_assert(!last_partial);
+}
+END_TEST
+
+/* Few transactions, switched off, or nothing that could be used: the whole one alone. */
+START_TEST(no_empty_template)
+{
+	empty_first = 100;
+	begin();
+	wait_snapshots(1);
+	announce_tip(99, "");
+	wait_snapshots(2);
+	ck_assert(!last_partial);
+	announce_tip(100, "0");
+	wait_snapshots(3);
+	ck_assert(!last_partial);
+	announce(true);
+	wait_snapshots(4);
+	ck_assert(!last_partial);
+	source.empty_first = 0;
+	announce_tip(5000, "");
+	wait_snapshots(5);
+	ck_assert(!last_partial);
+	fake_host_run(host.handle, 30);
+	ck_assert_int_eq(snapshots, 5);
+}
+END_TEST
+
 Suite *tp_source_suite(void)
 {
 	Suite *s = suite_create("source");
@@ -228,6 +290,8 @@ Suite *tp_source_suite(void)
 	tcase_add_test(c, news_are_not_asked_for_too_often);
 	tcase_add_test(c, an_event_during_a_call);
 	tcase_add_test(c, a_new_tip_during_a_call);
+	tcase_add_test(c, an_empty_template_first);
+	tcase_add_test(c, no_empty_template);
 	suite_add_tcase(s, c);
 	return s;
 }
