@@ -88,7 +88,7 @@ void control_restart(struct control_request *request, struct json_object *params
 	(void)buf_printf(&out, "{\"restarting\":[");
 	for (struct group *group = host->groups; group != NULL; group = group->next) {
 		for (size_t i = 0; i < group->process_count; i++) {
-			struct process *p = &group->processes[i];
+			struct process *p = group->processes[i];
 			pid_t pid = p->pid;
 
 			if (!restart_is_meant(p, name))

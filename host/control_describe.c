@@ -60,7 +60,7 @@ static const struct endpoint *describe_endpoint(const struct host *host, const c
 {
 	for (const struct group *group = host->groups; group != NULL; group = group->next) {
 		for (size_t i = 0; i < group->process_count; i++) {
-			const struct process *p = &group->processes[i];
+			const struct process *p = group->processes[i];
 
 			for (size_t j = 0; j < p->endpoint_count; j++) {
 				const struct endpoint *e = &p->endpoints[j];

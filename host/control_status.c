@@ -35,15 +35,6 @@ static void status_free(void *user)
 	free(job);
 }
 
-static const struct group *status_group(const struct host *host, const struct conf_role *role)
-{
-	for (const struct group *group = host->groups; group != NULL; group = group->next) {
-		if (strcmp(group->name, role->process) == 0)
-			return group;
-	}
-	return NULL;
-}
-
 static const struct endpoint *status_endpoint(const struct process *p, const struct conf_role *role)
 {
 	for (size_t i = 0; i < p->endpoint_count; i++) {
@@ -57,13 +48,22 @@ static const struct endpoint *status_endpoint(const struct process *p, const str
 static const struct process *status_worst(const struct group *group)
 {
 	static const int weight[] = {3, 3, 0, 2, 1, 4}; /* by enum process_state */
-	const struct process *worst = &group->processes[0];
+	const struct process *worst = group->processes[0];
 
 	for (size_t i = 1; i < group->process_count; i++) {
-		if (weight[group->processes[i].state] > weight[worst->state])
-			worst = &group->processes[i];
+		if (weight[group->processes[i]->state] > weight[worst->state])
+			worst = group->processes[i];
 	}
 	return worst;
+}
+
+static const struct process *status_not_replaced(const struct group *group)
+{
+	for (size_t i = 0; group != NULL && i < group->process_count; i++) {
+		if (group->processes[i]->replace_error != NULL)
+			return group->processes[i];
+	}
+	return NULL;
 }
 
 /* The line that explains the state. */
@@ -72,6 +72,7 @@ static void status_text(struct buf *out, const struct host *host, const struct c
 {
 	const struct process *p = group != NULL ? status_worst(group) : NULL;
 	const struct endpoint *e = p != NULL ? status_endpoint(p, role) : NULL;
+	const struct process *kept = status_not_replaced(group);
 	struct buf text = {0};
 
 	if (role->trouble != NULL) {
@@ -83,6 +84,10 @@ static void status_text(struct buf *out, const struct host *host, const struct c
 		for (size_t i = 0; i < group->conf->after_count; i++)
 			(void)buf_printf(&text, " %s",
 					 host->conf->groups[group->conf->after[i]].name);
+		(void)json_text_string(out, text.failed ? "" : (const char *)text.data);
+	} else if (kept != NULL) {
+		(void)buf_printf(&text, "what was to replace %s %s; it runs on", kept->name,
+				 kept->replace_error);
 		(void)json_text_string(out, text.failed ? "" : (const char *)text.data);
 	} else {
 		(void)json_text_string(out, e != NULL && e->text != NULL ? e->text : "");
@@ -121,8 +126,14 @@ static void status_worker(struct buf *out, const struct process *p, const struct
 	(void)buf_printf(out, "{\"name\":");
 	(void)json_text_string(out, e->name);
 	(void)buf_printf(out, ",\"pid\":%d,\"state\":\"%s\",\"uptime_ms\":%llu,\"restarts\":%u",
-			 (int)p->pid, process_state_name(p->state), (unsigned long long)uptime,
+			 (int)p->pid, process_state_text(p), (unsigned long long)uptime,
 			 p->restarts);
+	if (p->part == PROCESS_WORKER && p->replace)
+		(void)buf_printf(out, ",\"replacing\":true");
+	if (p->replace_error != NULL) {
+		(void)buf_printf(out, ",\"replace_error\":");
+		(void)json_text_string(out, p->replace_error);
+	}
 	if (job != NULL) {
 		(void)buf_printf(out, ",\"status\":");
 		status_answer(out, job, e->id);
@@ -130,18 +141,34 @@ static void status_worker(struct buf *out, const struct process *p, const struct
 	(void)buf_append(out, "}", 1);
 }
 
-static void status_workers(struct buf *out, const struct conf_role *role, const struct group *group,
-			   const struct status_job *job)
+/* The processes of GROUP, but for those that are gone. */
+static void status_processes(struct buf *out, const struct conf_role *role,
+			     const struct group *group, const struct status_job *job)
+{
+	const struct process *p;
+
+	for (size_t i = 0; (p = group_process(group, i)) != NULL; i++) {
+		const struct endpoint *e = status_endpoint(p, role);
+
+		if (e == NULL || (p->part == PROCESS_LEAVING && p->pid == 0))
+			continue;
+		if (out->data[out->size - 1] != '[')
+			(void)buf_append(out, ",", 1);
+		status_worker(out, p, e, job);
+	}
+}
+
+/* The workers of GROUP, which serves; behind these what takes their place or leaves. */
+static void status_workers(struct buf *out, const struct host *host, const struct conf_role *role,
+			   const struct group *group, const struct status_job *job)
 {
 	(void)buf_printf(out, ",\"workers\":[");
-	for (size_t i = 0; group != NULL && i < group->process_count; i++) {
-		const struct endpoint *e = status_endpoint(&group->processes[i], role);
-
-		if (e == NULL)
-			continue;
-		if (i > 0)
-			(void)buf_append(out, ",", 1);
-		status_worker(out, &group->processes[i], e, job);
+	if (group != NULL && !out->failed)
+		status_processes(out, role, group, job);
+	for (const struct group *other = host->groups; other != NULL; other = other->next) {
+		if (group != NULL && other != group && !out->failed &&
+		    strcmp(other->name, group->name) == 0)
+			status_processes(out, role, other, job);
 	}
 	(void)buf_append(out, "]", 1);
 }
@@ -151,18 +178,18 @@ static unsigned status_restarts(const struct group *group)
 	unsigned restarts = 0;
 
 	for (size_t i = 0; group != NULL && i < group->process_count; i++)
-		restarts += group->processes[i].restarts;
+		restarts += group->processes[i]->restarts;
 	return restarts;
 }
 
 /* The last exit of the worker that restarted most. */
 static const char *status_last_exit(const struct group *group)
 {
-	const struct process *last = group != NULL ? &group->processes[0] : NULL;
+	const struct process *last = group != NULL ? group->processes[0] : NULL;
 
 	for (size_t i = 1; group != NULL && i < group->process_count; i++) {
-		if (group->processes[i].restarts > last->restarts)
-			last = &group->processes[i];
+		if (group->processes[i]->restarts > last->restarts)
+			last = group->processes[i];
 	}
 	return last != NULL && last->last_exit != NULL ? last->last_exit : "";
 }
@@ -205,7 +232,7 @@ static void status_denied(struct buf *out, const struct conf_role *role)
 static void status_role(struct buf *out, const struct host *host, const struct conf_role *role,
 			const struct status_job *job)
 {
-	const struct group *group = role->enabled ? status_group(host, role) : NULL;
+	const struct group *group = role->enabled ? group_serving(host, role->process) : NULL;
 	const struct manifest *m = role->manifest;
 
 	(void)buf_append(out, "{", 1);
@@ -223,7 +250,7 @@ static void status_role(struct buf *out, const struct host *host, const struct c
 	(void)buf_printf(out, ",\"restarts\":%u,", status_restarts(group));
 	status_denied(out, role);
 	status_member(out, "last_exit", status_last_exit(group));
-	status_workers(out, role, group, job);
+	status_workers(out, host, role, group, job);
 }
 
 /* What `roles` adds: from the manifest, and the addresses that are listened at. */
@@ -259,7 +286,7 @@ static void status_manifest(struct buf *out, const struct host *host, const stru
 /* The role's own capabilities, and those of the process, whose plugins can't be kept apart. */
 static void status_rights(struct buf *out, const struct host *host, const struct conf_role *role)
 {
-	const struct group *group = role->enabled ? status_group(host, role) : NULL;
+	const struct group *group = role->enabled ? group_current(host, role->process) : NULL;
 	const struct conf_group *conf = group != NULL ? group->conf : NULL;
 
 	(void)buf_append(out, ",", 1);
@@ -381,8 +408,10 @@ static size_t status_collect(const struct host *host, const struct endpoint **li
 
 	for (const struct group *group = host->groups; group != NULL; group = group->next) {
 		for (size_t i = 0; i < group->process_count; i++) {
-			const struct process *p = &group->processes[i];
+			const struct process *p = group->processes[i];
 
+			if (group_serving(host, group->name) != group)
+				continue;
 			for (size_t j = 0; j < p->endpoint_count && count < most; j++) {
 				if (p->state == PROCESS_RUNNING)
 					list[count++] = &p->endpoints[j];

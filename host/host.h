@@ -4,6 +4,8 @@
  * in each the endpoints (one role instance in one worker). Files:
  *
  *   supervisor.c  which process is started, restarted, stopped when
+ *   group.c       groups: making, finding, what state they are in
+ *   replace.c     a process is replaced by another one that runs before it is stopped
  *   process.c     fork and exec, kill, what an exit means
  *   router.c      frames from role processes: events, calls, log
  *   control.c     the control socket; control_methods.c what it answers
@@ -54,7 +56,7 @@ struct endpoint {
 	char *text;    /* its own state line, NULL: none */
 	struct method *methods;
 	size_t method_count;
-	struct bus_source source;
+	struct bus_source *source; /* the group's, see there */
 	struct bus_subscriber subscriber;
 };
 
@@ -67,9 +69,18 @@ enum process_state {
 	PROCESS_FAILING /* exited or could not be started; will be tried again */
 };
 
-/* One worker of a group. */
+/* What a process is to its group. */
+enum process_part {
+	PROCESS_WORKER,    /* the worker of its number */
+	PROCESS_SUCCESSOR, /* becomes that as soon as it runs */
+	PROCESS_LEAVING    /* was that: it drains, and is forgotten when it has exited */
+};
+
+/* A process of a worker of a group. */
 struct process {
+	struct process *next; /* in group->others */
 	struct group *group;
+	enum process_part part;
 	unsigned number;
 	char *name; /* "mining.1"; "node" */
 	enum process_state state;
@@ -78,6 +89,8 @@ struct process {
 	struct event *timer; /* next attempt, or the deadline of the present step */
 	bool again;          /* when it has stopped: start it anew */
 	bool aborted;        /* SIGABRT was sent: next is SIGKILL */
+	bool replace;        /* worker: another one is to take its place */
+	char *replace_error; /* worker: why the last attempt at that failed; NULL: it did not */
 	uint64_t started_ms;
 	uint64_t ping_ms; /* an unanswered ping was sent then; 0: none */
 	unsigned restarts;
@@ -93,9 +106,13 @@ struct group {
 	struct host *host;
 	char *name;
 	const struct conf_group *conf; /* NULL: retired, goes when its processes have */
-	struct process *processes;
+	struct process **processes;    /* its workers, by number */
 	size_t process_count;
-	bool was_running; /* all processes have been running once: others may be started */
+	struct process *others;     /* successors and leaving ones */
+	struct bus_source *sources; /* by worker and role: numbers go on in its next process */
+	size_t source_count;
+	bool was_running;  /* all workers have been running once: others may be started */
+	bool handing_over; /* retired, and serves until the new group of its name runs */
 };
 
 struct host {
@@ -135,11 +152,16 @@ void supervisor_reconfigure(struct host *host, const struct conf *old);
 void supervisor_sweep_listeners(struct host *host);
 /* Waits for children that exited. */
 void supervisor_reap(struct host *host);
+/* P goes to its end in good order. */
+void supervisor_stop_process(struct process *p);
+/* Publishes what happened to each role of P: ModuleStarted, ModuleStopped, ModuleCrashed. */
+void supervisor_tell(const struct process *p, const char *type, const char *error);
 /* The process sent IPC_STARTED. */
 void supervisor_started(struct process *p);
-/* Stops the process in good order and starts it again; one that failed is tried at once. WHY
- * ends the line "is started again ..." of the log. False when it can't be: it is stopping, or waits
- * for others to start. */
+/* Replaces a running process by another (see replace_begin()) when its roles allow it, else stops
+ * it in good order and starts it again; one that failed is tried at once. WHY ends the line "is
+ * started again ..." of the log. False when it can't be: it is stopping, or waits for others to
+ * start. */
 bool supervisor_restart(struct process *p, const char *why);
 /* Ends a process that broke the protocol or does not answer. */
 void supervisor_abort(struct process *p, const char *why);
@@ -147,7 +169,49 @@ void supervisor_abort(struct process *p, const char *why);
 void supervisor_closed(struct process *p, const char *reason);
 void supervisor_free(struct host *host);
 void supervisor_tick(struct host *host);
-const char *process_state_name(enum process_state state);
+
+/* group.c */
+
+/* The groups of host->conf that have none yet; on the way out of a retired one of the same name
+ * only if that hands over, since else both would want its sockets and directories. */
+void groups_add(struct host *host);
+/* Frees retired groups whose processes have gone; true when there was one. */
+bool groups_drop(struct host *host);
+void group_free(struct group *group);
+/* The group of NAME in host->conf; NULL: it has none yet. */
+struct group *group_current(const struct host *host, const char *name);
+/* The group that answers for NAME: one that hands over, else the current one, else any. */
+struct group *group_serving(const struct host *host, const char *name);
+/* Number INDEX of all processes of GROUP, workers first; NULL past the last. */
+struct process *group_process(const struct group *group, size_t index);
+/* All workers of GROUP are in STATE. */
+bool group_all(const struct group *group, enum process_state state);
+/* All workers have stopped, and no other process is left. */
+bool group_gone(const struct group *group);
+/* Whether two processes of the same worker may run at a time: each role says `workers = many`. */
+bool group_overlaps(const struct conf_group *conf);
+
+/* replace.c */
+
+/* The worker P runs on until another process runs in its place; then it is stopped. If that does
+ * not come up, P stays and P->replace_error says why. Of the workers of a group one is replaced at
+ * a time, the next when the former has gone. */
+void replace_begin(struct process *p, const char *why);
+/* Starts the next replacement of GROUP, if it is time. */
+void replace_advance(struct group *group);
+/* Nothing of GROUP is to be replaced any more; one that is being started is stopped. */
+void replace_cancel(struct group *group);
+/* What is being started has the settings of before: another one is started. */
+void replace_renew(struct group *group);
+/* The successor P runs: it is the worker now, and the former one is stopped. */
+void replace_done(struct process *p);
+/* The worker P crashed, as TEXT says: a successor that is being started takes its place at once.
+ * False: there is none. P is not freed. */
+bool replace_early(struct process *p, const char *text);
+/* P, no worker, which was process PID, has exited; frees it. TEXT is how. */
+void replace_exited(struct process *p, pid_t pid, const char *text, bool asked);
+/* The process of P's number that is being started to replace it, or NULL. */
+const struct process *replace_successor(const struct process *p);
 
 /* process.c */
 
@@ -159,9 +223,13 @@ int32_t process_reload(const struct process *p, size_t index);
 enum process_exit { EXIT_ASKED, EXIT_REFUSED, EXIT_CRASHED };
 enum process_exit process_exit_text(const struct process *p, int status, char *text, size_t size);
 void process_kill(const struct process *p, int signal);
-/* Storage for the process of GROUP with NUMBER; its endpoints. False: out of memory. */
-bool process_init(struct process *p, struct group *group, unsigned number);
+/* A process for worker NUMBER of GROUP, which does not run yet; NULL: out of memory. */
+struct process *process_new(struct group *group, unsigned number);
+/* P may be NULL. */
 void process_free(struct process *p);
+const char *process_state_name(enum process_state state);
+/* The same of P; "draining" for one that has been replaced and stops. */
+const char *process_state_text(const struct process *p);
 /* Forgets everything the exited process had registered. */
 void process_gone(struct process *p);
 

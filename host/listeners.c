@@ -151,6 +151,31 @@ int32_t listeners_open(struct listeners *all, const char *owner, const char *req
 	return ADIT_OK;
 }
 
+static bool listener_is(const struct listeners *all, const char *owner, const char *requested)
+{
+	for (const struct listener *l = all->first; l != NULL; l = l->next) {
+		if (strcmp(l->owner, owner) == 0 && strcmp(l->requested, requested) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool listeners_have(const struct listeners *all, const char *instance, const char *key,
+		    const char *list)
+{
+	char *copy = strdup(list);
+	char *at = NULL;
+	char owner[160];
+	bool have = copy != NULL;
+
+	(void)snprintf(owner, sizeof(owner), "%s %s", instance, key);
+	for (char *item = copy != NULL ? strtok_r(copy, ",", &at) : NULL; item != NULL;
+	     item = strtok_r(NULL, ",", &at))
+		have = have && listener_is(all, owner, item);
+	free(copy);
+	return have;
+}
+
 static void listener_free(struct listener *l)
 {
 	if (l->is_unix)

@@ -30,6 +30,10 @@ struct listeners {
 int32_t listeners_open(struct listeners *all, const char *owner, const char *requested,
 		       const struct listener **out, struct error *e);
 
+/* Whether all of LIST, a setting of type listen of INSTANCE, is open. */
+bool listeners_have(const struct listeners *all, const char *instance, const char *key,
+		    const char *list);
+
 /* Closes those for which `used` is false, and sets it to false on the others. */
 void listeners_sweep(struct listeners *all);
 void listeners_free(struct listeners *all);

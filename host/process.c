@@ -24,10 +24,25 @@
 
 extern char **environ;
 
-static bool endpoint_init(struct endpoint *e, struct process *p, const struct conf_role *role)
+const char *process_state_name(enum process_state state)
+{
+	static const char *const names[] = {"starting", "starting", "running",
+					    "stopping", "stopped",  "failing"};
+
+	return names[state];
+}
+
+const char *process_state_text(const struct process *p)
+{
+	return p->part == PROCESS_LEAVING ? "draining" : process_state_name(p->state);
+}
+
+static bool endpoint_init(struct endpoint *e, struct process *p, const struct conf_role *role,
+			  struct bus_source *source)
 {
 	e->id = ++p->group->host->last_endpoint;
 	e->process = p;
+	e->source = source;
 	e->role = strdup(role->role);
 	e->instance = strdup(role->instance);
 	e->capabilities = role->rights;
@@ -40,9 +55,10 @@ static bool endpoint_init(struct endpoint *e, struct process *p, const struct co
 	return e->role != NULL && e->instance != NULL && e->name != NULL;
 }
 
-bool process_init(struct process *p, struct group *group, unsigned number)
+static bool process_init(struct process *p, struct group *group, unsigned number)
 {
 	const struct conf_group *conf = group->conf;
+	struct bus_source *sources = group->sources + (size_t)(number - 1) * conf->role_count;
 
 	p->group = group;
 	p->number = number;
@@ -56,10 +72,20 @@ bool process_init(struct process *p, struct group *group, unsigned number)
 		return false;
 	for (size_t i = 0; i < conf->role_count; i++) {
 		p->endpoint_count++;
-		if (!endpoint_init(&p->endpoints[i], p, conf->roles[i]))
+		if (!endpoint_init(&p->endpoints[i], p, conf->roles[i], &sources[i]))
 			return false;
 	}
 	return true;
+}
+
+struct process *process_new(struct group *group, unsigned number)
+{
+	struct process *p = calloc(1, sizeof(*p));
+
+	if (p == NULL || process_init(p, group, number))
+		return p;
+	process_free(p);
+	return NULL;
 }
 
 void process_gone(struct process *p)
@@ -86,11 +112,12 @@ void process_gone(struct process *p)
 
 void process_free(struct process *p)
 {
+	if (p == NULL)
+		return;
 	process_gone(p);
 	if (p->timer != NULL)
 		event_free(p->timer);
 	for (size_t i = 0; i < p->endpoint_count; i++) {
-		bus_source_free(&p->endpoints[i].source);
 		free(p->endpoints[i].role);
 		free(p->endpoints[i].instance);
 		free(p->endpoints[i].name);
@@ -100,6 +127,8 @@ void process_free(struct process *p)
 	free(p->name);
 	free(p->last_exit);
 	free(p->refusal);
+	free(p->replace_error);
+	free(p);
 }
 
 /* Opens the sockets of one setting of type `listen`. */

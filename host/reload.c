@@ -25,9 +25,11 @@ void host_set_log_level(struct host *host, int level)
 
 	log_set_level(level);
 	for (struct group *group = host->groups; group != NULL; group = group->next) {
-		for (size_t i = 0; i < group->process_count; i++) {
-			if (group->processes[i].channel != NULL)
-				(void)ipc_send(group->processes[i].channel, &frame);
+		const struct process *p;
+
+		for (size_t i = 0; (p = group_process(group, i)) != NULL; i++) {
+			if (p->channel != NULL)
+				(void)ipc_send(p->channel, &frame);
 		}
 	}
 }

@@ -80,7 +80,7 @@ static void role_fini(struct role *role)
 
 		if (host->state == INSTANCE_NEW)
 			continue;
-		if (host->state == INSTANCE_RUNNING) {
+		if (host->state == INSTANCE_RUNNING || host->state == INSTANCE_DRAINING) {
 			host->state = INSTANCE_STOPPING;
 			(void)host->plugin->stop(host->instance);
 		}
@@ -219,7 +219,7 @@ static void role_reload(struct role *role, const struct ipc_frame *frame)
 /* Stops the next instances; when none is left, the process ends. */
 static void role_stop_next(struct role *role)
 {
-	while (role->stop_next > 0) {
+	while (role->draining == 0 && role->stop_next > 0) {
 		struct adit_host *host = &role->hosts[role->stop_next - 1];
 
 		if (host->state == INSTANCE_STOPPING)
@@ -235,13 +235,19 @@ static void role_stop_next(struct role *role)
 		registrations_revoke(host);
 		role->stop_next--;
 	}
-	role_exit(role, HOST_EXIT_OK);
+	if (role->draining == 0)
+		role_exit(role, HOST_EXIT_OK);
 }
 
 void role_instance_stopped(struct adit_host *host)
 {
 	struct role *role = host->role;
 
+	if (host->state == INSTANCE_DRAINING) {
+		host->state = INSTANCE_RUNNING;
+		role->draining--;
+		event_active(role->stop_event, EV_TIMEOUT, 0);
+	}
 	if (host->state != INSTANCE_STOPPING)
 		return;
 	host->state = INSTANCE_STOPPED;
@@ -256,6 +262,27 @@ static void role_on_stop(evutil_socket_t fd, short what, void *user)
 	role_stop_next(user);
 }
 
+/* Asks every instance that can to let nobody new in and to deal with those who are at the door,
+ * while all still work. */
+static void role_drain(struct role *role)
+{
+	for (size_t i = 0; i < role->stop_next; i++) {
+		struct adit_host *host = &role->hosts[i];
+
+		if (host->state != INSTANCE_RUNNING || !ADIT_HAS(host->plugin, drain) ||
+		    host->plugin->drain == NULL)
+			continue;
+		host->state = INSTANCE_DRAINING;
+		role->draining++;
+		/* unless it has said so itself meanwhile */
+		if (host->plugin->drain(host->instance) != ADIT_E_UNAVAILABLE &&
+		    host->state == INSTANCE_DRAINING) {
+			host->state = INSTANCE_RUNNING;
+			role->draining--;
+		}
+	}
+}
+
 static void role_stop(struct role *role)
 {
 	if (role->stopping)
@@ -263,6 +290,7 @@ static void role_stop(struct role *role)
 	role->stopping = true;
 	role->stop_next =
 	    role->start != NULL && role->hosts != NULL ? role->start->instance_count : 0;
+	role_drain(role);
 	role_stop_next(role);
 }
 

@@ -82,6 +82,7 @@ enum instance_state {
 	INSTANCE_NEW,
 	INSTANCE_READY, /* after init */
 	INSTANCE_RUNNING,
+	INSTANCE_DRAINING, /* running, and asked to let nobody new in */
 	INSTANCE_STOPPING,
 	INSTANCE_STOPPED
 };
@@ -110,6 +111,7 @@ struct role {
 	size_t wanted_count;
 	bool started;
 	bool stopping;
+	size_t draining;          /* instances that have still to say that they drained */
 	size_t stop_next;         /* instances that have still to be stopped */
 	struct event *exit_event; /* made active: the loop ends */
 	struct event *stop_event; /* made active: the next instance is stopped */
@@ -127,7 +129,7 @@ int32_t role_may(struct adit_host *host, uint32_t capability, const char *what);
 
 /* Ends the process with CODE after what is queued has been written. */
 void role_exit(struct role *role, int code);
-/* An instance's `stop` has completed. */
+/* An instance's `drain` or `stop` has completed. */
 void role_instance_stopped(struct adit_host *host);
 
 /* loader.c: the descriptor of the plugin at PATH ("": linked in). Errors name file, versions,

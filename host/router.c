@@ -28,9 +28,11 @@ void router_wanted(void *user, const char *type, bool wanted)
 	struct host *host = user;
 
 	for (struct group *group = host->groups; group != NULL; group = group->next) {
-		for (size_t i = 0; i < group->process_count; i++) {
-			if (group->processes[i].channel != NULL)
-				(void)ipc_send(group->processes[i].channel, &frame);
+		const struct process *p;
+
+		for (size_t i = 0; (p = group_process(group, i)) != NULL; i++) {
+			if (p->channel != NULL)
+				(void)ipc_send(p->channel, &frame);
 		}
 	}
 }
@@ -107,7 +109,7 @@ static void router_publish(struct host *host, struct endpoint *e, const struct i
 		log_line(ADIT_LOG_WARNING, e->name, "may not publish `%s`", frame->name);
 		return;
 	}
-	if (bus_publish(&host->bus, &e->source, &event) != ADIT_OK)
+	if (bus_publish(&host->bus, e->source, &event) != ADIT_OK)
 		log_line(ADIT_LOG_WARNING, e->name, "publishes too many types of event");
 }
 
@@ -161,11 +163,15 @@ static void router_resolve(const struct host *host, const char *target, const ch
 {
 	memset(t, 0, sizeof(*t));
 	for (const struct group *group = host->groups; group != NULL; group = group->next) {
-		for (size_t i = 0; i < group->process_count * group->processes[0].endpoint_count;
-		     i++) {
-			const struct process *p =
-			    &group->processes[i / group->processes[0].endpoint_count];
-			struct endpoint *e = &p->endpoints[i % group->processes[0].endpoint_count];
+		size_t endpoints = group->processes[0]->endpoint_count;
+
+		/* A replacement is called from the moment it runs, and what it replaces up to
+		 * then; see adit-plugin(7). */
+		if (group_serving(host, group->name) != group)
+			continue;
+		for (size_t i = 0; i < group->process_count * endpoints; i++) {
+			const struct process *p = group->processes[i / endpoints];
+			struct endpoint *e = &p->endpoints[i % endpoints];
 			const struct method *m;
 
 			if (strcmp(e->instance, target) != 0 && strcmp(e->name, target) != 0)

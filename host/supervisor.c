@@ -26,14 +26,6 @@
 #define CLOSED_MS 2000     /* allowed between the end of its channel and its exit */
 #define TICK_LATE_MS 2000  /* a tick later than this: it was us who did not run */
 
-const char *process_state_name(enum process_state state)
-{
-	static const char *const names[] = {"starting", "starting", "running",
-					    "stopping", "stopped",  "failing"};
-
-	return names[state];
-}
-
 static void process_on_timer(evutil_socket_t fd, short what, void *user);
 
 static void process_set_timer(struct process *p, uint32_t ms)
@@ -58,8 +50,7 @@ static void process_remember(struct process *p, const char *text)
 	p->last_exit = strdup(text);
 }
 
-/* Announces what happened to each role of P: ModuleStarted, ModuleStopped, ModuleCrashed. */
-static void process_announce(struct process *p, const char *type, const char *error)
+void supervisor_tell(const struct process *p, const char *type, const char *error)
 {
 	struct host *host = p->group->host;
 
@@ -143,7 +134,7 @@ void supervisor_closed(struct process *p, const char *reason)
 		process_set_timer(p, CLOSED_MS);
 }
 
-static void process_stop(struct process *p)
+void supervisor_stop_process(struct process *p)
 {
 	const struct ipc_frame frame = {.kind = IPC_STOP};
 
@@ -174,25 +165,6 @@ static void process_on_timer(evutil_socket_t fd, short what, void *user)
 		process_start(p);
 }
 
-/* All processes of GROUP are in STATE. */
-static bool group_all(const struct group *group, enum process_state state)
-{
-	for (size_t i = 0; i < group->process_count; i++) {
-		if (group->processes[i].state != state)
-			return false;
-	}
-	return true;
-}
-
-static struct group *group_find(const struct host *host, const char *name)
-{
-	for (struct group *group = host->groups; group != NULL; group = group->next) {
-		if (strcmp(group->name, name) == 0)
-			return group;
-	}
-	return NULL;
-}
-
 /* Whether GROUP is to be started after the group with NAME. */
 static bool group_is_after(const struct host *host, const struct group *group, const char *name)
 {
@@ -209,7 +181,7 @@ static bool group_may_start(const struct host *host, const struct group *group)
 		return false;
 	for (size_t i = 0; i < group->conf->after_count; i++) {
 		const struct group *other =
-		    group_find(host, host->conf->groups[group->conf->after[i]].name);
+		    group_current(host, host->conf->groups[group->conf->after[i]].name);
 
 		if (other == NULL || !other->was_running)
 			return false;
@@ -222,79 +194,10 @@ static bool group_may_stop(const struct host *host, const struct group *group)
 {
 	for (const struct group *other = host->groups; other != NULL; other = other->next) {
 		if (other != group && group_is_after(host, other, group->name) &&
-		    !group_all(other, PROCESS_STOPPED))
+		    !group_gone(other))
 			return false;
 	}
 	return true;
-}
-
-static void group_free(struct group *group)
-{
-	for (size_t i = 0; i < group->process_count; i++)
-		process_free(&group->processes[i]);
-	free(group->processes);
-	free(group->name);
-	free(group);
-}
-
-static struct group *group_new(struct host *host, const struct conf_group *conf)
-{
-	struct group *group = calloc(1, sizeof(*group));
-
-	if (group == NULL)
-		return NULL;
-	group->host = host;
-	group->conf = conf;
-	group->name = strdup(conf->name);
-	group->processes = calloc(conf->workers, sizeof(*group->processes));
-	for (unsigned i = 0; group->processes != NULL && i < conf->workers; i++) {
-		group->process_count++;
-		if (!process_init(&group->processes[i], group, i + 1)) {
-			group_free(group);
-			return NULL;
-		}
-	}
-	return group;
-}
-
-/* Appends groups of the configuration that have none yet; a retired one of the same name must have
- * gone first, since both would want its sockets and directories. */
-static void supervisor_add_groups(struct host *host)
-{
-	struct group **at;
-
-	for (size_t i = 0; i < host->conf->group_count; i++) {
-		const struct conf_group *conf = &host->conf->groups[i];
-
-		if (group_find(host, conf->name) != NULL)
-			continue;
-		for (at = &host->groups; *at != NULL; at = &(*at)->next)
-			;
-		*at = group_new(host, conf);
-		if (*at == NULL)
-			log_line(ADIT_LOG_ERROR, "aditd", "out of memory: %s is not started",
-				 conf->name);
-	}
-}
-
-/* Frees retired groups whose processes have gone. */
-static bool supervisor_drop_retired(struct host *host)
-{
-	struct group **at = &host->groups;
-	bool dropped = false;
-
-	while (*at != NULL) {
-		struct group *group = *at;
-
-		if (group->conf != NULL || !group_all(group, PROCESS_STOPPED)) {
-			at = &group->next;
-			continue;
-		}
-		*at = group->next;
-		group_free(group);
-		dropped = true;
-	}
-	return dropped;
 }
 
 void supervisor_sweep_listeners(struct host *host)
@@ -358,23 +261,41 @@ static void supervisor_announce(struct host *host)
 	buf_free(&json);
 }
 
+/* GROUP, which has been retired, serves no longer when the new group of its name has been running.
+ */
+static void group_hand_over(struct group *group)
+{
+	const struct group *now = group_current(group->host, group->name);
+
+	if (!group->handing_over || now == NULL || !now->was_running)
+		return;
+	group->handing_over = false;
+	for (size_t i = 0; i < group->process_count; i++) {
+		group->processes[i]->part = PROCESS_LEAVING;
+		if (group->processes[i]->state != PROCESS_STOPPING)
+			supervisor_stop_process(group->processes[i]);
+	}
+}
+
 static void supervisor_advance_start(struct host *host)
 {
 	bool complete = true;
 
-	if (supervisor_drop_retired(host)) {
+	if (groups_drop(host)) {
 		supervisor_sweep_listeners(host);
-		supervisor_add_groups(host);
+		groups_add(host);
 	}
+	for (struct group *group = host->groups; group != NULL; group = group->next)
+		group->was_running = group->was_running || group_all(group, PROCESS_RUNNING);
 	for (struct group *group = host->groups; group != NULL; group = group->next) {
-		if (group_all(group, PROCESS_RUNNING))
-			group->was_running = true;
 		if (group_may_start(host, group)) {
 			for (size_t i = 0; i < group->process_count; i++) {
-				if (group->processes[i].state == PROCESS_WAITING)
-					process_start(&group->processes[i]);
+				if (group->processes[i]->state == PROCESS_WAITING)
+					process_start(group->processes[i]);
 			}
 		}
+		replace_advance(group);
+		group_hand_over(group);
 		complete = complete && group->was_running;
 	}
 	if (complete && !host->announced) {
@@ -390,14 +311,14 @@ static bool supervisor_stop_some(struct host *host)
 	bool again = false;
 
 	for (struct group *group = host->groups; group != NULL; group = group->next) {
+		struct process *p;
+
 		if (!group_may_stop(host, group))
 			continue;
-		for (size_t i = 0; i < group->process_count; i++) {
-			struct process *p = &group->processes[i];
-
+		for (size_t i = 0; (p = group_process(group, i)) != NULL; i++) {
 			if (p->state == PROCESS_STOPPING || p->state == PROCESS_STOPPED)
 				continue;
-			process_stop(p);
+			supervisor_stop_process(p);
 			again = again || p->state == PROCESS_STOPPED;
 		}
 	}
@@ -409,7 +330,7 @@ static void supervisor_advance_stop(struct host *host)
 	while (supervisor_stop_some(host))
 		;
 	for (const struct group *group = host->groups; group != NULL; group = group->next) {
-		if (!group_all(group, PROCESS_STOPPED))
+		if (!group_gone(group))
 			return;
 	}
 	(void)event_base_loopexit(host->base, NULL);
@@ -425,7 +346,7 @@ void supervisor_advance(struct host *host)
 
 void supervisor_start(struct host *host)
 {
-	supervisor_add_groups(host);
+	groups_add(host);
 	supervisor_advance(host);
 }
 
@@ -445,8 +366,10 @@ void supervisor_stop(struct host *host)
 		return;
 	log_line(ADIT_LOG_WARNING, "aditd", "asked again: all processes are killed");
 	for (struct group *group = host->groups; group != NULL; group = group->next) {
-		for (size_t i = 0; i < group->process_count; i++)
-			process_kill(&group->processes[i], SIGKILL);
+		const struct process *p;
+
+		for (size_t i = 0; (p = group_process(group, i)) != NULL; i++)
+			process_kill(p, SIGKILL);
 	}
 }
 
@@ -459,8 +382,13 @@ bool supervisor_restart(struct process *p, const char *why)
 			process_set_timer(p, 0); /* it may do better now */
 		return p->state == PROCESS_FAILING;
 	}
+	if (p->state == PROCESS_RUNNING && p->part == PROCESS_WORKER &&
+	    group_overlaps(p->group->conf)) {
+		replace_begin(p, why);
+		return true;
+	}
 	log_line(ADIT_LOG_INFO, p->name, "is started again %s", why);
-	process_stop(p);
+	supervisor_stop_process(p);
 	p->again = true;
 	return true;
 }
@@ -468,8 +396,9 @@ bool supervisor_restart(struct process *p, const char *why)
 /* Gives the changed settings of GROUP, which ran with BEFORE, to its processes. */
 static void group_reload(struct group *group, const struct conf_group *before)
 {
+	replace_renew(group);
 	for (size_t i = 0; i < group->process_count; i++) {
-		struct process *p = &group->processes[i];
+		struct process *p = group->processes[i];
 
 		if (p->state != PROCESS_RUNNING) {
 			(void)supervisor_restart(p, "with its new settings");
@@ -484,40 +413,91 @@ static void group_reload(struct group *group, const struct conf_group *before)
 	}
 }
 
+/* All addresses that the roles of CONF listen at are open. One that is not can be opened only when
+ * a present one has been closed. */
+static bool group_can_listen(const struct host *host, const struct conf_group *conf)
+{
+	for (size_t i = 0; i < conf->role_count; i++) {
+		const struct conf_role *role = conf->roles[i];
+
+		for (size_t j = 0; j < role->setting_count; j++) {
+			if (role->settings[j].type == SCHEMA_LISTEN &&
+			    !listeners_have(&host->listeners, role->instance, role->settings[j].key,
+					    role->settings[j].value))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* GROUP, which is retired, ends now. */
+static void group_stop(struct group *group)
+{
+	struct process *p;
+
+	group->handing_over = false;
+	replace_cancel(group);
+	for (size_t i = 0; (p = group_process(group, i)) != NULL; i++) {
+		p->again = false;
+		if (p->state != PROCESS_STOPPING)
+			supervisor_stop_process(p);
+	}
+}
+
+/* GROUP serves on until the new one, which is beside it, runs. */
+static void group_begin_hand_over(struct group *group)
+{
+	group->handing_over = true;
+	replace_cancel(group);
+	for (size_t i = 0; i < group->process_count; i++) {
+		group->processes[i]->again = false;
+		if (group->processes[i]->pid == 0)
+			group->processes[i]->state = PROCESS_STOPPED;
+	}
+}
+
+static const struct conf_group *group_conf(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->group_count; i++) {
+		if (strcmp(conf->groups[i].name, name) == 0)
+			return &conf->groups[i];
+	}
+	return NULL;
+}
+
 /* Takes GROUP over into the new configuration, or retires it. */
 static void group_reconfigure(struct group *group, const struct conf *old)
 {
 	struct host *host = group->host;
 	const struct conf_group *before = group->conf;
+	const struct conf_group *now = group_conf(host->conf, group->name);
 	enum conf_change change = CONF_OTHER;
 
-	group->conf = NULL;
-	for (size_t i = 0; before != NULL && i < host->conf->group_count; i++) {
-		const struct conf_group *now = &host->conf->groups[i];
-
-		if (strcmp(now->name, group->name) != 0)
-			continue;
+	if (before != NULL && now != NULL)
 		change = conf_group_change(old, before, host->conf, now);
-		if (change != CONF_OTHER)
-			group->conf = now;
-	}
+	group->conf = change != CONF_OTHER ? now : NULL;
 	if (change == CONF_SETTINGS)
 		group_reload(group, before);
 	if (group->conf != NULL)
 		return;
-	log_line(ADIT_LOG_INFO, group->name, "its configuration changed");
-	for (size_t i = 0; i < group->process_count; i++) {
-		group->processes[i].again = false;
-		if (group->processes[i].state != PROCESS_STOPPING)
-			process_stop(&group->processes[i]);
+	if (before == NULL) { /* it was retired before; somebody must still follow it */
+		if (group->handing_over && now == NULL)
+			group_stop(group);
+		return;
 	}
+	log_line(ADIT_LOG_INFO, group->name, "its configuration changed");
+	if (group->was_running && group_overlaps(before) && group_overlaps(now) &&
+	    group_can_listen(host, now))
+		group_begin_hand_over(group);
+	else
+		group_stop(group);
 }
 
 void supervisor_reconfigure(struct host *host, const struct conf *old)
 {
 	for (struct group *group = host->groups; group != NULL; group = group->next)
 		group_reconfigure(group, old);
-	supervisor_add_groups(host);
+	groups_add(host);
 	host->announced = false;
 	supervisor_advance(host);
 }
@@ -527,15 +507,46 @@ void supervisor_started(struct process *p)
 	if (p->state != PROCESS_STARTING)
 		return;
 	p->state = PROCESS_RUNNING;
+	if (p->part == PROCESS_SUCCESSOR)
+		replace_done(p);
 	log_line(ADIT_LOG_INFO, p->name, "runs (process %d)", (int)p->pid);
-	process_announce(p, "ModuleStarted", NULL);
+	supervisor_tell(p, "ModuleStarted", NULL);
 	supervisor_advance(p->group->host);
+}
+
+/* The worker P has exited after it was asked to. */
+static void process_ended(struct process *p, enum process_exit how, const char *text)
+{
+	const struct host *host = p->group->host;
+	const struct group *now = group_current(host, p->group->name);
+
+	if (how != EXIT_ASKED)
+		log_line(ADIT_LOG_WARNING, p->name, "%s while stopping", text);
+	process_remember(p, text);
+	p->state = p->again && !host->stopping ? PROCESS_WAITING : PROCESS_STOPPED;
+	p->again = false;
+	if (p->part != PROCESS_LEAVING || now == NULL || p->number > now->process_count)
+		supervisor_tell(p, "ModuleStopped", NULL);
+}
+
+static void process_crashed(struct process *p, enum process_exit how, const char *text)
+{
+	supervisor_tell(p, "ModuleCrashed", text);
+	if (replace_early(p, text)) {
+		process_free(p);
+	} else if (p->group->conf == NULL) { /* the new group is on its way */
+		log_line(ADIT_LOG_ERROR, p->name, "%s", text);
+		p->state = PROCESS_STOPPED;
+	} else {
+		process_fail(p, how, text);
+	}
 }
 
 /* The process has exited with STATUS. */
 static void process_exited(struct process *p, int status)
 {
 	bool stopping = p->state == PROCESS_STOPPING || p->group->host->stopping;
+	pid_t pid = p->pid;
 	enum process_exit how;
 	char text[1400];
 
@@ -546,26 +557,22 @@ static void process_exited(struct process *p, int status)
 	how = process_exit_text(p, status, text, sizeof(text));
 	process_clear_timer(p);
 	process_gone(p);
-	if (stopping) {
-		if (how != EXIT_ASKED)
-			log_line(ADIT_LOG_WARNING, p->name, "%s while stopping", text);
-		process_remember(p, text);
-		p->state =
-		    p->again && !p->group->host->stopping ? PROCESS_WAITING : PROCESS_STOPPED;
-		p->again = false;
-		process_announce(p, "ModuleStopped", NULL);
-	} else {
-		process_announce(p, "ModuleCrashed", text);
-		process_fail(p, how, text);
-	}
+	if (p->group->processes[p->number - 1] != p)
+		replace_exited(p, pid, text, how == EXIT_ASKED);
+	else if (stopping)
+		process_ended(p, how, text);
+	else
+		process_crashed(p, how, text);
 }
 
 static struct process *supervisor_find(const struct host *host, pid_t pid)
 {
 	for (struct group *group = host->groups; group != NULL; group = group->next) {
-		for (size_t i = 0; i < group->process_count; i++) {
-			if (group->processes[i].pid == pid)
-				return &group->processes[i];
+		struct process *p;
+
+		for (size_t i = 0; (p = group_process(group, i)) != NULL; i++) {
+			if (p->pid == pid)
+				return p;
 		}
 	}
 	return NULL;
@@ -606,9 +613,9 @@ void supervisor_tick(struct host *host)
 
 	host->tick_ms = now;
 	for (struct group *group = host->groups; group != NULL; group = group->next) {
-		for (size_t i = 0; i < group->process_count; i++) {
-			struct process *p = &group->processes[i];
+		struct process *p;
 
+		for (size_t i = 0; (p = group_process(group, i)) != NULL; i++) {
 			if (late > TICK_LATE_MS && p->ping_ms != 0)
 				p->ping_ms = now;
 			process_ping(p, now);

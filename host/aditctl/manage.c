@@ -12,7 +12,7 @@
 #include "lib/util/clock.h"
 
 #define ANSWER_MS 15000
-#define RESTART_MS 30000 /* five seconds to stop, and some more to start */
+#define RESTART_MS 30000 /* a process: five seconds to stop, and some more to start */
 #define LOOK_MS 100      /* between two looks */
 #define FAILING_MS 1000  /* a failure of before the restart may be shown for so long */
 
@@ -50,6 +50,11 @@ static int32_t all_new(struct json_object *list, struct json_object *roles, uint
 
 		if (now == NULL)
 			continue; /* another reload has taken it away */
+		if (*json_text(now, "replace_error", "") != '\0')
+			return error_set(e, ADIT_E_UNAVAILABLE,
+					 "%.60s is not replaced: the new process %.300s; the "
+					 "present one runs on, aditd's log says more",
+					 name, json_text(now, "replace_error", ""));
 		if (strcmp(json_text(now, "state", ""), "failing") == 0 && waited > FAILING_MS)
 			return error_set(e, ADIT_E_UNAVAILABLE,
 					 "%.60s does not come back: %.300s; `aditctl status` shows "
@@ -65,6 +70,7 @@ static int32_t all_new(struct json_object *list, struct json_object *roles, uint
 static int32_t wait_restarted(struct control *c, struct json_object *list, struct error *e)
 {
 	uint64_t begun = clock_monotonic_ms();
+	uint64_t most = RESTART_MS * (uint64_t)(json_count(list) + 1);
 	bool done = false;
 
 	while (!done) {
@@ -72,7 +78,7 @@ static int32_t wait_restarted(struct control *c, struct json_object *list, struc
 		struct json_object *result;
 		int32_t code;
 
-		if (waited > RESTART_MS)
+		if (waited > most)
 			return error_set(e, ADIT_E_TIMEOUT,
 					 "it does not run again yet; `aditctl status` shows how it "
 					 "goes on");

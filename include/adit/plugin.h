@@ -27,6 +27,7 @@
  * Changes of this ABI
  *  1.0  first version
  *  1.1  ADIT_METHOD_LOOKS
+ *  1.2  drain in the descriptor
  */
 #ifndef ADIT_PLUGIN_H
 #define ADIT_PLUGIN_H
@@ -44,7 +45,7 @@ extern "C" {
 #define ADIT_PLUGIN_MAGIC 0x54494441u /* "ADIT" as little-endian bytes */
 #define ADIT_HOST_MAGIC 0x54534f48u   /* "HOST" */
 #define ADIT_ABI_MAJOR 1
-#define ADIT_ABI_MINOR 1
+#define ADIT_ABI_MINOR 2
 
 /* True when the table that PTR points to is large enough to hold FIELD. */
 #define ADIT_HAS(ptr, field) \
@@ -226,7 +227,7 @@ struct adit_host_api {
 	 * when the host runs another kind. Never loop, break or free it. */
 	void *(*loop)(struct adit_host *host, const char *kind);
 
-	/* Ends a `stop` that returned ADIT_E_UNAVAILABLE ("not yet"). */
+	/* Ends a `drain` or `stop` that returned ADIT_E_UNAVAILABLE ("not yet"). */
 	void (*stopped)(struct adit_host *host);
 
 	/* Says "this instance can't go on": the process exits and is restarted with back-off. */
@@ -244,8 +245,11 @@ struct adit_host_api {
  *   reload(instance)            optional: new configuration values are readable; ADIT_E_UNSUPPORTED
  *                               (or no function) means: restart me instead; ADIT_E_CONFIG, with
  *                               set_error(): I go on with what I had.
+ *   drain(instance)             optional, comes before any instance of the process is stopped: nobody
+ *                               new is let in (another process may do that already), who has been let
+ *                               in is served as ever; may say ADIT_E_UNAVAILABLE as stop does.
  *   stop(instance)              no new work; may return ADIT_E_UNAVAILABLE to say "not yet" and
- *                               later call api->stopped(); 5 s are allowed.
+ *                               later call api->stopped(); 5 s are allowed, with drain.
  *   fini(instance)              free everything. Always called when init succeeded. When the process
  *                               has to end at once (another plugin's start failed, the host has
  *                               gone), it follows a stop that said "not yet".
@@ -265,6 +269,7 @@ struct adit_plugin_descriptor {
 	int32_t (*reload)(void *instance); /* may be NULL */
 	int32_t (*stop)(void *instance);
 	void (*fini)(void *instance);
+	int32_t (*drain)(void *instance); /* since 1.2; may be NULL */
 };
 
 /* What a plugin has to define. Declared here, so that the definition has C linkage and is visible

@@ -16,7 +16,9 @@
 #define EXPIRY_WARN_S (14u * 86400u) /* or the last quarter of its life, if that is shorter */
 #define SETTINGS_COME_MS 100
 #define DRAIN_TURN_MS 50
-#define DRAIN_TURNS 80 /* 4 s: the host allows 5 */
+#define DRAIN_TURNS 50 /* 2.5 s: the host allows 5 for drain and stop */
+#define SETUP_TURN_MS 10
+#define SETUP_TURNS 200 /* 2 s for connections that are being set up */
 
 static void instance_log(const struct instance *in, int32_t level, const char *text)
 {
@@ -389,6 +391,43 @@ static void on_drain_turn(void *user)
 	in->api->stopped(in->host);
 }
 
+static bool nobody_at_the_door(const struct instance *in)
+{
+	struct sv2_server_stats stats;
+
+	sv2_server_stats(in->server, &stats);
+	return stats.handshakes == 0;
+}
+
+static void on_setup_turn(void *user)
+{
+	struct instance *in = user;
+
+	if (!nobody_at_the_door(in) && --in->drain_turns > 0)
+		return;
+	in->api->timer_cancel(in->host, in->drain_timer);
+	in->api->stopped(in->host);
+}
+
+/* Who has been accepted is set up before the roles behind this one stop: it then is told to
+ * reconnect, instead of finding a closed door. Everybody else waits in the listener's queue for the
+ * process that comes next. */
+static int32_t plugin_drain(void *instance)
+{
+	struct instance *in = instance;
+
+	if (in->server == NULL)
+		return ADIT_OK;
+	sv2_server_pause(in->server);
+	if (nobody_at_the_door(in))
+		return ADIT_OK;
+	in->drain_turns = SETUP_TURNS;
+	return in->api->timer_add(in->host, SETUP_TURN_MS, SETUP_TURN_MS, on_setup_turn, in, NULL,
+				  &in->drain_timer) == ADIT_OK
+		   ? ADIT_E_UNAVAILABLE
+		   : ADIT_OK;
+}
+
 static void close_one(void *user, struct adit_sv2_conn *conn)
 {
 	(void)user;
@@ -438,4 +477,5 @@ const struct adit_plugin_descriptor adit_plugin = {
     .reload = plugin_reload,
     .stop = plugin_stop,
     .fini = plugin_fini,
+    .drain = plugin_drain,
 };

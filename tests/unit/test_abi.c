@@ -114,6 +114,7 @@ static const struct field fields[] = {
     FIELD(adit_plugin_descriptor, reload, 48),
     FIELD(adit_plugin_descriptor, stop, 56),
     FIELD(adit_plugin_descriptor, fini, 64),
+    FIELD(adit_plugin_descriptor, drain, 72),
 };
 
 START_TEST(fields_stay)

@@ -638,7 +638,7 @@ START_TEST(test_reload)
 	(void)json_object_put(harness_request("reload", NULL));
 	wait_role("echo@new", "state", "running");
 	wait_role("echo@taken", "text", "other"); /* its plugin took the new value over */
-	wait_log("info echo.1: is started again with its new settings");
+	wait_log("info echo.1: is replaced with its new settings");
 	wait_log("info echo.moved: its configuration changed");
 	harness_wait_running();
 	ck_assert_int_eq(harness_pid("echo@taken"), taken);
@@ -991,9 +991,9 @@ START_TEST(test_restart)
 				     "{\"restarting\":[{\"name\":\"echo.1\",\"role\":\"echo\","));
 	harness_wait(WAIT_MS, pid_differs, &old, "echo has another process");
 	harness_wait_running();
-	ck_assert_str_eq(role_text("echo", "last_exit"), "stopped");
+	ck_assert_str_eq(role_text("echo", "last_exit"), "replaced");
 	ck_assert_int_eq(harness_pid("echo@other"), other);
-	wait_log("is started again as asked");
+	wait_log("is replaced as asked");
 	/* by role; and a process that is just being restarted is once */
 	old = harness_pid("echo");
 	(void)ask("restart", "{\"role\":\"echo\"}");
