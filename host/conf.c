@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "host/log.h"
+#include "host/paths.h"
 
 /* The keys of [host], and those every role section may have. A schema like a manifest's. */
 static const char *const conf_host_keys[][2] = {

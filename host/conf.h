@@ -17,6 +17,8 @@
 
 #define CONF_WORKERS_MAX 64
 
+struct buf;
+
 enum conf_origin { CONF_DEFAULT, CONF_FILE, CONF_OVERRIDE };
 
 /* One key of a section, as written; and, for a role's keys, checked (value in the plugin's form).
@@ -142,12 +144,18 @@ void conf_override(struct conf *conf, struct problems *problems);
 /* Whether KEY of SECTION may be overridden, and by VALUE (NULL: any). E says why not. */
 int32_t conf_override_check(const struct conf *conf, const char *section, const char *key,
 			    const char *value, struct error *e);
-/* Writes the overrides with KEY of SECTION set to VALUE; VALUE NULL: without it; KEY NULL: without
- * that whole section. ADIT_E_NOT_FOUND when there is nothing to take away. */
+/* Reads the file as it is now, and writes it in one step with KEY of SECTION set to VALUE; VALUE
+ * NULL: without it; KEY NULL: without that whole section. BEFORE (the caller's, to be freed)
+ * receives what it held. ADIT_E_NOT_FOUND when there is nothing to take away, ADIT_E_CONFIG when it
+ * can't be read. */
 int32_t conf_override_write(const struct conf *conf, const char *section, const char *key,
-			    const char *value, struct error *e);
-/* Writes them as they were read. */
-int32_t conf_override_restore(const struct conf *conf, struct error *e);
+			    const char *value, struct buf *before, struct error *e);
+/* Writes what it held before. */
+int32_t conf_override_restore(const struct conf *conf, const struct buf *before, struct error *e);
+/* conf_override_edit.c: appends to OUT the TEXT of an overrides file with that change, all else as
+ * it was. True when there was something to replace or to take away. */
+bool conf_override_edit(const char *text, size_t size, const char *section, const char *key,
+			const char *value, struct buf *out);
 
 /* conf_known.c: on network main, payees and keys of enabled roles whose secret everybody knows from
  * examples: an error, always, since the reward would be lost. */

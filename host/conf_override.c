@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/ini_file.h"
 #include "lib/util/buf.h"
 
 #define OVERRIDES_MAX ((size_t)256 * 1024)
@@ -238,64 +239,52 @@ static int32_t override_store(const char *path, const struct buf *text, struct e
 	return ADIT_OK;
 }
 
-/* Appends one section of the file, with KEY (NULL: none) set to VALUE (NULL: left out). */
-static bool override_print(struct buf *out, const char *name, const struct conf_section *s,
-			   const char *key, const char *value)
+/* What the file holds now, in BEFORE; nothing when there is none. One that aditd could not read is
+ * left as it is: E says where it is wrong. */
+static int32_t override_load(const struct conf *conf, struct buf *before, struct error *e)
 {
-	size_t lines = 0;
-	size_t found = 0;
-	struct buf text = {.limit = OVERRIDES_MAX};
+	struct problems problems = {0};
+	struct conf_section *sections = NULL;
+	size_t count = 0;
+	size_t size = 0;
+	char *text;
 
-	for (size_t i = 0; s != NULL && i < s->count; i++) {
-		bool same = key != NULL && strcmp(s->settings[i].key, key) == 0;
-
-		found += same;
-		if (same)
-			continue;
-		(void)buf_printf(&text, "%s = %s\n", s->settings[i].key, s->settings[i].value);
-		lines++;
-	}
-	if (value != NULL) {
-		(void)buf_printf(&text, "%s = %s\n", key, value);
-		lines++;
-	}
-	if (lines > 0) {
-		(void)buf_printf(out, "\n[%s]\n", name);
-		(void)buf_append(out, text.data, text.size);
-	}
-	out->failed = out->failed || text.failed;
-	buf_free(&text);
-	return found > 0;
-}
-
-static void override_header(struct buf *out)
-{
-	(void)buf_printf(out,
-			 "# Written by `aditctl config set` and `reset`; has the last word over "
-			 "adit.conf and conf.d.\n");
+	if (access(conf->overrides, F_OK) != 0 && errno == ENOENT)
+		return ADIT_OK;
+	text = ini_file_load(conf->overrides, OVERRIDES_MAX, &size, &problems);
+	if (text != NULL)
+		conf_read_list(conf->overrides, &sections, &count, &problems);
+	for (size_t i = 0; i < count; i++)
+		conf_section_free(&sections[i]);
+	free(sections);
+	if (text != NULL && problems.count == 0)
+		(void)buf_append(before, text, size);
+	free(text);
+	if (problems.count > 0)
+		(void)error_set(e, ADIT_E_CONFIG, "%s: mend it first", problems.texts[0]);
+	else if (before->failed)
+		(void)error_set(e, ADIT_E_NO_MEMORY, "out of memory");
+	size = problems.count;
+	problems_free(&problems);
+	return size > 0 ? ADIT_E_CONFIG : before->failed ? ADIT_E_NO_MEMORY : ADIT_OK;
 }
 
 int32_t conf_override_write(const struct conf *conf, const char *section, const char *key,
-			    const char *value, struct error *e)
+			    const char *value, struct buf *before, struct error *e)
 {
 	struct buf text = {.limit = OVERRIDES_MAX};
-	bool there = false;
-	bool found = false;
 	int32_t error;
+	bool found;
 
-	override_header(&text);
-	for (size_t i = 0; i < conf->overridden_count; i++) {
-		const struct conf_section *s = &conf->overridden[i];
-		bool same = strcmp(s->name, section) == 0;
-
-		there = there || same;
-		if (same && key == NULL)
-			found = s->count > 0;
-		else if (override_print(&text, s->name, s, same ? key : NULL, same ? value : NULL))
-			found = true;
-	}
-	if (!there && value != NULL)
-		(void)override_print(&text, section, NULL, key, value);
+	buf_clear(before);
+	error = override_load(conf, before, e);
+	if (error != ADIT_OK)
+		return error;
+	if (before->size == 0)
+		(void)buf_printf(&text, "# Written by `aditctl config set` and `reset`; has the "
+					"last word over adit.conf and conf.d.\n");
+	found = conf_override_edit(before->size > 0 ? (const char *)before->data : "", before->size,
+				   section, key, value, &text);
 	if (value == NULL && !found)
 		error = error_set(e, ADIT_E_NOT_FOUND, "[%s]%s%s is not overridden", section,
 				  key != NULL ? " " : "", key != NULL ? key : "");
@@ -308,16 +297,11 @@ int32_t conf_override_write(const struct conf *conf, const char *section, const 
 	return error;
 }
 
-int32_t conf_override_restore(const struct conf *conf, struct error *e)
+int32_t conf_override_restore(const struct conf *conf, const struct buf *before, struct error *e)
 {
-	struct buf text = {.limit = OVERRIDES_MAX};
-	int32_t error;
-
-	override_header(&text);
-	for (size_t i = 0; i < conf->overridden_count; i++)
-		(void)override_print(&text, conf->overridden[i].name, &conf->overridden[i], NULL,
-				     NULL);
-	error = override_store(conf->overrides, &text, e);
-	buf_free(&text);
-	return error;
+	if (before->size > 0)
+		return override_store(conf->overrides, before, e);
+	if (unlink(conf->overrides) != 0 && errno != ENOENT)
+		return error_set(e, ADIT_E_IO, "%s: %s", conf->overrides, strerror(errno));
+	return ADIT_OK;
 }

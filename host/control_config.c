@@ -208,16 +208,19 @@ static void config_change(struct control_request *request, const char *role, con
 	struct host *host = request->client->control->host;
 	const struct conf *conf = host->conf;
 	struct problems problems = {0};
+	struct buf before = {0};
 	struct error e;
 	bool good;
 
-	if (conf_override_write(conf, role, key, value, &e) != ADIT_OK) {
+	if (conf_override_write(conf, role, key, value, &before, &e) != ADIT_OK) {
 		control_error(request, CONTROL_FAILED, e.text, e.code);
+		buf_free(&before);
 		return;
 	}
 	good = host_reload(host, &problems);
-	if (!good && conf_override_restore(conf, &e) != ADIT_OK)
+	if (!good && conf_override_restore(conf, &before, &e) != ADIT_OK)
 		problems_add(&problems, NULL, 0, "%s", e.text);
+	buf_free(&before);
 	config_answer(request, good, &problems);
 	problems_free(&problems);
 }

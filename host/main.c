@@ -21,6 +21,7 @@
 #include "host/host.h"
 #include "host/log.h"
 #include "host/node/node_plugin.h"
+#include "host/paths.h"
 #include "host/role.h"
 #include "lib/util/clock.h"
 

@@ -15,6 +15,7 @@
 
 #include "host/aditctl/json.h"
 #include "host/aditctl/text.h"
+#include "host/paths.h"
 #include "lib/util/clock.h"
 
 #define READ_SIZE 65536u

@@ -156,8 +156,8 @@ static void put_text(const char *label, struct json_object *object, const char *
 	fputc('\n', stdout);
 }
 
-/* A time with its age: "2026-11-21 10:00:00 UTC, 3m 12s ago" */
-static void put_time(const char *label, int64_t when)
+/* A time with its age: "2026-11-21 10:00:00 UTC, 3m 12s ago"; of the genesis block no age. */
+static void put_time(const char *label, int64_t when, bool genesis)
 {
 	time_t time_of_it = (time_t)when, now = time(NULL);
 	char text[64], ago[TEXT_UNIT_SIZE];
@@ -167,7 +167,9 @@ static void put_time(const char *label, int64_t when)
 	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
 		return;
 	printf("%-16s%s", label, text);
-	if (time_of_it <= now) {
+	if (genesis) {
+		fputs(", genesis", stdout);
+	} else if (time_of_it <= now) {
 		text_duration((int64_t)(now - time_of_it) * 1000, ago, sizeof(ago));
 		printf(", %s ago", ago);
 	}
@@ -177,13 +179,13 @@ static void put_time(const char *label, int64_t when)
 static void show_node_chain(struct json_object *status, struct json_object *chain)
 {
 	char text[TEXT_UNIT_SIZE];
+	int64_t height = json_integer(chain, "height", json_integer(status, "height", -1));
 	int64_t interval = json_integer(chain, "block_interval_ms", 0);
 
-	printf("%-16s%" PRId64 "\n", "height",
-	       json_integer(chain, "height", json_integer(status, "height", -1)));
+	printf("%-16s%" PRId64 "\n", "height", height);
 	put_text("tip", chain != NULL ? chain : status, "hash");
-	put_time("tip's time", json_integer(status, "tip_time", 0));
-	put_time("median time", json_integer(chain, "median_time", 0));
+	put_time("tip's time", json_integer(status, "tip_time", 0), height == 0);
+	put_time("median time", json_integer(chain, "median_time", 0), height == 0);
 	text_difficulty(json_number(status, "difficulty", -1), text, sizeof(text));
 	printf("%-16s%s\n", "difficulty", text);
 	put_text("bits", status, "bits");

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "host/aditctl/commands.h"
+#include "host/paths.h"
 
 struct command {
 	const char *name;

@@ -119,7 +119,10 @@ static void show_node(const struct options *o, struct json_object *node)
 	text_clean(json_text(node, "state", "?"), text, sizeof(text));
 	terminal_put(&o->terminal, stdout, state_style(text), text);
 	age(json_integer(node, "tip_time", 0), tip, sizeof(tip));
-	printf("  height %" PRId64 "  tip %s old", json_integer(node, "height", -1), tip);
+	if (json_integer(node, "height", -1) == 0) /* its age says nothing about the node */
+		printf("  height 0  tip genesis");
+	else
+		printf("  height %" PRId64 "  tip %s old", json_integer(node, "height", -1), tip);
 	text_difficulty(json_number(node, "difficulty", -1), unit, sizeof(unit));
 	printf("  difficulty %s  mempool %" PRId64 "  blocks accepted %" PRId64
 	       ", rejected %" PRId64,

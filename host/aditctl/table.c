@@ -18,11 +18,17 @@ struct table_cell {
 	char text[TABLE_CELL_MAX];
 };
 
+size_t terminal_width(int fd)
+{
+	struct winsize size;
+
+	return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
 void terminal_init(struct terminal *t, int fd)
 {
 	const char *no_colour = getenv("NO_COLOR"); /* https://no-color.org: set and not empty */
 	const char *term = getenv("TERM");
-	struct winsize size;
 
 	memset(t, 0, sizeof(*t));
 	t->tty = isatty(fd) == 1;
@@ -30,9 +36,7 @@ void terminal_init(struct terminal *t, int fd)
 		return;
 	t->colour =
 	    (no_colour == NULL || *no_colour == '\0') && term != NULL && strcmp(term, "dumb") != 0;
-	t->width = 80;
-	if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-		t->width = size.ws_col;
+	t->width = terminal_width(fd);
 }
 
 void terminal_put(const struct terminal *t, FILE *out, enum style style, const char *text)

@@ -15,13 +15,15 @@
 
 enum style { STYLE_PLAIN, STYLE_HEADING, STYLE_GOOD, STYLE_WARN, STYLE_BAD, STYLE_FAINT };
 
-/* What the output is: asked once, at start. */
+/* What the output is, as it was at start. */
 struct terminal {
 	bool tty;
 	bool colour;
 	size_t width; /* columns; 0: no limit (not a terminal) */
 };
 
+/* Columns of the terminal FD, which may change at any time; 80 when it does not say. */
+size_t terminal_width(int fd);
 /* FD as it is now: colour only on a terminal, without NO_COLOR and when TERM is not "dumb". */
 void terminal_init(struct terminal *t, int fd);
 /* Writes TEXT, which must be clean, in STYLE. */

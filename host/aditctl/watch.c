@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host/aditctl/blocks.h"
 #include "host/aditctl/json.h"
@@ -117,10 +118,11 @@ static void put_live_line(struct watch *w)
 	char line[512], hashrate[TEXT_UNIT_SIZE], accepted[TEXT_UNIT_SIZE],
 	    rejected[TEXT_UNIT_SIZE];
 	char clean[sizeof(line)];
-	size_t used;
+	size_t used, width;
 
 	if (!t->tty || w->options->json)
 		return;
+	width = terminal_width(STDOUT_FILENO);
 	text_hashrate(w->pool_seen ? w->hashrate : -1, hashrate, sizeof(hashrate));
 	text_count(w->shares_accepted, accepted, sizeof(accepted));
 	text_count(w->shares_rejected, rejected, sizeof(rejected));
@@ -130,13 +132,13 @@ static void put_live_line(struct watch *w)
 		 w->trouble[0] != '\0' ? "  " : "", w->trouble);
 	/* The hint is whole or absent. */
 	used = strlen(line);
-	if (t->width > used + 2)
+	if (width > used + 2)
 		snprintf(line + used, sizeof(line) - used, "  %s",
-			 t->width > used + 45   ? "(more: aditctl status; Ctrl-C ends)"
-			 : t->width > used + 26 ? "(more: aditctl status)"
-						: "");
+			 width > used + 45   ? "(more: aditctl status; Ctrl-C ends)"
+			 : width > used + 26 ? "(more: aditctl status)"
+					     : "");
 	text_clean(line, clean, sizeof(clean));
-	text_cut(clean, t->width - 1); /* the last column may wrap */
+	text_cut(clean, width - 1); /* the last column may wrap */
 	clear_line(w);
 	terminal_put(t, stdout, w->trouble[0] != '\0' ? STYLE_WARN : STYLE_PLAIN, clean);
 	fflush(stdout);

@@ -397,6 +397,7 @@ START_TEST(overrides)
 	pid_t pool;
 	char path[160], text[2048];
 	struct stat st;
+	FILE *f;
 
 	begin();
 	pool = harness_pid("pool");
@@ -422,6 +423,20 @@ START_TEST(overrides)
 	says("\"origin\":\"override\"");
 	ck_assert_int_eq(aditctl("config reset pool tag"), 1);
 	says("[pool] tag is not overridden");
+	/* what was written by hand meanwhile stays, and counts */
+	f = fopen(path, "a");
+	ck_assert_ptr_nonnull(f);
+	fputs("# by hand\ntag = /hand/\n", f);
+	ck_assert_int_eq(fclose(f), 0);
+	must(aditctl("config set host log_level info") == 0, "%s", output);
+	read_file(path, text, sizeof(text));
+	ck_assert_ptr_nonnull(
+	    strstr(text, "\n[pool]\nshares_per_minute = 60\n# by hand\ntag = /hand/\n\n[host]\n"
+			 "log_level = info\n"));
+	ck_assert_int_eq(aditctl("config pool"), 0);
+	says("/hand/");
+	must(aditctl("config reset pool tag") == 0, "%s", output);
+	must(aditctl("config reset host") == 0, "%s", output);
 	d.before = d.now / 100;
 	must(aditctl("config reset pool shares_per_minute") == 0, "%s", output);
 	harness_wait(5000, is_ten_times, &d, "the difficulty is what it was");

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -28,6 +29,7 @@
 #include "host/aditctl/json.h"
 #include "host/aditctl/table.h"
 #include "host/aditctl/text.h"
+#include "host/paths.h"
 #include "lib/util/clock.h"
 
 #define HASH_A "00000000000000000000000000000000000000000000000000000000000000aa"
@@ -327,6 +329,21 @@ START_TEST(status_is_a_table)
 }
 END_TEST
 
+/* How old the genesis block is says nothing about the node. */
+START_TEST(genesis_has_no_age)
+{
+	int fd;
+
+	start(false, "status", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd),
+	       "\"result\":{\"node\":{\"state\":\"ready\",\"height\":0,\"tip_time\":1296688602},"
+	       "\"roles\":[]}");
+	finish(fd);
+	contains(run.out, "height 0  tip genesis  difficulty");
+}
+END_TEST
+
 START_TEST(status_on_a_terminal_is_coloured_and_fits)
 {
 	int fd;
@@ -580,6 +597,7 @@ END_TEST
 
 START_TEST(watch_on_a_terminal_has_a_live_line)
 {
+	const struct winsize narrow = {.ws_row = 24, .ws_col = 31};
 	int fd;
 
 	if (!terminals())
@@ -591,6 +609,10 @@ START_TEST(watch_on_a_terminal_has_a_live_line)
 	read_terminal("blocks 27");
 	contains(run.out, "height 127  1.52 MH/s  shares 1,234 accepted, 5 rejected  blocks 27");
 	contains(run.out, "cpu-miner is failing");
+	/* the window as it is now */
+	ck_assert_int_eq(ioctl(run.pty, TIOCSWINSZ, &narrow), 0);
+	answer(fd, read_request(fd), STATUS);
+	read_terminal("height 127  1.52 MH/s  shares>");
 	kill(run.pid, SIGINT);
 	serve_status(fd);
 	finish(fd);
@@ -1236,6 +1258,7 @@ static TCase *program_case(void)
 	tcase_set_timeout(c, 60);
 	tcase_add_test(c, status_is_a_table);
 	tcase_add_test(c, status_on_a_terminal_is_coloured_and_fits);
+	tcase_add_test(c, genesis_has_no_age);
 	tcase_add_test(c, no_color_is_honoured);
 	tcase_add_test(c, json_is_the_raw_result);
 	tcase_add_test(c, roles_lists_what_is_installed);

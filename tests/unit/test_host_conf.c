@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,6 +24,7 @@
 #include "host/manifest.h"
 #include "host/rights.h"
 #include "host/schema.h"
+#include "lib/util/buf.h"
 
 /* --- INI ----------------------------------------------------------------------------------------
  */
@@ -848,6 +851,7 @@ START_TEST(test_conf_override_write)
 	struct conf *c;
 	char path[160];
 	struct stat st;
+	struct buf before = {0};
 
 	put_main("");
 	put_states();
@@ -865,8 +869,8 @@ START_TEST(test_conf_override_write)
 	ck_assert_int_eq(conf_override_check(c, "host", "run_dir", "/", &e), ADIT_E_UNSUPPORTED);
 	ck_assert_int_eq(conf_override_check(c, "a", "y", "1\n[b]", &e), ADIT_E_INVALID_ARGUMENT);
 	ck_assert_int_eq(conf_override_check(c, "a", "y", "1 ; 2", &e), ADIT_E_INVALID_ARGUMENT);
-	ck_assert_int_eq(conf_override_write(c, "a", "x", NULL, &e), ADIT_E_NOT_FOUND);
-	ck_assert_int_eq(conf_override_write(c, "a", "x", "4", &e), ADIT_OK);
+	ck_assert_int_eq(conf_override_write(c, "a", "x", NULL, &before, &e), ADIT_E_NOT_FOUND);
+	ck_assert_int_eq(conf_override_write(c, "a", "x", "4", &before, &e), ADIT_OK);
 	conf_free(c);
 
 	(void)snprintf(path, sizeof(path), "%s/state/overrides.conf", directory);
@@ -874,21 +878,106 @@ START_TEST(test_conf_override_write)
 	ck_assert_uint_eq(st.st_mode & 0777, 0600);
 	c = load(&p, &usable);
 	ck_assert_str_eq(conf_role_value(conf_find(c, "a"), "x"), "4");
-	ck_assert_int_eq(conf_override_write(c, "a", "y", "#1 [x]", &e), ADIT_OK);
+	ck_assert_int_eq(conf_override_write(c, "a", "y", "#1 [x]", &before, &e), ADIT_OK);
 	conf_free(c);
 	c = load(&p, &usable);
 	ck_assert_str_eq(conf_role_value(conf_find(c, "a"), "x"), "4");
 	ck_assert_str_eq(conf_role_value(conf_find(c, "a"), "y"), "#1 [x]");
-	ck_assert_int_eq(conf_override_write(c, "a", "x", NULL, &e), ADIT_OK);
-	ck_assert_int_eq(conf_override_restore(c, &e), ADIT_OK);
+	ck_assert_int_eq(conf_override_write(c, "a", "x", NULL, &before, &e), ADIT_OK);
+	ck_assert_int_eq(conf_override_restore(c, &before, &e), ADIT_OK);
 	conf_free(c);
 	c = load(&p, &usable);
 	ck_assert_str_eq(conf_role_value(conf_find(c, "a"), "x"), "4");
-	ck_assert_int_eq(conf_override_write(c, "a", NULL, NULL, &e), ADIT_OK);
+	ck_assert_int_eq(conf_override_write(c, "a", NULL, NULL, &before, &e), ADIT_OK);
 	conf_free(c);
 	c = load(&p, &usable);
 	ck_assert_uint_eq(c->overridden_count, 0);
+	/* the file as it is now counts, not as it was read */
+	put("state/overrides.conf", "# by hand\n[a]\ny = 1 ; why\n");
+	ck_assert_int_eq(conf_override_write(c, "a", "x", "7", &before, &e), ADIT_OK);
 	conf_free(c);
+	c = load(&p, &usable);
+	ck_assert_str_eq(conf_role_value(conf_find(c, "a"), "x"), "7");
+	ck_assert_str_eq(conf_role_value(conf_find(c, "a"), "y"), "1");
+	ck_assert_int_eq(conf_override_restore(c, &before, &e), ADIT_OK);
+	conf_free(c);
+	c = load(&p, &usable);
+	ck_assert_int_eq(setting(c, "a", "x")->origin, CONF_DEFAULT);
+	ck_assert_int_eq(setting(c, "a", "y")->origin, CONF_OVERRIDE);
+	/* one that can't be read is not written over */
+	put("state/overrides.conf", "[a]\nnonsense\n");
+	ck_assert_int_eq(conf_override_write(c, "a", "x", "7", &before, &e), ADIT_E_CONFIG);
+	ck_assert_ptr_nonnull(strstr(e.text, "overrides.conf:2: neither"));
+	ck_assert_ptr_nonnull(strstr(e.text, "mend it first"));
+	conf_free(c);
+	buf_free(&before);
+}
+END_TEST
+
+/* What can't be written whole leaves the file as it was, and nothing beside it. */
+START_TEST(test_conf_override_disk_full)
+{
+	struct rlimit before_limit;
+	struct rlimit small = {0, 0};
+	struct buf before = {0};
+	struct problems p;
+	struct error e;
+	bool usable;
+	struct conf *c;
+	char path[160];
+
+	put_main("");
+	put_states();
+	put_plugin("a", "[config_schema]\nx = int | 1 | 0..9 | h\n");
+	put("conf.d/a.conf", "[a]\n");
+	put("state/overrides.conf", "[a]\nx = 3\n");
+	c = load(&p, &usable);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before_limit), 0);
+	small.rlim_max = before_limit.rlim_max;
+	ck_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+	ck_assert_int_eq(conf_override_write(c, "a", "x", "4", &before, &e), ADIT_E_IO);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before_limit), 0);
+	ck_assert_ptr_nonnull(strstr(e.text, "overrides.conf.new: File too large"));
+	conf_free(c);
+	(void)snprintf(path, sizeof(path), "%s/state/overrides.conf.new", directory);
+	ck_assert_int_ne(access(path, F_OK), 0);
+	c = load(&p, &usable);
+	ck_assert_str_eq(conf_role_value(conf_find(c, "a"), "x"), "3");
+	conf_free(c);
+	buf_free(&before);
+}
+END_TEST
+
+START_TEST(test_conf_override_edit)
+{
+	static const struct {
+		const char *text, *section, *key, *value, *after;
+		bool found;
+	} cases[] = {
+	    {"", "a", "x", "1", "\n[a]\nx = 1\n", false},
+	    {"# c\n[b]\ny = 1\n", "a", "x", "1", "# c\n[b]\ny = 1\n\n[a]\nx = 1\n", false},
+	    {"[a]\n# c\ny = 1 ; d\n\n# e\n[b]\nx = 3\n", "a", "x", "1",
+	     "[a]\n# c\ny = 1 ; d\nx = 1\n\n# e\n[b]\nx = 3\n", false},
+	    {"[a] ; d\n  x=2 ; c\n;x = 4\n[b]\nx = 3", "a", "x", "1",
+	     "[a] ; d\nx = 1 ; c\n;x = 4\n[b]\nx = 3\n", true},
+	    {"[a]\nx = 2\ny = 3\n[b]\nx = 3\n", "a", "x", NULL, "[a]\ny = 3\n[b]\nx = 3\n", true},
+	    {"[a]\n# c\nx = 2\n[b]\nx = 3\n", "a", "x", NULL, "# c\n[b]\nx = 3\n", true},
+	    {"[a]\nx = 2\n# c\ny = 3\n# d\n[b]\nx = 3\n", "a", NULL, NULL, "# c\n# d\n[b]\nx = 3\n",
+	     true},
+	    {"[b]\nx = 3\n", "a", NULL, NULL, "[b]\nx = 3\n", false},
+	    {"[a]\ny = 3\n", "a", "x", NULL, "[a]\ny = 3\n", false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf out = {0};
+
+		ck_assert(conf_override_edit(cases[i].text, strlen(cases[i].text), cases[i].section,
+					     cases[i].key, cases[i].value, &out) == cases[i].found);
+		ck_assert(buf_append_u8(&out, 0));
+		ck_assert_str_eq((const char *)out.data, cases[i].after);
+		buf_free(&out);
+	}
 }
 END_TEST
 
@@ -1100,15 +1189,16 @@ int main(void)
 	    test_schema_nearest,  test_manifest,           test_manifest_problems,
 	    test_versions,
 	};
-	const TTest *const whole[] = {test_conf_good,     test_conf_errors_collected,
-				      test_conf_soft,     test_conf_conflicts,
-				      test_conf_missing,  test_conf_change,
-				      test_rights_names,  test_rights_root_alone,
-				      test_conf_origins,  test_conf_override_problems,
-				      test_conf_warning,  test_conf_override_write,
-				      test_conf_includes, test_conf_network,
-				      test_probe_keys,    test_probe_passwords,
-				      test_probe_places,  test_known_secrets};
+	const TTest *const whole[] = {test_conf_good,          test_conf_errors_collected,
+				      test_conf_soft,          test_conf_conflicts,
+				      test_conf_missing,       test_conf_change,
+				      test_rights_names,       test_rights_root_alone,
+				      test_conf_origins,       test_conf_override_problems,
+				      test_conf_warning,       test_conf_override_write,
+				      test_conf_override_edit, test_conf_override_disk_full,
+				      test_conf_includes,      test_conf_network,
+				      test_probe_keys,         test_probe_passwords,
+				      test_probe_places,       test_known_secrets};
 	Suite *suite = suite_create("host-conf");
 	TCase *c = make_case("whole", whole, sizeof(whole) / sizeof(whole[0]));
 	SRunner *runner;
