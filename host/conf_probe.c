@@ -42,12 +42,17 @@ static int probe_connect(const char *path)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd;
 
-	if (strlen(path) >= sizeof(address.sun_path))
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		errno = ENAMETOOLONG;
 		return -1;
+	}
 	strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
+		int why = errno;
+
 		(void)close(fd);
+		errno = why;
 		return -1;
 	}
 	return fd;
@@ -96,8 +101,47 @@ static bool probe_made_by_us(const struct conf *conf, const char *directory)
 	return strcmp(directory, conf->state_dir) == 0 || strcmp(directory, conf->run_dir) == 0;
 }
 
+/* Whether a role of this configuration listens at the socket PATH. */
+static bool probe_role_listens(const struct conf *conf, const char *path)
+{
+	size_t size = strlen(path);
+
+	for (size_t i = 0; i < conf->role_count; i++) {
+		const struct conf_role *role = conf->roles[i];
+
+		for (size_t j = 0; role->enabled && j < role->setting_count; j++) {
+			const char *at = role->settings[j].type == SCHEMA_LISTEN
+					     ? strstr(role->settings[j].value, path)
+					     : NULL;
+
+			/* "unix:PATH", whole */
+			if (at != NULL && at[-1] == ':' && (at[size] == ',' || at[size] == '\0'))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* A socket that a role connects to: somebody has to be there. */
+static void probe_peer(struct probe *p, const struct conf_role *role, const struct conf_setting *s,
+		       const char *path)
+{
+	int fd;
+
+	if (probe_role_listens(p->conf, path))
+		return;
+	fd = probe_connect(path);
+	if (fd >= 0)
+		(void)close(fd);
+	else
+		problems_warn(p->problems, s->file != NULL ? s->file : role->file,
+			      s->file != NULL ? s->line : role->line,
+			      "%s: %s can't be reached: %s; and no enabled role listens there",
+			      s->key, path, strerror(errno));
+}
+
 static void probe_unix(struct probe *p, const struct conf_role *role, const struct conf_setting *s,
-		       const char *path, bool listens)
+		       const char *path)
 {
 	const char *file = s->file != NULL ? s->file : role->file;
 	unsigned line = s->file != NULL ? s->line : role->line;
@@ -113,18 +157,9 @@ static void probe_unix(struct probe *p, const struct conf_role *role, const stru
 		return;
 	}
 	if (directory[0] != '\0' && stat(directory, &st) != 0) {
-		if (listens && !probe_made_by_us(p->conf, directory))
+		if (!probe_made_by_us(p->conf, directory))
 			problems_add(p->problems, file, line, "%s: %s: %s", s->key, directory,
 				     strerror(errno));
-		else if (!listens && !probe_made_by_us(p->conf, directory))
-			problems_warn(p->problems, file, line, "%s: %s: %s", s->key, directory,
-				      strerror(errno));
-		return;
-	}
-	if (!listens) {
-		if (stat(path, &st) == 0 && access(path, R_OK | W_OK) != 0)
-			problems_warn(p->problems, file, line, "%s: %s: %s", s->key, path,
-				      strerror(errno));
 		return;
 	}
 	if (access(directory[0] != '\0' ? directory : "/", W_OK) != 0)
@@ -189,8 +224,10 @@ static void probe_addresses(struct probe *p, const struct conf_role *role,
 			item[strcspn(item, " ")] = '\0'; /* a key may follow */
 		if (listens && probe_is_ours(p, item))
 			continue;
-		if (strncmp(item, "unix:/", 6) == 0)
-			probe_unix(p, role, s, item + 5, listens);
+		if (strncmp(item, "unix:/", 6) == 0 && listens)
+			probe_unix(p, role, s, item + 5);
+		else if (strncmp(item, "unix:/", 6) == 0)
+			probe_peer(p, role, s, item + 5);
 		else if (listens)
 			probe_port(p, role, s, item);
 	}

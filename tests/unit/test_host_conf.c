@@ -1152,7 +1152,8 @@ START_TEST(test_probe_places)
 	put("conf.d/a.conf",
 	    "[a]\nlisten = 127.0.0.1:%u\n[a@b]\nlisten = unix:gone/x.sock\n[a@c]\nlisten = "
 	    "unix:file\n"
-	    "[a@d]\nup = unix:gone/y.sock KEY\n",
+	    "[a@d]\nup = unix:gone/y.sock KEY\n[a@e]\nup = unix:nobody.sock\n"
+	    "[a@f]\nup = unix:gone/x.sock\n",
 	    ntohs(address.sin_port));
 	probe(&p);
 	(void)snprintf(text, sizeof(text), "listen: 127.0.0.1:%u is in use by another program",
@@ -1160,7 +1161,9 @@ START_TEST(test_probe_places)
 	ck_assert(has(&p, "a.conf:2: ", text));
 	ck_assert(has(&p, "a.conf:4: listen: ", "gone: No such file or directory"));
 	ck_assert(has(&p, "a.conf:6: listen: ", "a file that is no socket is in the way"));
-	ck_assert(has(&p, "a.conf:8: warning: up: ", "gone: No such file or directory"));
+	ck_assert(has(&p, "a.conf:8: warning: up: ", "gone/y.sock can't be reached: No such file"));
+	ck_assert(has(&p, "a.conf:10: warning: up: ", "nobody.sock can't be reached"));
+	ck_assert_uint_eq(p.warnings, 2); /* a@b would be there for a@f */
 	ck_assert_uint_eq(problems_errors(&p), 3);
 	problems_free(&p);
 	(void)close(fd);
