@@ -12,5 +12,6 @@ Suite *tp_provider_suite(void);
 Suite *tp_submit_suite(void);
 Suite *tp_source_suite(void);
 Suite *tp_plugin_suite(void);
+Suite *tp_property_suite(void);
 
 #endif
