@@ -162,8 +162,8 @@ struct capn_ref capn_new_struct(struct capn_ref parent, uint32_t index, uint16_t
 {
 	struct place p;
 	uint64_t words = (uint64_t)data_words + pointers;
-	/* A struct without size would look like a null pointer; its offset of -1 tells them apart, for
-	 * which it needs no place (encoding specification, "Structs"). */
+	/* A struct without size would look like a null pointer; its offset of -1 tells them apart,
+	 * for which it needs no place (encoding specification, "Structs"). */
 	if (words == 0) {
 		if (pointer_place(parent, index, &p))
 			wire_store(address(parent.builder, p), wire_struct(-1, 0, 0), 8);
@@ -236,9 +236,8 @@ static void write_number(struct capn_ref r, uint64_t offset, uint64_t value, uns
 {
 	if (r.builder == NULL)
 		return;
-	uint64_t room = r.type == CAPN_LIST
-			    ? (uint64_t)r.count * wire_element_bits(r.element) / 8
-			    : (uint64_t)r.data_words * 8;
+	uint64_t room = r.type == CAPN_LIST ? (uint64_t)r.count * wire_element_bits(r.element) / 8
+					    : (uint64_t)r.data_words * 8;
 	if (offset > room || size > room - offset) {
 		fail(r.builder);
 		return;

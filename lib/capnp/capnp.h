@@ -5,11 +5,11 @@
  * the thing. Needs nothing but lib/util; knows no schema: who calls names sizes and places, which
  * tables like lib/node-ipc/mining.def collect.
  *
- * Reading: every byte is believed to be hostile. A pointer that leads outside its segment, nests too
- * deep or makes the reader traverse more words than allowed yields CAPN_NULL and marks the message
- * as failed: read everything, ask capn_failed() once. A field that the sender did not have reads as
- * zero or CAPN_NULL, which is the rule for schemas that grew. Default values of a schema are
- * exclusive-ored by the caller: capn_read32(p, 4) ^ DEFAULT.
+ * Reading: every byte is believed to be hostile. A pointer that leads outside its segment, nests
+ * too deep or makes the reader traverse more words than allowed yields CAPN_NULL and marks the
+ * message as failed: read everything, ask capn_failed() once. A field that the sender did not have
+ * reads as zero or CAPN_NULL, which is the rule for schemas that grew. Default values of a schema
+ * are exclusive-ored by the caller: capn_read32(p, 4) ^ DEFAULT.
  *
  * Offsets of numbers are bytes within the data section, of bits bits, of pointers indices.
  * Messages may lie unaligned in memory. Nothing here is thread-safe, nothing blocks.
@@ -25,7 +25,8 @@
 #include "lib/util/error.h"
 
 #define CAPN_SEGMENTS_MAX 512
-/* Of a message that is read: structs and lists within one another, and words that may be visited. */
+/* Of a message that is read: structs and lists within one another, and words that may be visited.
+ */
 #define CAPN_NESTING 64u
 #define CAPN_TRAVERSAL (8u * 1024 * 1024)
 
@@ -43,7 +44,8 @@ enum capn_element {
 	CAPN_COMPOSITE
 };
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------------------------------
+ */
 
 struct capn_message {
 	const uint8_t *segment[CAPN_SEGMENTS_MAX]; /* borrowed */
@@ -88,8 +90,9 @@ bool capn_failed(const struct capn_message *m);
 struct capn_ptr capn_root(struct capn_message *m);
 /* Pointer INDEX of a struct, or element INDEX of a list of pointers. */
 struct capn_ptr capn_getp(struct capn_ptr p, uint32_t index);
-/* Element INDEX of a list as a struct. Works for lists of numbers as well (a struct of that number),
- * which is how a schema may change one into the other; not for bits. CAPN_NULL past the end. */
+/* Element INDEX of a list as a struct. Works for lists of numbers as well (a struct of that
+ * number), which is how a schema may change one into the other; not for bits. CAPN_NULL past the
+ * end. */
 struct capn_ptr capn_element(struct capn_ptr list, uint32_t index);
 /* Numbers of a struct, little-endian on the wire; 0 past its data section. */
 uint8_t capn_read8(struct capn_ptr p, uint32_t offset);
@@ -103,7 +106,8 @@ bool capn_read_bit(struct capn_ptr p, uint32_t index);
 struct capn_bytes capn_get_data(struct capn_ptr p, uint32_t index);
 struct capn_bytes capn_get_text(struct capn_ptr p, uint32_t index);
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ------------------------------------------------------------------------------------
+ */
 
 struct capn_segment {
 	uint8_t *data; /* zeros until written */
@@ -118,7 +122,7 @@ struct capn_builder {
 	uint32_t segment_words; /* least size of the next new one; 0: 512 */
 	uint64_t words;         /* of all segments */
 	uint64_t limit;         /* bytes of all segments; 0: 64 MiB */
-	bool failed;            /* sticky: out of memory or beyond a limit; what is refused is dropped */
+	bool failed; /* sticky: out of memory or beyond a limit; what is refused is dropped */
 };
 
 /* A struct or list in a builder; a value, valid until the builder is freed. A failed allocation

@@ -20,7 +20,8 @@ static void copy_list(struct capn_ref parent, uint32_t index, struct capn_ptr fr
 	case CAPN_COMPOSITE:
 		to = capn_new_composite(parent, index, from.count, (uint16_t)(from.data_size / 8),
 					from.pointer_count);
-		/* Elements without size are all there is to them; a failed list takes no more work. */
+		/* Elements without size are all there is to them; a failed list takes no more work.
+		 */
 		for (uint32_t i = 0; i < from.count && from.step > 0 && to.builder != NULL; i++)
 			copy_struct(capn_ref_element(to, i), capn_element(from, i));
 		break;

@@ -32,9 +32,10 @@ int32_t capn_message_init(struct capn_message *m, const uint8_t *data, size_t si
 	m->traversal = CAPN_TRAVERSAL;
 	m->failure = NULL;
 	if (capn_frame_size(data, size, size) != size || size == 0)
-		return error_set(e, ADIT_E_PROTOCOL,
-				 "the sizes in the head of a Cap'n Proto message don't add up to its %zu bytes",
-				 size);
+		return error_set(
+		    e, ADIT_E_PROTOCOL,
+		    "the sizes in the head of a Cap'n Proto message don't add up to its %zu bytes",
+		    size);
 	uint32_t count = (uint32_t)wire_load(data, 4) + 1;
 	const uint8_t *at = data + head_size(count);
 	for (uint32_t i = 0; i < count; i++) {

@@ -34,7 +34,8 @@ static bool charge(struct capn_message *m, uint64_t words)
 
 static bool inside(const struct capn_message *m, uint32_t segment, int64_t at, uint64_t words)
 {
-	return at >= 0 && (uint64_t)at <= m->words[segment] && words <= m->words[segment] - (uint64_t)at;
+	return at >= 0 && (uint64_t)at <= m->words[segment] &&
+	       words <= m->words[segment] - (uint64_t)at;
 }
 
 static uint64_t word(const struct capn_message *m, uint32_t segment, int64_t at)
@@ -42,8 +43,8 @@ static uint64_t word(const struct capn_message *m, uint32_t segment, int64_t at)
 	return wire_load64(m->segment[segment] + at * 8);
 }
 
-/* Follows the far pointer in T to its landing pad: one word, the real pointer, or two, a far pointer
- * to the content and a tag that describes it. NULL or what is wrong. */
+/* Follows the far pointer in T to its landing pad: one word, the real pointer, or two, a far
+ * pointer to the content and a tag that describes it. NULL or what is wrong. */
 static const char *follow_far(const struct capn_message *m, struct target *t)
 {
 	uint32_t segment = wire_high(t->pointer);
@@ -83,7 +84,8 @@ static struct capn_ptr read_struct(struct capn_message *m, const struct target *
 				 .depth = depth};
 }
 
-/* The elements of a composite list follow a tag word like a struct pointer, its offset their count. */
+/* The elements of a composite list follow a tag word like a struct pointer, its offset their count.
+ */
 static struct capn_ptr read_composite(struct capn_message *m, const struct target *t, int64_t at,
 				      struct capn_ptr list)
 {
@@ -109,8 +111,8 @@ static struct capn_ptr read_list(struct capn_message *m, const struct target *t,
 	int64_t at = t->base + wire_offset(t->pointer);
 	unsigned element = wire_element(t->pointer);
 	uint64_t count = wire_count(t->pointer);
-	uint64_t words = element == CAPN_COMPOSITE ? count + 1
-						   : (count * wire_element_bits(element) + 63) / 64;
+	uint64_t words =
+	    element == CAPN_COMPOSITE ? count + 1 : (count * wire_element_bits(element) + 63) / 64;
 	if (!inside(m, t->segment, at, words))
 		return nothing(m, "a list lies outside of its segment");
 	if (!charge(m, element == CAPN_VOID ? count : words))

@@ -11,7 +11,8 @@
 
 const char *capn_exception_name(enum capn_exception type)
 {
-	static const char *const names[] = {"failed", "overloaded", "disconnected", "unimplemented"};
+	static const char *const names[] = {"failed", "overloaded", "disconnected",
+					    "unimplemented"};
 	return (size_t)type < sizeof(names) / sizeof(names[0]) ? names[type] : "unknown";
 }
 
@@ -38,7 +39,8 @@ void rpc_wake(struct capn_rpc *rpc)
 	rpc->callbacks->ready(rpc->user);
 }
 
-/* --- around everything that runs callbacks ----------------------------------------------------------- */
+/* --- around everything that runs callbacks
+ * ----------------------------------------------------------- */
 
 static void enter(struct capn_rpc *rpc)
 {
@@ -51,12 +53,12 @@ static void destroy(struct capn_rpc *rpc)
 	struct capn_incoming *incoming;
 	struct capn_call *call;
 	/* What the program still holds learns that there is no connection any more. */
-	TAILQ_FOREACH (cap, &rpc->caps, all)
-		cap->rpc = NULL;
-	TAILQ_FOREACH (incoming, &rpc->incoming, all)
-		incoming->rpc = NULL;
-	TAILQ_FOREACH (call, &rpc->unsent, all)
-		call->rpc = NULL;
+	TAILQ_FOREACH(cap, &rpc->caps, all)
+	cap->rpc = NULL;
+	TAILQ_FOREACH(incoming, &rpc->incoming, all)
+	incoming->rpc = NULL;
+	TAILQ_FOREACH(call, &rpc->unsent, all)
+	call->rpc = NULL;
 	capn_table_free(&rpc->questions);
 	capn_table_free(&rpc->answers);
 	capn_table_free(&rpc->imports);
@@ -73,7 +75,8 @@ static void leave(struct capn_rpc *rpc)
 		destroy(rpc);
 }
 
-/* --- the end ------------------------------------------------------------------------------------------ */
+/* --- the end
+ * ------------------------------------------------------------------------------------------ */
 
 static void end_answers(struct capn_rpc *rpc)
 {
@@ -102,7 +105,8 @@ static void end_all(struct capn_rpc *rpc, const char *reason)
 	struct capn_call *call;
 	struct capn_cap *cap;
 	rpc->ended = true;
-	TAILQ_FOREACH (cap, &rpc->caps, all) {
+	TAILQ_FOREACH(cap, &rpc->caps, all)
+	{
 		if (cap->kind != CAP_IMPORT)
 			continue;
 		cap_break(cap, CAPN_DISCONNECTED, reason);
@@ -158,7 +162,8 @@ void capn_rpc_free(struct capn_rpc *rpc)
 	leave(rpc);
 }
 
-/* --- bytes -------------------------------------------------------------------------------------------- */
+/* --- bytes
+ * -------------------------------------------------------------------------------------------- */
 
 struct capn_ref rpc_new_message(struct capn_builder *b, uint16_t which, uint16_t data_words,
 				uint16_t pointers)
@@ -220,7 +225,8 @@ struct buf *capn_rpc_flush(struct capn_rpc *rpc)
 	struct error e;
 	enter(rpc);
 	if (rpc->overflow) {
-		error_set(&e, ADIT_E_LIMIT, "more than %zu bytes wait for the peer", CAPN_OUTPUT_MAX);
+		error_set(&e, ADIT_E_LIMIT, "more than %zu bytes wait for the peer",
+			  CAPN_OUTPUT_MAX);
 		rpc_ended(rpc, &e);
 	}
 	/* Bounded: an object that calls itself must not keep the loop from other things. */
@@ -235,6 +241,6 @@ struct buf *capn_rpc_flush(struct capn_rpc *rpc)
 
 struct capn_rpc_counts capn_rpc_count(const struct capn_rpc *rpc)
 {
-	return (struct capn_rpc_counts){rpc->questions.count, rpc->answers.count, rpc->imports.count,
-					rpc->exports.count};
+	return (struct capn_rpc_counts){rpc->questions.count, rpc->answers.count,
+					rpc->imports.count, rpc->exports.count};
 }

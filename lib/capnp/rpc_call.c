@@ -90,7 +90,8 @@ void call_free(struct capn_call *call)
 	free(call);
 }
 
-/* --- sending --------------------------------------------------------------------------------------- */
+/* --- sending
+ * --------------------------------------------------------------------------------------- */
 
 static void mark_sent(struct capn_call *call)
 {
@@ -118,8 +119,8 @@ static void send_to_peer(struct capn_call *call, struct capn_cap *target)
 		return;
 	}
 	/* Whoever asked for promises while the call was held gets its number now. */
-	TAILQ_FOREACH (cap, &call->promises, promise)
-		cap->question_id = call->id;
+	TAILQ_FOREACH(cap, &call->promises, promise)
+	cap->question_id = call->id;
 	capn_write32(call->call, 0, call->id);
 	cap_target(call->call, CALL_TARGET, target);
 	/* The answer to a later call through a chain of promises may come back to us as well. */
@@ -156,7 +157,8 @@ int32_t capn_call_send(struct capn_call *call, capn_return_fn *done, void *user,
 	else if (call->builder.failed)
 		rc = error_set(e, ADIT_E_NO_MEMORY, "the parameters of a call don't fit a message");
 	else if (call->rpc->questions.count >= CAPN_CALLS_MAX)
-		rc = error_set(e, ADIT_E_LIMIT, "%u calls are waiting for an answer", CAPN_CALLS_MAX);
+		rc = error_set(e, ADIT_E_LIMIT, "%u calls are waiting for an answer",
+			       CAPN_CALLS_MAX);
 	if (rc != ADIT_OK) {
 		call_free(call);
 		return rc;
@@ -170,7 +172,8 @@ int32_t capn_call_send(struct capn_call *call, capn_return_fn *done, void *user,
 
 struct capn_cap *capn_call_promise(struct capn_call *call, const uint16_t *path, uint32_t n)
 {
-	struct capn_cap *cap = n <= CAPN_PATH_MAX && call->rpc != NULL ? cap_new(call->rpc, CAP_PROMISE) : NULL;
+	struct capn_cap *cap =
+	    n <= CAPN_PATH_MAX && call->rpc != NULL ? cap_new(call->rpc, CAP_PROMISE) : NULL;
 	if (cap == NULL)
 		return NULL;
 	if (n > 0)
@@ -195,7 +198,8 @@ struct capn_cap *capn_bootstrap(struct capn_rpc *rpc)
 	}
 	cap->question_id = call->id;
 	mark_sent(call);
-	capn_write32(rpc_new_message(&call->builder, MESSAGE_BOOTSTRAP, SIZE_BOOTSTRAP), 0, call->id);
+	capn_write32(rpc_new_message(&call->builder, MESSAGE_BOOTSTRAP, SIZE_BOOTSTRAP), 0,
+		     call->id);
 	rpc_send(rpc, &call->builder);
 	capn_builder_free(&call->builder);
 	return cap;
@@ -222,7 +226,8 @@ void capn_call_cancel(struct capn_call *call)
 	rpc_send_finish(rpc, call->id, false);
 }
 
-/* --- answers --------------------------------------------------------------------------------------- */
+/* --- answers
+ * --------------------------------------------------------------------------------------- */
 
 static void settle_promise(struct capn_cap *cap, const struct capn_return *result)
 {
@@ -264,7 +269,8 @@ void call_fail(struct capn_call *call, enum capn_exception type, const char *rea
 	call_complete(call, &result);
 }
 
-/* --- calls of objects of ours ------------------------------------------------------------------------ */
+/* --- calls of objects of ours
+ * ------------------------------------------------------------------------ */
 
 /* The answer of an object of ours, read back from the message that a peer would have got. */
 static void complete_locally(struct capn_call *call, struct capn_incoming *answer)
@@ -276,7 +282,8 @@ static void complete_locally(struct capn_call *call, struct capn_incoming *answe
 				     .caps = &answer->caps};
 	call->local = NULL;
 	answer->question = NULL;
-	if (result.ok && capn_message_init(&m, answer->bytes.data, answer->bytes.size, NULL) == ADIT_OK) {
+	if (result.ok &&
+	    capn_message_init(&m, answer->bytes.data, answer->bytes.size, NULL) == ADIT_OK) {
 		struct capn_ptr payload = capn_getp(capn_getp(capn_root(&m), 0), 0);
 		result.results = capn_getp(payload, PAYLOAD_CONTENT);
 	}

@@ -142,7 +142,8 @@ void cap_resolve(struct capn_cap *cap, struct capn_cap *target)
 		cap_let_go(cap);
 }
 
-/* --- descriptors --------------------------------------------------------------------------------- */
+/* --- descriptors ---------------------------------------------------------------------------------
+ */
 
 bool path_read(struct capn_ptr promised_answer, struct cap_path *out)
 {
@@ -246,7 +247,8 @@ void caps_write(struct capn_rpc *rpc, struct capn_ref payload, const struct capn
 {
 	if (caps->count == 0)
 		return;
-	struct capn_ref list = capn_new_composite(payload, PAYLOAD_CAPS, caps->count, SIZE_DESCRIPTOR);
+	struct capn_ref list =
+	    capn_new_composite(payload, PAYLOAD_CAPS, caps->count, SIZE_DESCRIPTOR);
 	for (uint32_t i = 0; i < caps->count && list.builder != NULL; i++)
 		describe(rpc, capn_ref_element(list, i), &caps->items[i]);
 }
@@ -326,7 +328,8 @@ bool cap_import(struct capn_rpc *rpc, struct capn_ptr descriptor, struct capn_ca
 	}
 }
 
-/* --- tables that travel with messages -------------------------------------------------------------- */
+/* --- tables that travel with messages
+ * -------------------------------------------------------------- */
 
 bool caps_read(struct capn_rpc *rpc, struct capn_ptr payload, struct capn_caps *out)
 {
@@ -393,7 +396,8 @@ struct capn_cap *capn_incoming_cap(const struct capn_incoming *incoming, struct 
 	return cap != NULL ? capn_cap_ref(cap) : NULL;
 }
 
-/* --- objects of ours ------------------------------------------------------------------------------- */
+/* --- objects of ours
+ * ------------------------------------------------------------------------------- */
 
 struct capn_cap *capn_export(struct capn_rpc *rpc, const struct capn_server *server, void *user)
 {

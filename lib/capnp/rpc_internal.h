@@ -135,13 +135,13 @@ struct capn_rpc {
 	struct buf out;
 	const uint8_t *frame; /* of the message being handled */
 	size_t frame_size;
-	struct capn_table questions;  /* struct capn_call */
-	struct capn_table answers;    /* struct capn_incoming */
-	struct capn_table imports;    /* struct capn_cap */
-	struct capn_table exports;    /* struct capn_cap, one reference each */
-	struct capn_table embargoes;  /* struct capn_cap, one reference each */
-	struct call_list calls;  /* sent */
-	struct call_list unsent; /* being made */
+	struct capn_table questions; /* struct capn_call */
+	struct capn_table answers;   /* struct capn_incoming */
+	struct capn_table imports;   /* struct capn_cap */
+	struct capn_table exports;   /* struct capn_cap, one reference each */
+	struct capn_table embargoes; /* struct capn_cap, one reference each */
+	struct call_list calls;      /* sent */
+	struct call_list unsent;     /* being made */
 	struct call_list work;
 	struct cap_list caps;
 	struct incoming_list incoming;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * rpc_schema.h: the messages of the two-party protocol (rpc.capnp, level 1): where fields are.
- * SIZE_X is "data words, pointers" of struct X; offsets of numbers are bytes, of bits bits; defaults
- * of true are stored inverted.
+ * SIZE_X is "data words, pointers" of struct X; offsets of numbers are bytes, of bits bits;
+ * defaults of true are stored inverted.
  */
 #ifndef CAPNP_RPC_SCHEMA_H
 #define CAPNP_RPC_SCHEMA_H
@@ -21,12 +21,14 @@ enum rpc_message {
 	MESSAGE_DISEMBARGO = 13
 };
 
-/* Bootstrap: question u32 0. Finish: question u32 0, bit 32 don't release the results' capabilities. */
+/* Bootstrap: question u32 0. Finish: question u32 0, bit 32 don't release the results'
+ * capabilities. */
 #define SIZE_BOOTSTRAP 1, 1
 #define SIZE_FINISH 1, 0
 #define FINISH_KEEP_CAPS 32
 
-/* Call: question u32 0, method u16 4, send results to u16 6, interface u64 8; target 0, params 1. */
+/* Call: question u32 0, method u16 4, send results to u16 6, interface u64 8; target 0, params 1.
+ */
 #define SIZE_CALL 3, 3
 #define CALL_METHOD 4
 #define CALL_RESULTS_TO 6
@@ -34,7 +36,8 @@ enum rpc_message {
 #define CALL_TARGET 0
 #define CALL_PARAMS 1
 
-/* Return: answer u32 0, bit 32 don't release the parameters' capabilities, which u16 6; pointer 0. */
+/* Return: answer u32 0, bit 32 don't release the parameters' capabilities, which u16 6; pointer 0.
+ */
 #define SIZE_RETURN 2, 1
 #define RETURN_KEEP_CAPS 32
 #define RETURN_WHICH 6
@@ -56,14 +59,14 @@ enum rpc_disembargo { DISEMBARGO_SENDER_LOOPBACK = 0, DISEMBARGO_RECEIVER_LOOPBA
 #define TARGET_WHICH 4
 enum rpc_target { TARGET_IMPORTED = 0, TARGET_ANSWER = 1 };
 
-/* PromisedAnswer: question u32 0; transform 0, a list of Op: which u16 0 (0 nothing, 1 pointer field),
- * field u16 2. */
+/* PromisedAnswer: question u32 0; transform 0, a list of Op: which u16 0 (0 nothing, 1 pointer
+ * field), field u16 2. */
 #define SIZE_ANSWER 1, 1
 #define SIZE_OP 1, 0
 #define OP_FIELD 2
 
-/* Payload: content 0, table of capabilities 1. CapDescriptor: which u16 0, byte 2 stored XOR 255, id
- * u32 4; promised answer 0. */
+/* Payload: content 0, table of capabilities 1. CapDescriptor: which u16 0, byte 2 stored XOR 255,
+ * id u32 4; promised answer 0. */
 #define SIZE_PAYLOAD 0, 2
 #define PAYLOAD_CONTENT 0
 #define PAYLOAD_CAPS 1

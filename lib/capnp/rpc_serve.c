@@ -53,7 +53,8 @@ void incoming_free(struct capn_incoming *incoming)
 	free(incoming);
 }
 
-/* --- calls on the result of a call that was not answered yet ------------------------------------------ */
+/* --- calls on the result of a call that was not answered yet
+ * ------------------------------------------ */
 
 struct capn_cap *incoming_result(struct capn_incoming *incoming, const struct cap_path *path)
 {
@@ -72,7 +73,8 @@ static void deliver_result(struct capn_incoming *incoming, struct capn_incoming 
 	if (target != NULL)
 		incoming_deliver(incoming, target, params);
 	else if (answer->failed)
-		capn_answer_fail(incoming, answer->type, answer->reason != NULL ? answer->reason : "");
+		capn_answer_fail(incoming, answer->type,
+				 answer->reason != NULL ? answer->reason : "");
 	else
 		capn_answer_fail(incoming, CAPN_FAILED, "the result has no such capability");
 }
@@ -81,7 +83,8 @@ static void enqueue(struct capn_incoming *incoming, struct capn_incoming *answer
 {
 	struct capn_rpc *rpc = incoming->rpc;
 	size_t size = rpc->frame_size;
-	if (rpc->queued + size > CAPN_QUEUED_MAX || !buf_append(&incoming->bytes, rpc->frame, size)) {
+	if (rpc->queued + size > CAPN_QUEUED_MAX ||
+	    !buf_append(&incoming->bytes, rpc->frame, size)) {
 		capn_answer_fail(incoming, CAPN_OVERLOADED, "too much waits for an earlier answer");
 		return;
 	}
@@ -111,19 +114,22 @@ static void run_queue(struct capn_incoming *answer)
 		bytes = incoming->bytes;
 		incoming->bytes = (struct buf){0};
 		if (capn_message_init(&m, bytes.data, bytes.size, NULL) == ADIT_OK)
-			deliver_result(incoming, answer,
-				       capn_getp(capn_getp(capn_getp(capn_root(&m), 0), CALL_PARAMS),
-						 PAYLOAD_CONTENT));
+			deliver_result(
+			    incoming, answer,
+			    capn_getp(capn_getp(capn_getp(capn_root(&m), 0), CALL_PARAMS),
+				      PAYLOAD_CONTENT));
 		buf_free(&bytes);
 	}
 }
 
-/* --- answers ------------------------------------------------------------------------------------------ */
+/* --- answers
+ * ------------------------------------------------------------------------------------------ */
 
 static void begin_answer(struct capn_incoming *incoming, uint16_t which)
 {
 	incoming->answer = rpc_new_message(&incoming->builder, MESSAGE_RETURN, SIZE_RETURN);
-	/* Capabilities of the parameters are released one by one, except those that were never read. */
+	/* Capabilities of the parameters are released one by one, except those that were never
+	 * read. */
 	capn_write_bit(incoming->answer, RETURN_KEEP_CAPS, incoming->registered);
 	capn_write16(incoming->answer, RETURN_WHICH, which);
 }
@@ -218,7 +224,8 @@ void capn_answer_fail(struct capn_incoming *incoming, enum capn_exception type, 
 	give_answer(incoming);
 }
 
-/* --- delivery ----------------------------------------------------------------------------------------- */
+/* --- delivery
+ * ----------------------------------------------------------------------------------------- */
 
 static void forwarded(void *user, const struct capn_return *result)
 {
@@ -247,8 +254,7 @@ static void forwarded(void *user, const struct capn_return *result)
 static void forward(struct capn_incoming *incoming, struct capn_cap *target, struct capn_ptr params)
 {
 	struct error e;
-	struct capn_call *call =
-	    capn_call_new(target, incoming->interface, incoming->method, 0, 0);
+	struct capn_call *call = capn_call_new(target, incoming->interface, incoming->method, 0, 0);
 	if (call == NULL) {
 		capn_answer_fail(incoming, CAPN_OVERLOADED, "out of memory");
 		return;
@@ -274,12 +280,14 @@ void incoming_deliver(struct capn_incoming *incoming, struct capn_cap *target,
 	} else {
 		incoming->serving = true;
 		capn_cap_ref(end);
-		end->server->call(end->user, incoming, incoming->interface, incoming->method, params);
+		end->server->call(end->user, incoming, incoming->interface, incoming->method,
+				  params);
 		capn_cap_unref(end);
 	}
 }
 
-/* --- the peer's messages ------------------------------------------------------------------------------ */
+/* --- the peer's messages
+ * ------------------------------------------------------------------------------ */
 
 /* A call or bootstrap with the number that the peer chose; NULL: the connection has ended. */
 static struct capn_incoming *accept_question(struct capn_rpc *rpc, uint32_t id)

@@ -63,7 +63,8 @@ static void on_ready(void *user)
 	event_active(s->flush, EV_TIMEOUT, 0);
 }
 
-/* The conversation found a fault or was aborted: what it still has to say goes out, then it ends. */
+/* The conversation found a fault or was aborted: what it still has to say goes out, then it ends.
+ */
 static void on_ended(void *user, const struct error *reason)
 {
 	struct capn_socket *s = user;
@@ -83,7 +84,8 @@ static void broken(struct capn_socket *s, int error)
 	if (error == 0)
 		error_set(&s->reason, ADIT_E_UNAVAILABLE, "the peer closed the connection");
 	else
-		error_set(&s->reason, ADIT_E_UNAVAILABLE, "the connection broke: %s", strerror(error));
+		error_set(&s->reason, ADIT_E_UNAVAILABLE, "the connection broke: %s",
+			  strerror(error));
 	s->over = true;
 	event_del(s->readable);
 	capn_rpc_close(s->rpc, s->reason.text);
@@ -206,8 +208,8 @@ struct capn_socket *capn_socket_connect(struct event_base *base, const char *pat
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	size_t size = strlen(path);
 	if (size == 0 || size >= sizeof(address.sun_path)) {
-		error_set(e, ADIT_E_INVALID_ARGUMENT, "%s: the path of a socket has 1 to %zu bytes", path,
-			  sizeof(address.sun_path) - 1);
+		error_set(e, ADIT_E_INVALID_ARGUMENT, "%s: the path of a socket has 1 to %zu bytes",
+			  path, sizeof(address.sun_path) - 1);
 		return NULL;
 	}
 	memcpy(address.sun_path, path, size);

@@ -12,12 +12,13 @@
 
 struct capn_socket;
 
-/* The conversation is over: the peer closed or broke it. Called once at most, from the loop, and not
- * by capn_socket_close(). capn_socket_close() may be called in it. */
+/* The conversation is over: the peer closed or broke it. Called once at most, from the loop, and
+ * not by capn_socket_close(). capn_socket_close() may be called in it. */
 typedef void capn_socket_ended_fn(void *user, const struct error *reason);
 
-/* Connects to PATH. NULL with E: ADIT_E_NOT_FOUND (no such socket), ADIT_E_UNAVAILABLE (nobody listens,
- * or its queue is full), ADIT_E_PERMISSION_DENIED, ADIT_E_INVALID_ARGUMENT (path too long). */
+/* Connects to PATH. NULL with E: ADIT_E_NOT_FOUND (no such socket), ADIT_E_UNAVAILABLE (nobody
+ * listens, or its queue is full), ADIT_E_PERMISSION_DENIED, ADIT_E_INVALID_ARGUMENT (path too
+ * long). */
 struct capn_socket *capn_socket_connect(struct event_base *base, const char *path,
 					capn_socket_ended_fn *ended, void *user, struct error *e);
 /* The same with FD, a connected stream socket, which is taken over also when it fails. */

@@ -61,7 +61,11 @@ struct method {
 #define NESTED(in, type, name, v30, v31)
 #define END(name)
 #define METHOD(interface, name, v30, v31, v32, params, results)                                    \
-	{#interface "." #name, node_interface_##interface, {v30, v31, v32}, &layout_##params, &layout_##results},
+	{#interface "." #name,                                                                     \
+	 node_interface_##interface,                                                               \
+	 {v30, v31, v32},                                                                          \
+	 &layout_##params,                                                                         \
+	 &layout_##results},
 static const struct method methods[NODE_METHOD_COUNT] = {
 #include "lib/node-ipc/mining.def"
 };
@@ -117,7 +121,8 @@ static void dimensions(const struct layout *layout, enum node_dialect dialect, u
 	}
 }
 
-/* --- writing ---------------------------------------------------------------------------------------- */
+/* --- writing
+ * ---------------------------------------------------------------------------------------- */
 
 static uint64_t load(const struct field *f, const uint8_t *at)
 {
@@ -181,12 +186,13 @@ static void write_struct(struct capn_call *call, struct capn_ref to, const struc
 			continue;
 		if (f->kind == STRUCT) {
 			dimensions(f->nested, dialect, &words, &pointers);
-			write_struct(call, capn_new_struct(to, (uint32_t)slot, words, pointers), f->nested,
-				     dialect, at);
+			write_struct(call, capn_new_struct(to, (uint32_t)slot, words, pointers),
+				     f->nested, dialect, at);
 		} else if (is_pointer(f)) {
 			write_pointer(call, to, f, (uint32_t)slot, at);
 		} else {
-			write_number(to, f, slot, load(f, at) ^ (dialect == NODE_V30 ? 0 : f->value));
+			write_number(to, f, slot,
+				     load(f, at) ^ (dialect == NODE_V30 ? 0 : f->value));
 		}
 	}
 }
@@ -209,7 +215,8 @@ struct capn_call *node_call_new(struct capn_cap *target, enum node_method method
 				enum node_dialect dialect, const void *params)
 {
 	int ordinal = node_method_ordinal(method, dialect);
-	return ordinal < 0 ? NULL : node_call_as(target, method, (unsigned)ordinal, dialect, params);
+	return ordinal < 0 ? NULL
+			   : node_call_as(target, method, (unsigned)ordinal, dialect, params);
 }
 
 static void store_number(const struct field *f, uint8_t *at, uint64_t value)
@@ -240,7 +247,8 @@ void node_defaults(enum node_method method, void *params)
 	set_defaults(methods[method].params, params);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------- */
+/* --- reading
+ * ---------------------------------------------------------------------------------------- */
 
 static uint64_t read_number(struct capn_ptr from, const struct field *f, int at)
 {
@@ -288,7 +296,8 @@ static void read_struct(const struct capn_return *result, struct capn_ptr from,
 			read_pointer(result, from, f, (uint32_t)at, to + f->offset);
 		else
 			store_number(f, to + f->offset,
-				     read_number(from, f, at) ^ (dialect == NODE_V30 ? 0 : f->value));
+				     read_number(from, f, at) ^
+					 (dialect == NODE_V30 ? 0 : f->value));
 	}
 }
 

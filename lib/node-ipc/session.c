@@ -38,7 +38,8 @@ struct node_ipc {
 	bool ended;
 };
 
-/* --- our side: threads, in case the node asks --------------------------------------------------------- */
+/* --- our side: threads, in case the node asks
+ * --------------------------------------------------------- */
 
 static const char thread_name[] = "adit";
 
@@ -78,7 +79,8 @@ static void thread_map_call(void *user, struct capn_incoming *incoming, uint64_t
 
 static const struct capn_server thread_map_server = {thread_map_call, NULL};
 
-/* --- the end ------------------------------------------------------------------------------------------ */
+/* --- the end
+ * ------------------------------------------------------------------------------------------ */
 
 /* The reason is kept; the owner hears of it from the loop, when nothing of ours is on the stack. */
 static void end_with(struct node_ipc *s, const struct error *reason)
@@ -119,7 +121,8 @@ void node_ipc_close(struct node_ipc *s)
 	free(s);
 }
 
-/* --- calls with a deadline ---------------------------------------------------------------------------- */
+/* --- calls with a deadline
+ * ---------------------------------------------------------------------------- */
 
 static void pending_free(struct pending *p)
 {
@@ -180,7 +183,8 @@ int32_t node_ipc_call(struct node_ipc *s, struct capn_call *call, uint32_t timeo
 	return rc;
 }
 
-/* --- opening ------------------------------------------------------------------------------------------ */
+/* --- opening
+ * ------------------------------------------------------------------------------------------ */
 
 static void on_probe(void *user, const struct capn_return *result);
 
@@ -223,7 +227,8 @@ static void probe(struct node_ipc *s)
 {
 	struct node_Hashes none = {.context = node_ipc_context(s)};
 	s->dialect = NODE_V31;
-	step(s, node_call_new(s->mining, NODE_Mining_getTransactionsByTxID, NODE_V32, &none), on_probe);
+	step(s, node_call_new(s->mining, NODE_Mining_getTransactionsByTxID, NODE_V32, &none),
+	     on_probe);
 }
 
 static void on_probe(void *user, const struct capn_return *result)
@@ -249,7 +254,8 @@ static void on_mining(void *user, const struct capn_return *result)
 	struct node_OnlyContext params = {node_ipc_context(s)};
 	if (!result->ok && result->type == CAPN_UNIMPLEMENTED) {
 		s->dialect = NODE_V30;
-		step(s, node_call_new(s->init, NODE_Init_makeMining, NODE_V30, &params), on_old_mining);
+		step(s, node_call_new(s->init, NODE_Init_makeMining, NODE_V30, &params),
+		     on_old_mining);
 	} else if (take_cap(s, NODE_Init_makeMining, result, &s->mining)) {
 		probe(s);
 	}
@@ -337,7 +343,7 @@ int32_t node_ipc_make_thread(struct node_ipc *s, const char *name, capn_return_f
 			     struct error *e)
 {
 	struct node_Name params = {{(const uint8_t *)name, strlen(name)}};
-	return node_ipc_call(s,
-			     node_call_new(s->thread_map, NODE_ThreadMap_makeThread, NODE_V31, &params),
-			     s->timeout_ms, done, user, e);
+	return node_ipc_call(
+	    s, node_call_new(s->thread_map, NODE_ThreadMap_makeThread, NODE_V31, &params),
+	    s->timeout_ms, done, user, e);
 }

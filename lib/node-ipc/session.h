@@ -2,8 +2,8 @@
 /*
  * session.h: a conversation with Bitcoin Core's node over its IPC socket, from connecting to the
  * Mining interface: bootstrap, Init.construct, a thread of the node for our calls, makeMining, and
- * finding out which dialect the node speaks by harmless questions. Every call has a deadline: a node
- * that does not answer ends the session with a reason, it never blocks or hangs us.
+ * finding out which dialect the node speaks by harmless questions. Every call has a deadline: a
+ * node that does not answer ends the session with a reason, it never blocks or hangs us.
  *
  * Everything happens on the libevent loop; no callback is run inside of a function that asks.
  */
@@ -20,15 +20,15 @@ struct node_ipc;
 struct node_ipc_callbacks {
 	/* The node may be asked now. */
 	void (*ready)(void *user);
-	/* The session is over: refused, closed, broken, or the node did not answer in time; before or
-	 * after `ready`. Calls that were open have been answered with an exception. Called once at most,
-	 * not by node_ipc_close(), which may be called in it. */
+	/* The session is over: refused, closed, broken, or the node did not answer in time; before
+	 * or after `ready`. Calls that were open have been answered with an exception. Called once
+	 * at most, not by node_ipc_close(), which may be called in it. */
 	void (*ended)(void *user, const struct error *reason);
 };
 
 /* Connects to the Unix socket PATH. NAME names the node's thread in its log, TIMEOUT_MS is the
- * deadline of each step of the opening. NULL with E, see capn_socket_connect(). CALLBACKS is borrowed
- * for the session's life. */
+ * deadline of each step of the opening. NULL with E, see capn_socket_connect(). CALLBACKS is
+ * borrowed for the session's life. */
 struct node_ipc *node_ipc_open(struct event_base *base, const char *path, const char *name,
 			       uint32_t timeout_ms, const struct node_ipc_callbacks *callbacks,
 			       void *user, struct error *e);

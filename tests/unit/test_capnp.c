@@ -42,7 +42,8 @@ static void assert_data(struct capn_bytes got, const char *expected)
 	ck_assert_mem_eq(got.data, expected, got.size);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------- */
+/* --- reading
+ * ---------------------------------------------------------------------------------------- */
 
 START_TEST(struct_on_the_wire)
 {
@@ -105,9 +106,10 @@ END_TEST
 
 START_TEST(far_pointers)
 {
-	/* Segment 0: far to segment 1 word 0. Segment 1: landing pad (struct 1 data, 1 pointer, offset
-	 * 1), a word of nothing, data 42, double far to segment 0's... its pad at segment 2 word 0.
-	 * Segment 2: far to segment 3 word 1, tag: list of 3 bytes. Segment 3: nothing, "xyz". */
+	/* Segment 0: far to segment 1 word 0. Segment 1: landing pad (struct 1 data, 1 pointer,
+	 * offset 1), a word of nothing, data 42, double far to segment 0's... its pad at segment 2
+	 * word 0. Segment 2: far to segment 3 word 1, tag: list of 3 bytes. Segment 3: nothing,
+	 * "xyz". */
 	static const char text[] = "03000000"
 				   "01000000"
 				   "04000000"
@@ -205,7 +207,8 @@ START_TEST(heads_of_frames)
 }
 END_TEST
 
-/* A struct that contains itself ends at the nesting limit; one that is visited often at the other. */
+/* A struct that contains itself ends at the nesting limit; one that is visited often at the other.
+ */
 START_TEST(limits_of_reading)
 {
 	uint8_t bytes[64];
@@ -265,7 +268,8 @@ START_TEST(numbers_as_structs)
 }
 END_TEST
 
-/* --- writing ---------------------------------------------------------------------------------------- */
+/* --- writing
+ * ---------------------------------------------------------------------------------------- */
 
 /* A tree with everything in it, by segments of SEGMENT words. */
 static void build_tree(struct capn_builder *b, uint32_t segment)

@@ -362,7 +362,8 @@ START_TEST(cancelled_calls)
 	ck_assert(waits.times == 1 && !waits.ok);
 	assert_counts(p.a.rpc, 0, 0, 1, 0);
 	/* The object answers all the same: nobody hears it. */
-	answer_cap(p.counter->later, capn_cap_ref(p.counter->taken != NULL ? p.counter->taken : cap));
+	answer_cap(p.counter->later,
+		   capn_cap_ref(p.counter->taken != NULL ? p.counter->taken : cap));
 	settle(&p);
 	ck_assert_uint_eq(o.times, 0);
 	capn_cap_unref(cap);
@@ -420,8 +421,8 @@ START_TEST(objects_both_ways)
 }
 END_TEST
 
-/* A promise that turns out to be the caller's own object: what was called before arrives before what
- * is called after (rpc.capnp, Disembargo). */
+/* A promise that turns out to be the caller's own object: what was called before arrives before
+ * what is called after (rpc.capnp, Disembargo). */
 START_TEST(embargo)
 {
 	static const uint16_t first = 0;
@@ -536,7 +537,8 @@ START_TEST(bounds)
 }
 END_TEST
 
-/* --- bytes of a bad peer ------------------------------------------------------------------------------ */
+/* --- bytes of a bad peer
+ * ------------------------------------------------------------------------------ */
 
 /* Gives the end A one message that FILL makes. */
 static void feed(struct capn_rpc *rpc, void (*fill)(struct capn_builder *b))
