@@ -80,6 +80,17 @@ static void replace_start(struct process *p)
 		 (int)s->pid, (int)p->pid);
 }
 
+/* The former group of the same name is still there: its processes and ours are two of each worker
+ * already. */
+static bool group_has_predecessor(const struct group *group)
+{
+	for (const struct group *other = group->host->groups; other != NULL; other = other->next) {
+		if (other != group && strcmp(other->name, group->name) == 0)
+			return true;
+	}
+	return false;
+}
+
 void replace_begin(struct process *p, const char *why)
 {
 	free(p->replace_error);
@@ -93,7 +104,7 @@ void replace_begin(struct process *p, const char *why)
 
 void replace_advance(struct group *group)
 {
-	if (group->conf == NULL || group->host->stopping)
+	if (group->conf == NULL || group->host->stopping || group_has_predecessor(group))
 		return;
 	for (size_t i = 0; i < group->process_count && group->others == NULL; i++) {
 		struct process *p = group->processes[i];

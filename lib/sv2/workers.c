@@ -17,8 +17,11 @@
 
 #include "lib/util/random.h"
 
-#define MAGIC 0x31574441u /* "ADW1" */
-#define ADDRESSES 65536u  /* places, a power of two */
+#define MAGIC 0x32574441u /* "ADW2" */
+/* Slots of a worker: while a process is replaced, both it and its successor have one. A process has
+ * the lock on the first byte of its slot, which the kernel takes from it when it dies. */
+#define SLOTS_EACH 2u
+#define ADDRESSES 65536u /* places, a power of two */
 #define ADDRESSES_MOST (ADDRESSES / 4 * 3)
 #define SECOND_US 1000000u
 
@@ -52,6 +55,8 @@ struct sv2_workers {
 	struct slot *own;
 	size_t size; /* of the mapping */
 	uint32_t workers;
+	uint32_t slot_count;
+	int fd; /* of the file, which holds the lock; -1: alone */
 };
 
 /* --- the file ----------------------------------------------------------------------------------
@@ -62,7 +67,7 @@ struct sv2_workers {
 
 static size_t file_size(uint32_t workers)
 {
-	return SLOTS_AT + (size_t)workers * sizeof(struct slot);
+	return SLOTS_AT + (size_t)workers * SLOTS_EACH * sizeof(struct slot);
 }
 
 static bool file_good(int fd, uint32_t workers)
@@ -142,6 +147,40 @@ static void slot_clear(struct slot *slot)
 	atomic_store(&slot->addresses, 0);
 }
 
+/* Locks (or unlocks) slot NUMBER; false: a process has it. */
+static bool slot_lock(int fd, uint32_t number, bool lock)
+{
+	struct flock what = {
+	    .l_type = (short)(lock ? F_WRLCK : F_UNLCK),
+	    .l_whence = SEEK_SET,
+	    .l_start = (off_t)(SLOTS_AT + (size_t)number * sizeof(struct slot)),
+	    .l_len = 1,
+	};
+
+	return fcntl(fd, F_OFD_SETLK, &what) == 0;
+}
+
+/* Takes a slot of WORKER that no process has, and forgets what dead ones have left in both. */
+static bool slot_take(struct sv2_workers *w, uint32_t worker)
+{
+	uint32_t first = worker < w->workers ? worker * SLOTS_EACH : 0;
+
+	if (w->fd < 0) {
+		w->own = &w->slots[0];
+		return true;
+	}
+	for (uint32_t i = first; i < first + SLOTS_EACH; i++) {
+		if (!slot_lock(w->fd, i, true))
+			continue;
+		slot_clear(&w->slots[i]);
+		if (w->own == NULL)
+			w->own = &w->slots[i];
+		else
+			(void)slot_lock(w->fd, i, false);
+	}
+	return w->own != NULL;
+}
+
 int32_t sv2_workers_open(const char *directory, uint32_t worker, uint32_t workers,
 			 struct sv2_workers **out, struct error *e)
 {
@@ -153,6 +192,7 @@ int32_t sv2_workers_open(const char *directory, uint32_t worker, uint32_t worker
 	if (w == NULL)
 		return error_set(e, ADIT_E_NO_MEMORY, "out of memory");
 	w->workers = alone ? 1 : workers;
+	w->slot_count = alone ? 1 : workers * SLOTS_EACH;
 	w->size = file_size(w->workers);
 	if (!alone && (fd = file_open(directory, workers, e)) < 0) {
 		free(w);
@@ -160,16 +200,23 @@ int32_t sv2_workers_open(const char *directory, uint32_t worker, uint32_t worker
 	}
 	at = mmap(NULL, w->size, PROT_READ | PROT_WRITE,
 		  alone ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED, fd, 0);
-	if (fd >= 0)
-		(void)close(fd);
 	if (at == MAP_FAILED) {
+		(void)error_set(e, ADIT_E_NO_MEMORY, "the workers' counts: %s", strerror(errno));
+		if (fd >= 0)
+			(void)close(fd);
 		free(w);
-		return error_set(e, ADIT_E_NO_MEMORY, "the workers' counts: %s", strerror(errno));
+		return ADIT_E_NO_MEMORY;
 	}
+	w->fd = fd;
 	w->page = at;
 	w->slots = (struct slot *)(void *)((uint8_t *)at + SLOTS_AT);
-	w->own = &w->slots[alone || worker >= workers ? 0 : worker];
-	slot_clear(w->own);
+	if (!slot_take(w, worker)) {
+		(void)munmap(w->page, w->size);
+		(void)close(fd);
+		free(w);
+		return error_set(e, ADIT_E_EXISTS,
+				 "two other processes are this worker: have they stopped?");
+	}
 	if (alone)
 		random_bytes(&w->page->seed, sizeof(w->page->seed));
 	*out = w;
@@ -182,6 +229,8 @@ void sv2_workers_close(struct sv2_workers *w)
 		return;
 	slot_clear(w->own);
 	(void)munmap(w->page, w->size);
+	if (w->fd >= 0)
+		(void)close(w->fd);
 	free(w);
 }
 
@@ -225,7 +274,7 @@ struct sv2_workers_sum sv2_workers_sum(const struct sv2_workers *w, uint64_t now
 {
 	struct sv2_workers_sum sum = {0};
 
-	for (uint32_t i = 0; i < w->workers; i++) {
+	for (uint32_t i = 0; i < w->slot_count; i++) {
 		const struct slot *slot = &w->slots[i];
 
 		if (!slot_lives(w, slot, now_ms))
@@ -242,7 +291,7 @@ bool sv2_workers_over_share(const struct sv2_workers *w, uint64_t now_ms)
 	uint64_t sum = own;
 	uint64_t sharers = 1;
 
-	for (uint32_t i = 0; i < w->workers; i++) {
+	for (uint32_t i = 0; i < w->slot_count; i++) {
 		const struct slot *slot = &w->slots[i];
 
 		if (slot == w->own || !slot_lives(w, slot, now_ms) ||
@@ -291,7 +340,7 @@ uint32_t sv2_workers_address(const struct sv2_workers *w, uint64_t now_ms, uint6
 {
 	uint32_t sum = 0;
 
-	for (uint32_t i = 0; i < w->workers && key != 0; i++) {
+	for (uint32_t i = 0; i < w->slot_count && key != 0; i++) {
 		const struct slot *slot = &w->slots[i];
 		const struct place *p;
 

@@ -30,7 +30,8 @@ struct sv2_workers_sum {
 
 /* WORKER of WORKERS, from 0. The file is in DIRECTORY, which is the workers' own, and is made by
  * the first of them; with WORKERS == 1 there is none, and DIRECTORY may be NULL. What a former
- * process of WORKER has left in it is forgotten. */
+ * process of WORKER has left in it is forgotten, when that has ended: two may be the same worker at a
+ * time, the one that is being replaced and the one that replaces it; ADIT_E_EXISTS for a third. */
 int32_t sv2_workers_open(const char *directory, uint32_t worker, uint32_t workers,
 			 struct sv2_workers **out, struct error *e);
 /* The others see that this one is gone. NULL is fine. */

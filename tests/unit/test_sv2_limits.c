@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <check.h>
@@ -50,6 +51,25 @@ static struct sv2_workers *worker(uint32_t index, uint32_t count)
 	return w;
 }
 
+/* A process that was worker INDEX, and has died with this in its slot. */
+static void killed_worker(uint32_t index, uint32_t count, uint32_t connections, uint64_t address)
+{
+	pid_t pid = fork();
+	int status;
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		struct sv2_workers *w = worker(index, count);
+
+		sv2_workers_set(w, connections, 0);
+		(void)sv2_workers_address_add(w, address);
+		sv2_workers_beat(w, NOW, true);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+
 /* As long as a worker says that it lives its connections count; what it had when it died doesn't,
  * nor what a former process had. */
 START_TEST(test_sum)
@@ -73,11 +93,12 @@ START_TEST(test_sum)
 	ck_assert_uint_eq(sv2_workers_sum(a, NOW - SV2_WORKERS_DEAD_MS).connections, 7);
 	ck_assert_uint_eq(sv2_workers_sum(b, NOW).connections, 5);
 	/* killed, and there again */
-	sv2_workers_beat(b, NOW, true);
+	sv2_workers_close(b);
+	killed_worker(1, 2, 5, 0);
+	ck_assert_uint_eq(sv2_workers_sum(a, NOW).connections, 12);
 	sv2_workers_close(worker(1, 2));
 	ck_assert_uint_eq(sv2_workers_sum(a, NOW).connections, 7);
 	sv2_workers_close(a);
-	sv2_workers_close(b);
 	remove_directory();
 }
 END_TEST
@@ -109,6 +130,38 @@ START_TEST(test_share)
 	ck_assert(!sv2_workers_over_share(a, NOW));
 	sv2_workers_close(a);
 	sv2_workers_close(b);
+	remove_directory();
+}
+END_TEST
+
+/* While a process is replaced two are the same worker: neither touches what the other has, and both
+ * count. A third one is refused, until one of them has gone. */
+START_TEST(test_replaced)
+{
+	struct sv2_workers *old, *new, *third = NULL, *other;
+	struct error e = {0};
+
+	make_directory();
+	old = worker(0, 2);
+	other = worker(1, 2);
+	sv2_workers_set(old, 7, 0);
+	ck_assert(sv2_workers_address_add(old, 42));
+	sv2_workers_beat(old, NOW, true);
+	new = worker(0, 2);
+	sv2_workers_set(new, 5, 0);
+	ck_assert(sv2_workers_address_add(new, 42));
+	sv2_workers_beat(new, NOW, true);
+	ck_assert_uint_eq(sv2_workers_sum(other, NOW).connections, 12);
+	ck_assert_uint_eq(sv2_workers_address(other, NOW, 42), 2);
+	ck_assert_int_eq(sv2_workers_open(directory, 0, 2, &third, &e), ADIT_E_EXISTS);
+	sv2_workers_close(old);
+	ck_assert_uint_eq(sv2_workers_sum(other, NOW).connections, 5);
+	ck_assert_uint_eq(sv2_workers_address(other, NOW, 42), 1);
+	third = worker(0, 2);
+	ck_assert_uint_eq(sv2_workers_sum(other, NOW).connections, 5);
+	sv2_workers_close(third);
+	sv2_workers_close(new);
+	sv2_workers_close(other);
 	remove_directory();
 }
 END_TEST
@@ -215,11 +268,12 @@ START_TEST(test_addresses_of_all)
 	ck_assert(sv2_workers_address_add(b, 1234));
 	ck_assert_uint_eq(sv2_workers_address(a, NOW, 1234), 3);
 	ck_assert_uint_eq(sv2_workers_address(a, NOW + SV2_WORKERS_DEAD_MS, 1234), 1);
+	sv2_workers_close(b);
+	killed_worker(1, 2, 1, 1234);
+	ck_assert_uint_eq(sv2_workers_address(a, NOW, 1234), 2);
 	sv2_workers_close(worker(1, 2));
-	sv2_workers_beat(b, NOW, true);
 	ck_assert_uint_eq(sv2_workers_address(a, NOW, 1234), 1);
 	sv2_workers_close(a);
-	sv2_workers_close(b);
 	remove_directory();
 }
 END_TEST
@@ -661,6 +715,7 @@ int main(void)
 
 	tcase_set_timeout(workers, 30);
 	tcase_add_test(workers, test_sum);
+	tcase_add_test(workers, test_replaced);
 	tcase_add_test(workers, test_share);
 	tcase_add_test(workers, test_file);
 	tcase_add_test(workers, test_addresses);
