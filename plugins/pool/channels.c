@@ -155,6 +155,7 @@ void channel_free(struct channel *channel)
 	conn->pool->channel_count--;
 	extranonce_give(&conn->pool->extranonce, channel->number);
 	jobs_fini(&channel->jobs);
+	workers_release(&conn->pool->workers, channel);
 	classes_leave(&conn->pool->classes, channel);
 	free(channel);
 }

@@ -16,6 +16,7 @@
 #include "plugins/pool/jobs.h"
 #include "plugins/pool/stats.h"
 #include "plugins/pool/vardiff.h"
+#include "plugins/pool/workers.h"
 
 struct pool;
 
@@ -52,6 +53,8 @@ struct channel {
 	struct acknowledgement ack;
 	struct vardiff vardiff;
 	struct channel_stats stats;
+	struct worker_list workers; /* extension 0x0002 */
+	uint32_t worker_count;
 	char user[]; /* printable UTF-8, from user_identity */
 };
 

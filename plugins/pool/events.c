@@ -8,6 +8,7 @@
 #include "lib/bitcoin/target.h"
 #include "lib/util/hex.h"
 #include "plugins/pool/pool.h"
+#include "plugins/pool/text.h"
 
 #define JSON_FLAGS (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
@@ -54,9 +55,11 @@ void events_job(struct pool *pool, const struct template *t)
 	publish(pool, "MiningJobCreated", object);
 }
 
-void events_share(const struct channel *channel, const struct job *job, const uint8_t hash[32])
+void events_share(const struct channel *channel, const struct job *job, const uint8_t hash[32],
+		  const struct adit_bytes *worker)
 {
 	struct pool *pool = channel->conn->pool;
+	char name[WORKER_NAME_MAX + 1];
 	struct json_object *object;
 
 	if (!pool->api->event_wanted(pool->host, "ShareSubmitted"))
@@ -66,6 +69,10 @@ void events_share(const struct channel *channel, const struct job *job, const ui
 	add_hash(object, "share_hash", hash);
 	json_object_object_add(object, "miner_id", json_object_new_string(channel->user));
 	add_channel(object, channel);
+	if (worker->size > 0 && worker->size <= WORKER_NAME_MAX) {
+		text_printable(worker->data, worker->size, name);
+		json_object_object_add(object, "worker", json_object_new_string(name));
+	}
 	json_object_object_add(object, "difficulty", json_object_new_double(job->difficulty));
 	publish(pool, "ShareSubmitted", object);
 }

@@ -9,8 +9,10 @@
 
 /* MiningJobCreated: T went out to the channels. */
 void events_job(struct pool *pool, const struct template *t);
-/* ShareSubmitted: an accepted share; called for one share a second at most. */
-void events_share(const struct channel *channel, const struct job *job, const uint8_t hash[32]);
+/* ShareSubmitted: an accepted share; called for one share a second at most.
+ * WORKER found it, if it has a size (extension 0x0002). */
+void events_share(const struct channel *channel, const struct job *job, const uint8_t hash[32],
+		  const struct adit_bytes *worker);
 /* BlockFound. */
 void events_block(const struct channel *channel, const struct job *job, const uint8_t hash[32]);
 

@@ -91,6 +91,7 @@ static void pool_free(struct pool *pool)
 	duplicates_fini(&pool->duplicates);
 	extranonce_fini(&pool->extranonce);
 	payouts_fini(pool);
+	workers_fini(&pool->workers);
 	buf_free(&pool->frame);
 	settings_fini(&pool->config);
 	free(pool);
@@ -104,6 +105,7 @@ static int32_t pool_prepare(struct pool *pool, struct error *e)
 		result = payouts_init(pool, e);
 	if (result != ADIT_OK)
 		return result;
+	workers_init(&pool->workers, pool->config.max_workers);
 	if (extranonce_init(&pool->extranonce, pool->info.server_id, pool->info.slice,
 			    pool->config.extranonce_rollable) != ADIT_OK ||
 	    duplicates_init(&pool->duplicates, pool->config.duplicates_bytes) != ADIT_OK)

@@ -33,6 +33,7 @@
 #include "plugins/pool/settings.h"
 #include "plugins/pool/stats.h"
 #include "plugins/pool/templates.h"
+#include "plugins/pool/workers.h"
 
 struct pool {
 	const struct adit_host_api *api;
@@ -57,6 +58,7 @@ struct pool {
 	bool advance_due;            /* a block was found that pays the present ones */
 	uint64_t advance_timer;      /* 0: not set */
 	struct classes classes;
+	struct workers workers;
 	struct extranonce extranonce;
 	struct duplicates duplicates;
 	struct pool_conn_list conns;

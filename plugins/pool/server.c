@@ -293,7 +293,8 @@ static int32_t on_share_extended(void *context, struct adit_sv2_conn *sv2,
 			      .ntime = m->ntime,
 			      .version = m->version,
 			      .extranonce = m->extranonce.data,
-			      .extranonce_size = m->extranonce.size};
+			      .extranonce_size = m->extranonce.size,
+			      .worker = m->user_identity};
 
 	(void)context;
 	return conn ? shares_submitted(conn, m->channel_id, false, &share) : ADIT_E_UNAVAILABLE;
@@ -318,6 +319,7 @@ static int32_t on_custom_job(void *context, struct adit_sv2_conn *sv2,
 const struct adit_sv2_mining_server_handlers server_handlers = {
     .size = sizeof(struct adit_sv2_mining_server_handlers),
     .supported_flags = ADIT_SV2_REQUIRES_STANDARD_JOBS | ADIT_SV2_REQUIRES_VERSION_ROLLING,
+    .supported_extensions = ADIT_SV2_WORKER_HASHRATE,
     .setup = on_setup,
     .opened = on_opened,
     .closed = on_closed,

@@ -151,15 +151,18 @@ static int32_t read_limits(struct pool_config *c, const struct source *s, struct
 {
 	int64_t extranonce;
 	int64_t channels;
+	int64_t workers;
 	int64_t mebibytes;
 
 	if (read_int(s, "extranonce_size", 8, EXTRANONCE_MAX - EXTRANONCE_PREFIX, &extranonce, e) !=
 		ADIT_OK ||
 	    read_int(s, "max_channels", 1, 1000000, &channels, e) != ADIT_OK ||
+	    read_int(s, "max_workers", 0, 1000000, &workers, e) != ADIT_OK ||
 	    read_int(s, "share_memory", 1, 4096, &mebibytes, e) != ADIT_OK)
 		return ADIT_E_CONFIG;
 	c->extranonce_rollable = (uint8_t)extranonce;
 	c->max_channels = (uint32_t)channels;
+	c->max_workers = (uint32_t)workers;
 	c->duplicates_bytes = (size_t)mebibytes << 20;
 	if (s->api->config_bool(s->host, "version_rolling", &c->version_rolling) != ADIT_OK)
 		return error_set(e, ADIT_E_CONFIG, "version_rolling: expected true or false");
@@ -185,7 +188,7 @@ int32_t settings_read(struct pool_config *c, const struct adit_host_api *api,
 bool settings_same_fixed(const struct pool_config *a, const struct pool_config *b)
 {
 	if (a->extranonce_rollable != b->extranonce_rollable ||
-	    a->duplicates_bytes != b->duplicates_bytes ||
+	    a->duplicates_bytes != b->duplicates_bytes || a->max_workers != b->max_workers ||
 	    a->version_rolling != b->version_rolling || a->provider_count != b->provider_count)
 		return false;
 	for (uint32_t i = 0; i < a->provider_count; i++) {

@@ -31,6 +31,7 @@ struct pool_config {
 	uint8_t hardest_target[32]; /* max_difficulty */
 	uint8_t extranonce_rollable;
 	uint32_t max_channels; /* a connection */
+	uint32_t max_workers;  /* that are counted one by one */
 	size_t duplicates_bytes;
 	bool version_rolling;
 };

@@ -158,7 +158,7 @@ static void accept_share(struct channel *channel, const struct share *s, const s
 		pool->stats.best_difficulty = difficulty;
 	if (pool->sample_due) {
 		pool->sample_due = false;
-		events_share(channel, x->job, x->hash);
+		events_share(channel, x->job, x->hash, &s->worker);
 	}
 }
 
@@ -172,6 +172,9 @@ int32_t shares_submitted(struct pool_conn *conn, uint32_t channel_id, bool stand
 	if (!channel || channel->standard != standard)
 		return refuse(conn, NULL, channel_id, share, SHARE_INVALID_CHANNEL);
 	result = examine(conn->pool, channel, share, &x);
+	if (share->worker.size > 0)
+		workers_share(&conn->pool->workers, channel, &share->worker, result,
+			      x.job ? fmin(x.job->hashes, x.job->template->tip.hashes) : 0);
 	if (result != SHARE_ACCEPTED && result != SHARE_BLOCK)
 		return refuse(conn, channel, channel_id, share, result);
 	if (result == SHARE_BLOCK)

@@ -20,6 +20,7 @@ struct share {
 	uint32_t version;
 	const uint8_t *extranonce; /* of an extended channel */
 	uint32_t extranonce_size;
+	struct adit_bytes worker; /* extension 0x0002; size 0: not said */
 };
 
 /* A share for channel CHANNEL_ID of CONN, as a standard or an extended channel's message. Returns

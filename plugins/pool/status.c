@@ -34,9 +34,8 @@ void status_update(struct pool *pool)
 				connected ? "waiting for a template"
 					  : "connecting to the template provider");
 	else if (all->active && all->active != all->items)
-		size =
-		    snprintf(text, sizeof text, "mining at height %u, with templates of %.100s",
-			     pool->current->height, all->active->address);
+		size = snprintf(text, sizeof text, "mining at height %u, with templates of %.100s",
+				pool->current->height, all->active->address);
 	else if (all->active)
 		size = snprintf(text, sizeof text, "mining at height %u", pool->current->height);
 	else
@@ -212,6 +211,47 @@ static void on_list_channels(void *user, struct adit_request *request,
 	answer(pool, request, o);
 }
 
+static struct json_object *worker_json(const struct worker *worker, uint64_t now)
+{
+	struct json_object *o = json_object_new_object();
+	char name[128];
+
+	channel_name(worker->channel, name, sizeof name);
+	add_text(o, "channel", name);
+	add_text(o, "worker", worker->name);
+	add_double(o, "hashrate", rate_get(&worker->rate, now));
+	add_count(o, "accepted", worker->accepted);
+	add_count(o, "rejected", worker->rejected);
+	json_object_object_add(
+	    o, "last_share_ms",
+	    worker->last_share_ms ? json_object_new_uint64(now - worker->last_share_ms) : NULL);
+	return o;
+}
+
+static void on_list_workers(void *user, struct adit_request *request,
+			    const struct adit_request_info *info)
+{
+	struct pool *pool = user;
+	const struct workers *w = &pool->workers;
+	struct json_object *o = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+	uint64_t now = clock_monotonic_ms();
+	uint32_t left = CHANNELS_MAX;
+
+	(void)info;
+	for (uint32_t i = 0; w->entries && i < w->max && left > 0; i++) {
+		if (!w->entries[i].channel)
+			continue;
+		json_object_array_add(list, worker_json(&w->entries[i], now));
+		left--;
+	}
+	add_count(o, "count", w->count);
+	add_count(o, "max", w->max);
+	add_count(o, "unlisted_shares", w->unlisted);
+	json_object_object_add(o, "workers", list);
+	answer(pool, request, o);
+}
+
 static struct json_object *job_json(const struct template *t, const char *state)
 {
 	struct json_object *o = json_object_new_object();
@@ -259,6 +299,7 @@ int32_t status_start(struct pool *pool)
 	    {"status", on_status},
 	    {"list_channels", on_list_channels},
 	    {"list_jobs", on_list_jobs},
+	    {"list_workers", on_list_workers},
 	};
 
 	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* status.h: what administrators see: the state line and the methods `status`, `list_channels` and
- * `list_jobs`. */
+/* status.h: what administrators see: the state line and the methods `status`, `list_channels`,
+ * `list_jobs` and `list_workers`. */
 #ifndef POOL_STATUS_H
 #define POOL_STATUS_H
 

@@ -328,6 +328,10 @@ void submit(struct miner *m)
 	    .version = m->share_version,
 	    .extranonce = {.data = m->extranonce, .size = (uint32_t)m->rollable}};
 
+	if (m->worker)
+		x.user_identity =
+		    (struct adit_bytes){(const uint8_t *)m->worker, (uint32_t)strlen(m->worker)};
+
 	if (m->standard)
 		ck_assert_int_eq(h->submit_shares_standard(context, &m->conn->head, &s), ADIT_OK);
 	else

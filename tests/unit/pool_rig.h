@@ -54,6 +54,7 @@ struct miner {
 	uint32_t ntime;
 	uint32_t share_version;
 	uint32_t nonce;
+	const char *worker; /* extension 0x0002; NULL: not said */
 	uint8_t extranonce[32];
 	uint8_t hash[32];
 	uint8_t header[80];
