@@ -8,6 +8,10 @@
  * SetupConnection, time-outs and limits are below. The structs and handler tables stand in
  * adit/sv2_messages.h, which is generated from lib/sv2/messages.def.
  *
+ * Structs of messages carry no size: a plugin and the service agree on them by the service's version.
+ * A message with another field is therefore for `sv2.server/2` and `sv2.client/2`; the handler
+ * tables, which begin with their size, may grow at their end.
+ *
  * All of this runs on the process's event loop. Byte order: hashes and targets are the 32 bytes
  * of the wire (least significant byte first).
  */
