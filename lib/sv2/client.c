@@ -305,6 +305,7 @@ static int32_t client_endpoint_changed(struct client_conn *cc)
 	if (cc->asked == 0 || cc->c.asks_extensions)
 		return ADIT_OK;
 	cc->c.extensions = 0;
+	cc->c.deadline = clock_monotonic_ms() + cc->client->conn_options.handshake_timeout_ms;
 	return sv2_extensions_request(&cc->c, cc->asked);
 }
 

@@ -192,6 +192,8 @@ void sv2_conn_check_deadlines(struct sv2_conn *c, uint64_t now)
 	} else if (c->phase == SV2_OPEN) {
 		if (o->idle_timeout_ms > 0 && now - c->last_read >= o->idle_timeout_ms)
 			sv2_conn_end(c, SV2_END_TIMEOUT, "idle for too long");
+		else if (c->asks_extensions && now >= c->deadline)
+			sv2_conn_end(c, SV2_END_TIMEOUT, "no answer to RequestExtensions");
 		else if (sv2_conn_pending(c) > 0 && now - c->owed_since >= o->write_timeout_ms)
 			sv2_conn_end(c, SV2_END_TIMEOUT, "the peer does not read");
 	} else if (c->phase == SV2_DRAINING && now >= c->deadline) {

@@ -123,7 +123,7 @@ struct sv2_conn {
 	uint64_t started;
 	uint64_t last_read;
 	uint64_t owed_since; /* start of the write timeout; see `owed` */
-	uint64_t deadline;   /* of the ending, or of phase EXTENSIONS */
+	uint64_t deadline;   /* of the ending, or of the answer to RequestExtensions */
 	struct noise_handshake handshake;
 	char peer[80];
 	char reason[SV2_REASON_SIZE];

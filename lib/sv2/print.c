@@ -35,19 +35,50 @@ static void print_u256(struct buf *out, const uint8_t *data)
 	out->size += 64;
 }
 
-/* The escapes are JSON's; in text they serve as well. */
+/* Bytes of the character of UTF-8 that DATA begins with, when it is one to be shown: well-formed
+ * (RFC 3629), not ASCII, no control of C1, none of the formats that turn a line around or hide in
+ * it. Else 0. */
+static uint32_t shown_size(const uint8_t *data, uint32_t size)
+{
+	uint32_t n = data[0] >= 0xf0 ? 4 : data[0] >= 0xe0 ? 3 : 2;
+	uint32_t code = data[0] & (0x7fu >> n);
+
+	if (data[0] < 0xc2 || data[0] > 0xf4 || n > size)
+		return 0;
+	for (uint32_t i = 1; i < n; i++) {
+		if ((data[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (data[i] & 0x3f);
+	}
+	if ((n == 3 && code < 0x800) || (n == 4 && (code < 0x10000 || code > 0x10ffff)) ||
+	    (code >= 0xd800 && code <= 0xdfff))
+		return 0;
+	if (code < 0xa0 || code == 0xad || code == 0x61c || (code >= 0x200b && code <= 0x200f) ||
+	    (code >= 0x2028 && code <= 0x202e) || (code >= 0x2060 && code <= 0x206f) ||
+	    code == 0xfeff || (code >= 0xfff0 && code <= 0xfffb) || code >= 0xe0000)
+		return 0;
+	return n;
+}
+
+/* The escapes are JSON's; in text they serve as well. A byte that is not part of a character to be
+ * shown is escaped by its value. */
 static void print_string(struct buf *out, const struct adit_bytes *in)
 {
 	print_text(out, "\"");
 	for (uint32_t i = 0; i < in->size; i++) {
 		uint8_t c = in->data[i];
+		uint32_t n = c < 0x80 ? 0 : shown_size(in->data + i, in->size - i);
 
-		if (c == '"' || c == '\\')
+		if (n > 0) {
+			(void)buf_append(out, in->data + i, n);
+			i += n - 1;
+		} else if (c == '"' || c == '\\') {
 			(void)buf_printf(out, "\\%c", c);
-		else if (c >= 0x20 && c < 0x7f)
+		} else if (c >= 0x20 && c < 0x7f) {
 			(void)buf_append_u8(out, c);
-		else
+		} else {
 			(void)buf_printf(out, "\\u%04x", c);
+		}
 	}
 	print_text(out, "\"");
 }

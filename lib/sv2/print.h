@@ -2,7 +2,7 @@
 /*
  * print.h: messages as text for people and as JSON for tools. U256 values appear in display order
  * (most significant byte first, as block explorers print hashes), byte strings in hexadecimal as
- * they are on the wire, STR0_255 as text in which bytes that are not printable ASCII are escaped.
+ * they are on the wire, STR0_255 as text in which bytes that are not printable UTF-8 are escaped.
  */
 #ifndef SV2_PRINT_H
 #define SV2_PRINT_H

@@ -606,6 +606,38 @@ END_TEST
 /* --- printing ----------------------------------------------------------------------------------
  */
 
+/* Names of miners are UTF-8: what can be shown is; what is malformed, a control, or would turn or
+ * hide the line, is escaped byte by byte. */
+static const struct {
+	const char *in;
+	const char *out;
+} strings[] = {
+    {"\xc3\xa9\xe2\x9b\x8f \xf0\x9f\x98\x80", "\xc3\xa9\xe2\x9b\x8f \xf0\x9f\x98\x80"},
+    {"\xc3", "\\u00c3"},                                  /* cut off */
+    {"\xc0\xaf", "\\u00c0\\u00af"},                       /* overlong */
+    {"\xe0\x9f\xbf", "\\u00e0\\u009f\\u00bf"},            /* overlong */
+    {"\xed\xa0\x80", "\\u00ed\\u00a0\\u0080"},            /* half a surrogate pair */
+    {"\xf4\x90\x80\x80", "\\u00f4\\u0090\\u0080\\u0080"}, /* past U+10FFFF */
+    {"\xc2\x9b", "\\u00c2\\u009b"},                       /* CSI */
+    {"\xe2\x80\xae", "\\u00e2\\u0080\\u00ae"},            /* right-to-left override */
+    {"\x7f", "\\u007f"},
+};
+
+START_TEST(test_print_utf8)
+{
+	struct adit_sv2_setup_connection_error m = {.error_code = text(strings[_i].in)};
+	char expected[120];
+	struct buf out = {0};
+
+	(void)snprintf(expected, sizeof(expected),
+		       "SetupConnection.Error flags=0 error_code=\"%s\"", strings[_i].out);
+	ck_assert(sv2_print(&out, ADIT_SV2_SETUP_CONNECTION_ERROR, &m, SV2_PRINT_TEXT));
+	ck_assert(buf_append_u8(&out, 0));
+	ck_assert_str_eq((char *)out.data, expected);
+	buf_free(&out);
+}
+END_TEST
+
 START_TEST(test_print_text)
 {
 	struct adit_sv2_setup_connection_error m = {.flags = 5, .error_code = text("a\"b\n\xff")};
@@ -677,6 +709,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, test_optional_trailing);
 	tcase_add_test(tcase, test_payload_bound);
 	tcase_add_test(tcase, test_print_text);
+	tcase_add_loop_test(tcase, test_print_utf8, 0, (int)(sizeof(strings) / sizeof(strings[0])));
 	tcase_add_loop_test(tcase, test_print_json, 0, ADIT_SV2_MESSAGE_COUNT);
 }
 

@@ -464,6 +464,31 @@ START_TEST(test_endpoint_changed)
 }
 END_TEST
 
+/* Asked anew after ChannelEndpointChanged, the server doesn't answer: the connection ends in time.
+ */
+START_TEST(test_endpoint_changed_unanswered)
+{
+	static const uint8_t success[] = {1, 0, 1, 6, 0, 0, 1, 0, 1, 0, 2, 0};
+	static const uint8_t changed[] = {0, 0x80, 3, 4, 0, 0, 1, 0, 0, 0};
+	struct rig rig;
+	struct sv2_client_options co = {.plain = true, .handshake_timeout_ms = 500};
+	uint8_t request[100];
+	int fd;
+
+	rig_init(&rig, false);
+	rig.mining_client.wanted_extensions = IDENTITY;
+	rig_connect_mining(&rig, &co);
+	ck_assert_uint_eq(accept_as(&rig, &fd, request), 12);
+	rig_write(fd, success, sizeof(success));
+	rig_until(&rig, &rig.client_opened, 1, 2000);
+	rig_write(fd, changed, sizeof(changed));
+	rig_until(&rig, &rig.client_closed, 1, 5000);
+	ck_assert(rig_saw(&rig, "no answer to RequestExtensions"));
+	close(fd);
+	rig_fini(&rig);
+}
+END_TEST
+
 /* A server that ignores the request, or closes on it: asked again on a new connection, then not any
  * more. */
 START_TEST(test_client_unanswered)
@@ -655,6 +680,7 @@ static void add_tests(TCase *tcase)
 			    sizeof(bad_answers) / sizeof(bad_answers[0]));
 	tcase_add_test(tcase, test_client_unasked);
 	tcase_add_test(tcase, test_endpoint_changed);
+	tcase_add_test(tcase, test_endpoint_changed_unanswered);
 	tcase_add_loop_test(tcase, test_client_unanswered, 0, 2);
 	tcase_add_test(tcase, test_client_redirected);
 	tcase_add_test(tcase, test_job_declaration);
