@@ -176,7 +176,7 @@ static void become_aditd(const char *extra, int out)
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
 	    dup2(out, STDERR_FILENO) < 0)
 		_exit(99);
-	execl(ADITD, "aditd", "-c", harness.config, extra, (char *)NULL);
+	execl(harness.program != NULL ? harness.program : ADITD, "aditd", "-c", harness.config, extra, (char *)NULL);
 	_exit(99);
 }
 

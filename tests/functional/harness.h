@@ -33,6 +33,7 @@ struct harness {
 	uint16_t port;    /* on which sv2-server listens */
 	unsigned workers; /* of process `mining`, 1; to be set before it is configured */
 	const char *server_keys; /* more lines for [sv2-server], or NULL; likewise */
+	const char *program; /* to run instead of the build tree's aditd, or NULL; likewise */
 	pid_t pid;        /* of aditd, 0: not running */
 	struct control control;
 	bool connected;

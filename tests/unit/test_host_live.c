@@ -386,11 +386,13 @@ END_TEST
 START_TEST(test_watchdog)
 {
 	uint64_t asked;
+	uint64_t spinning;
 	struct json_object *status;
 
 	harness_configure("[echo]\n");
 	harness_start();
 	harness_wait_running();
+	spinning = clock_monotonic_ms();
 	call_away("echo", "spin");
 	/* a hung role delays nobody: status answers, with null for it */
 	asked = clock_monotonic_ms();
@@ -402,6 +404,8 @@ START_TEST(test_watchdog)
 	wait_log("watchdog: its loop does not answer");
 	wait_role("echo", "last_exit", "killed by signal 6 (SIGABRT): watchdog");
 	wait_role("echo", "state", "running");
+	fprintf(stderr, "a spinning plugin was killed and replaced after %llu ms\n",
+		(unsigned long long)(clock_monotonic_ms() - spinning));
 	harness_stop();
 }
 END_TEST
