@@ -21,6 +21,8 @@ static const char *const conf_host_keys[][2] = {
     {"log_level", "enum | info | error,warning,info,debug,trace | what is logged"},
     {"server_id", "int | 0 | 0..65535 | first part of every extranonce prefix of this host"},
     {"watchdog", "duration | 5s | 1s..10m | a process silent for so long is killed"},
+    {"share_log_records",
+     "int | 32768 | 64..4194304 | shares that each worker's ring of the share log holds"},
 };
 static const char *const conf_role_keys[][2] = {
     {"enabled", "bool | true | - | whether the role is started"},
@@ -226,6 +228,8 @@ void conf_host(struct conf *conf, struct problems *problems)
 		conf->log_level = log_level_parse(level);
 	conf->server_id = (uint16_t)conf_host_number(conf, "server_id", 0);
 	conf->watchdog_ms = (uint32_t)conf_host_number(conf, "watchdog", conf->watchdog_ms);
+	conf->share_log_records =
+	    (uint32_t)conf_host_number(conf, "share_log_records", conf->share_log_records);
 	if (conf->control_socket == NULL &&
 	    asprintf(&conf->control_socket, "%s/control.sock",
 		     conf->run_dir != NULL ? conf->run_dir : "") < 0)
@@ -447,6 +451,7 @@ struct conf *conf_new(const char *file)
 		return NULL;
 	conf->log_level = ADIT_LOG_INFO;
 	conf->watchdog_ms = 5000;
+	conf->share_log_records = 32768;
 	conf->file = conf_absolute(file);
 	if (conf->file == NULL) {
 		conf_free(conf);

@@ -86,6 +86,7 @@ struct conf {
 	int log_level;   /* enum adit_log_level */
 	uint16_t server_id;
 	uint32_t watchdog_ms;
+	uint32_t share_log_records; /* of each ring, not rounded */
 	size_t soft_problems; /* those that stop one role, not the system */
 	struct manifests manifests;
 	struct conf_section *sections; /* as read, with the overrides in them */

@@ -385,7 +385,9 @@ static void status_build(struct control_request *request)
 		status_role(&out, host, host->conf->roles[i], job);
 		(void)buf_append(&out, "}", 1);
 	}
-	(void)buf_printf(&out, "]}");
+	(void)buf_printf(&out, "],");
+	share_log_status(host, &out);
+	(void)buf_append(&out, "}", 1);
 	status_finish(request, &out);
 }
 

@@ -25,6 +25,7 @@
 #include "host/exit_codes.h"
 #include "host/ipc.h"
 #include "host/listeners.h"
+#include "host/share_log.h"
 #include "host/slices.h"
 
 #define HOST_SIGNALS 4
@@ -58,6 +59,9 @@ struct endpoint {
 	size_t method_count;
 	struct bus_source *source; /* the group's, see there */
 	struct bus_subscriber subscriber;
+	size_t share_file;               /* the ring that it writes: index + 1, 0: none */
+	struct share_log_reader *shares; /* by ring */
+	size_t share_count;
 };
 
 enum process_state {
@@ -86,6 +90,8 @@ struct process {
 	enum process_state state;
 	pid_t pid; /* 0: none */
 	struct ipc_channel *channel;
+	int share_socket; /* takes rings of the share log to it, 0: it reads none */
+	size_t share_files_sent;
 	struct event *timer; /* next attempt, or the deadline of the present step */
 	bool again;          /* when it has stopped: start it anew */
 	bool aborted;        /* SIGABRT was sent: next is SIGKILL */
@@ -127,6 +133,7 @@ struct host {
 	struct bus_source source; /* of the host's own events */
 	struct calls *calls;
 	struct listeners listeners;
+	struct share_log share_log;
 	struct slices slices;
 	struct control *control;
 	struct event *tick;
@@ -169,6 +176,8 @@ void supervisor_abort(struct process *p, const char *why);
 void supervisor_closed(struct process *p, const char *reason);
 void supervisor_free(struct host *host);
 void supervisor_tick(struct host *host);
+/* Brings rings of the share log to the processes that read them and don't have them yet. */
+void supervisor_send_shares(struct host *host);
 
 /* group.c */
 
@@ -223,6 +232,8 @@ int32_t process_reload(const struct process *p, size_t index);
 enum process_exit { EXIT_ASKED, EXIT_REFUSED, EXIT_CRASHED };
 enum process_exit process_exit_text(const struct process *p, int status, char *text, size_t size);
 void process_kill(const struct process *p, int signal);
+/* Sends the process the rings of the share log that it does not have, if it reads them. */
+void process_send_shares(struct process *p);
 /* A process for worker NUMBER of GROUP, which does not run yet; NULL: out of memory. */
 struct process *process_new(struct group *group, unsigned number);
 /* P may be NULL. */

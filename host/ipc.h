@@ -60,6 +60,8 @@ enum ipc_kind {
 	IPC_CANCEL, /* correlation: of a call */
 	IPC_STATUS, /* source, text: the state line */
 	IPC_FAIL,   /* source, text: an instance can't go on */
+	IPC_SHARES, /* source, target: a ring of the share log, correlation: sequence it has read,
+		     * extra: records lost */
 	IPC_KIND_COUNT
 };
 /*

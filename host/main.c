@@ -172,6 +172,7 @@ static void host_close(struct host *host)
 	calls_free(host->calls);
 	bus_source_free(&host->source);
 	listeners_free(&host->listeners);
+	share_log_free(&host->share_log);
 	slices_close(&host->slices);
 	for (size_t i = 0; i < HOST_SIGNALS; i++) {
 		if (host->signals[i] != NULL)

@@ -88,12 +88,58 @@ struct process *process_new(struct group *group, unsigned number)
 	return NULL;
 }
 
+/* Of a process that has exited or could not be started. */
+static void process_close_shares(struct process *p)
+{
+	if (p->share_socket > 0)
+		(void)close(p->share_socket);
+	p->share_socket = 0;
+	p->share_files_sent = 0;
+	for (size_t i = 0; i < p->endpoint_count; i++) {
+		if (p->endpoints[i].share_file > 0)
+			share_log_release(&p->group->host->share_log,
+					  p->endpoints[i].share_file - 1);
+		p->endpoints[i].share_file = 0;
+	}
+}
+
+void process_send_shares(struct process *p)
+{
+	if (p->share_socket > 0)
+		share_log_send(&p->group->host->share_log, p->share_socket, &p->share_files_sent);
+}
+
+/* The rings that P writes, and the socket over which it gets those that it reads. */
+static int32_t process_shares(struct process *p, struct start *start, struct error *e)
+{
+	struct host *host = p->group->host;
+	bool reads = false;
+
+	for (size_t i = 0; i < p->endpoint_count; i++) {
+		struct endpoint *endpoint = &p->endpoints[i];
+		size_t index;
+		int32_t error;
+
+		reads = reads || (endpoint->capabilities & CAPABILITY_READ_SHARE_LOG) != 0;
+		if ((endpoint->capabilities & CAPABILITY_WRITE_SHARE_LOG) == 0)
+			continue;
+		error = share_log_open(&host->share_log, endpoint->name,
+				       host->conf->share_log_records, &index, e);
+		if (error != ADIT_OK)
+			return error;
+		endpoint->share_file = index + 1;
+		start->instances[i].share_ring = host->share_log.files[index].writer;
+	}
+	return reads ? share_log_socket(&p->share_socket, &start->share_socket, e) : ADIT_OK;
+}
+
 void process_gone(struct process *p)
 {
 	struct host *host = p->group->host;
 
 	ipc_channel_free(p->channel);
 	p->channel = NULL;
+	process_close_shares(p);
 	calls_caller_gone(host->calls, p);
 	for (size_t i = 0; i < p->endpoint_count; i++) {
 		struct endpoint *e = &p->endpoints[i];
@@ -105,6 +151,9 @@ void process_gone(struct process *p)
 		e->method_count = 0;
 		free(e->text);
 		e->text = NULL;
+		free(e->shares);
+		e->shares = NULL;
+		e->share_count = 0;
 		(void)snprintf(text, sizeof(text), "%s has gone", e->name);
 		calls_endpoint_gone(host->calls, e->id, text);
 	}
@@ -215,6 +264,8 @@ static void process_start_free(struct start *start)
 		free(start->instances[i].listeners);
 	}
 	free(start->instances);
+	if (start->share_socket > 0)
+		(void)close(start->share_socket);
 }
 
 static int32_t process_start_message(struct process *p, struct start *start, struct error *e)
@@ -240,7 +291,7 @@ static int32_t process_start_message(struct process *p, struct start *start, str
 		if (error != ADIT_OK)
 			return error;
 	}
-	return ADIT_OK;
+	return process_shares(p, start, e);
 }
 
 /* In the child, between fork and exec: async-signal-safe calls only. */
@@ -254,7 +305,11 @@ static _Noreturn void process_child(const struct host *host, const struct start 
 
 		for (size_t j = 0; j < instance->listener_count; j++)
 			(void)fcntl(instance->listeners[j].fd, F_SETFD, 0);
+		if (instance->share_ring > 0)
+			(void)fcntl(instance->share_ring, F_SETFD, 0);
 	}
+	if (start->share_socket > 0)
+		(void)fcntl(start->share_socket, F_SETFD, 0);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	/* ROLE_CHANNEL_FD is /dev/null here; what a plugin prints goes where the log goes */
@@ -339,6 +394,8 @@ int32_t process_spawn(struct process *p, struct error *e)
 		p->ping_ms = 0;
 		free(p->refusal);
 		p->refusal = NULL;
+	} else {
+		process_close_shares(p);
 	}
 	buf_free(&text);
 	process_start_free(&start);

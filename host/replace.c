@@ -76,6 +76,7 @@ static void replace_start(struct process *p)
 	}
 	s->part = PROCESS_SUCCESSOR;
 	group_others_add(s);
+	supervisor_send_shares(s->group->host); /* it may write a new ring */
 	log_line(ADIT_LOG_DEBUG, p->name, "process %d is started to replace process %d",
 		 (int)s->pid, (int)p->pid);
 }

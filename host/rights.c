@@ -20,6 +20,8 @@ static const char *const rights_all[] = {
     "register_module_api",
     "read_blockchain",
     "submit_block",
+    "write_share_log",
+    "read_share_log",
     /* CAPABILITY_OTHERS */
     "read_utxo",
     "read_chain_state",

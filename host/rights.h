@@ -19,7 +19,9 @@ enum capability {
 	CAPABILITY_REGISTER_MODULE_API = 1 << 3, /* methods that others call */
 	CAPABILITY_READ_BLOCKCHAIN = 1 << 4,     /* calls to `node` that read */
 	CAPABILITY_SUBMIT_BLOCK = 1 << 5,        /* node.submit_block */
-	CAPABILITY_OTHERS = 1 << 6 /* and up: known names for which the interface has nothing */
+	CAPABILITY_WRITE_SHARE_LOG = 1 << 6,
+	CAPABILITY_READ_SHARE_LOG = 1 << 7,
+	CAPABILITY_OTHERS = 1 << 8 /* and up: known names for which the interface has nothing */
 };
 
 /* All names of a set, in the list's order, with ", " between; cut to SIZE bytes. RIGHTS_NAMES_MAX

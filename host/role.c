@@ -91,6 +91,8 @@ static void role_fini(struct role *role)
 		role_requests_free(host);
 		role_services_drop(host);
 	}
+	for (size_t i = 0; i < role->start->instance_count; i++)
+		role_shares_instance_free(&role->hosts[i]);
 }
 
 /* Tells the host why the start failed, and exits. */
@@ -171,8 +173,14 @@ static void role_start(struct role *role, const struct ipc_frame *frame)
 		role->hosts[i].start = start;
 		for (size_t j = 0; j < start->listener_count; j++)
 			(void)fcntl(start->listeners[j].fd, F_SETFD, FD_CLOEXEC);
+		if (start->share_ring > 0)
+			(void)fcntl(start->share_ring, F_SETFD, FD_CLOEXEC);
 	}
-	if (role_bring_up(role) && !role->exiting)
+	if (role->start->share_socket > 0)
+		(void)fcntl(role->start->share_socket, F_SETFD, FD_CLOEXEC);
+	if (!role_shares_start(role, role->start->share_socket))
+		role_exit(role, HOST_EXIT_SYSTEM);
+	else if (role_bring_up(role) && !role->exiting)
 		(void)ipc_send(role->channel, &started);
 }
 
@@ -362,6 +370,7 @@ static void role_free(struct role *role)
 	for (size_t i = 0; i < role->wanted_count; i++)
 		free(role->wanted[i]);
 	free(role->wanted);
+	role_shares_free(role);
 	free(role->hosts);
 	start_free(role->start);
 	handles_free(&role->handles);

@@ -2,7 +2,8 @@
 /*
  * role.h: the run-time of a role process: it loads its plugins, runs one event loop and implements
  * struct adit_host_api for them. Files: role.c (life of the process), loader.c (shared objects),
- * registration.c, role_api.c, role_bus.c, role_calls.c, role_loop.c (the functions of the ABI).
+ * registration.c, role_api.c, role_bus.c, role_calls.c, role_loop.c, role_shares.c (the functions of
+ * the ABI).
  */
 #ifndef HOST_ROLE_H
 #define HOST_ROLE_H
@@ -12,6 +13,7 @@
 #include <stdint.h>
 
 #include <adit/plugin.h>
+#include <adit/share_log.h>
 
 #include "host/handles.h"
 #include "host/ipc.h"
@@ -98,6 +100,9 @@ struct adit_host {
 	struct registration *registrations;
 	struct adit_request *requests;
 	uint32_t told; /* capabilities whose refusal is in the log */
+	struct adit_share_writer *share_writer; /* NULL: not asked for */
+	struct role_cursor *share_cursors;      /* by ring */
+	size_t share_cursor_count;
 };
 
 struct role {
@@ -107,6 +112,7 @@ struct role {
 	struct adit_host *hosts; /* start->instance_count of them */
 	struct handles handles;  /* registrations by id */
 	struct service *services;
+	struct role_shares *shares; /* NULL: it reads none */
 	char **wanted; /* event types somebody subscribes to */
 	size_t wanted_count;
 	bool started;
@@ -187,6 +193,20 @@ void role_reply(struct adit_host *host, struct adit_request *request, int32_t er
 /* Answers, or after the instance's end frees, what it left unanswered. */
 void role_requests_end(struct adit_host *host);
 void role_requests_free(struct adit_host *host);
+
+/* role_shares.c: the share log */
+
+/* Takes the rings that SOCKET (0: none) brings, now and later. False: out of memory. */
+bool role_shares_start(struct role *role, int socket);
+void role_shares_free(struct role *role);
+/* Ends HOST's ring and cursors, after its fini. */
+void role_shares_instance_free(struct adit_host *host);
+int32_t role_share_log_writer(struct adit_host *host, struct adit_share_writer **writer);
+void role_share_log_append(struct adit_share_writer *writer, const struct adit_share *share);
+int32_t role_share_log_ring(struct adit_host *host, uint32_t index, struct adit_share_ring *info);
+int32_t role_share_log_read(struct adit_host *host, uint32_t index, struct adit_share *shares,
+			    uint32_t most, uint32_t *count, uint64_t *lost);
+int32_t role_share_log_seek(struct adit_host *host, uint32_t index, uint64_t sequence);
 
 /* role_loop.c */
 int32_t role_timer_add(struct adit_host *host, uint32_t delay_ms, uint32_t repeat_ms,

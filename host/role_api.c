@@ -214,4 +214,9 @@ const struct adit_host_api role_api = {
     .stopped = role_instance_stopped,
     .fail = role_fail,
     .status = role_status,
+    .share_log_writer = role_share_log_writer,
+    .share_log_append = role_share_log_append,
+    .share_log_ring = role_share_log_ring,
+    .share_log_read = role_share_log_read,
+    .share_log_seek = role_share_log_seek,
 };

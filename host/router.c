@@ -392,6 +392,27 @@ static void router_reply_frame(struct host *host, const struct endpoint *e,
 	(void)calls_answer(host->calls, frame->correlation, e->id, &reply);
 }
 
+/* How far an instance has read a ring of the share log. */
+static void router_shares(const struct host *host, struct endpoint *e,
+			  const struct ipc_frame *frame)
+{
+	if (!router_may(e, CAPABILITY_READ_SHARE_LOG, "share log") ||
+	    frame->target >= host->share_log.count)
+		return;
+	if (frame->target >= e->share_count) {
+		size_t count = host->share_log.count;
+		struct share_log_reader *shares = realloc(e->shares, count * sizeof(*shares));
+
+		if (shares == NULL)
+			return;
+		memset(shares + e->share_count, 0, (count - e->share_count) * sizeof(*shares));
+		e->shares = shares;
+		e->share_count = count;
+	}
+	e->shares[frame->target] = (struct share_log_reader){
+	    .read = frame->correlation, .lost = frame->extra, .known = true};
+}
+
 /* Frames that concern the process as a whole. False: not one of them. */
 static bool router_process_frame(struct process *p, const struct ipc_frame *frame)
 {
@@ -446,6 +467,8 @@ void router_frame(void *user, const struct ipc_frame *frame)
 		router_call_frame(p, e, frame);
 	} else if (frame->kind == IPC_REPLY) {
 		router_reply_frame(host, e, frame);
+	} else if (frame->kind == IPC_SHARES) {
+		router_shares(host, e, frame);
 	} else if (frame->kind == IPC_STATUS) {
 		free(e->text);
 		e->text = strdup(frame->text);

@@ -64,6 +64,7 @@ static struct json_object *start_instance(const struct start_instance *instance)
 	(void)json_object_object_add(o, "config",
 				     start_settings(instance->settings, instance->setting_count));
 	(void)json_object_object_add(o, "listeners", start_listeners(instance));
+	(void)json_object_object_add(o, "share_ring", json_object_new_int(instance->share_ring));
 	return o;
 }
 
@@ -93,6 +94,7 @@ bool start_encode(const struct start *start, struct buf *out)
 	(void)json_object_object_add(o, "workers", json_object_new_int64(start->workers));
 	(void)json_object_object_add(o, "server_id", json_object_new_int(start->server_id));
 	(void)json_object_object_add(o, "log_level", json_object_new_int(start->log_level));
+	(void)json_object_object_add(o, "share_socket", json_object_new_int(start->share_socket));
 	for (size_t i = 0; i < start->instance_count; i++)
 		(void)json_object_array_add(list, start_instance(&start->instances[i]));
 	(void)json_object_object_add(o, "instances", list);
@@ -176,6 +178,7 @@ static bool start_read_instance(struct json_object *o, struct start_instance *in
 	instance->worker_name = start_string(o, "worker_name");
 	instance->path = start_string(o, "path");
 	instance->state_dir = start_string(o, "state_dir");
+	instance->share_ring = (int)start_number(o, "share_ring");
 	instance->settings = start_read_settings(config, settings);
 	instance->setting_count = instance->settings != NULL ? settings : 0;
 	instance->listeners = calloc(sockets + 1, sizeof(*instance->listeners));
@@ -227,6 +230,7 @@ struct start *start_decode(const char *text, size_t size)
 	start->workers = (uint32_t)start_number(o, "workers");
 	start->server_id = (uint16_t)start_number(o, "server_id");
 	start->log_level = (int)start_number(o, "log_level");
+	start->share_socket = (int)start_number(o, "share_socket");
 	for (size_t i = 0; i < count; i++) {
 		if (!start_read_instance(json_object_array_get_idx(list, i),
 					 &start->instances[start->instance_count++])) {

@@ -37,6 +37,7 @@ struct start_instance {
 	size_t setting_count;
 	struct start_listener *listeners;
 	size_t listener_count;
+	int share_ring; /* descriptor of its own ring of the share log, 0: none */
 };
 
 struct start {
@@ -46,6 +47,7 @@ struct start {
 	uint32_t workers;
 	uint16_t server_id;
 	int log_level;
+	int share_socket; /* brings the rings of the share log, 0: none (share_log.h) */
 	struct start_instance *instances;
 	size_t instance_count;
 };

@@ -101,6 +101,16 @@ static void process_fail(struct process *p, enum process_exit how, const char *t
 	process_set_timer(p, pause);
 }
 
+void supervisor_send_shares(struct host *host)
+{
+	for (struct group *group = host->groups; group != NULL; group = group->next) {
+		struct process *p;
+
+		for (size_t i = 0; (p = group_process(group, i)) != NULL; i++)
+			process_send_shares(p);
+	}
+}
+
 static void process_start(struct process *p)
 {
 	struct error e;
@@ -112,6 +122,7 @@ static void process_start(struct process *p)
 		process_fail(p, EXIT_REFUSED, e.text);
 	else
 		log_line(ADIT_LOG_DEBUG, p->name, "started as process %d", (int)p->pid);
+	supervisor_send_shares(p->group->host); /* it may write a new ring */
 }
 
 void supervisor_abort(struct process *p, const char *why)
@@ -619,6 +630,7 @@ void supervisor_tick(struct host *host)
 			if (late > TICK_LATE_MS && p->ping_ms != 0)
 				p->ping_ms = now;
 			process_ping(p, now);
+			process_send_shares(p); /* what its socket had no room for */
 		}
 	}
 }

@@ -231,6 +231,39 @@ static void show_miners(const struct options *o, struct json_object *roles)
 	table_free(&t);
 }
 
+/* A row for each reader of a ring; one without a reader when it has none. */
+static void add_ring(struct table *t, struct json_object *ring)
+{
+	struct json_object *readers = json_array_member(ring, "readers");
+	size_t rows = json_count(readers) > 0 ? json_count(readers) : 1;
+
+	for (size_t i = 0; i < rows; i++) {
+		struct json_object *reader = json_element(readers, i);
+
+		table_add(t, STYLE_PLAIN, i == 0 ? json_text(ring, "producer", "?") : "");
+		if (i == 0)
+			add_count(t, json_integer(ring, "written", -1));
+		else
+			table_add(t, STYLE_PLAIN, "");
+		table_add(t, STYLE_PLAIN, json_text(reader, "name", "-"));
+		add_count(t, json_integer(reader, "behind", -1));
+		add_count(t, json_integer(reader, "lost", -1));
+	}
+}
+
+static void show_share_log(const struct options *o, struct json_object *rings)
+{
+	struct table t;
+
+	table_init(&t, "SHARE LOG|>WRITTEN|READER|>BEHIND|>LOST");
+	for (size_t i = 0; i < json_count(rings); i++)
+		add_ring(&t, json_element(rings, i));
+	if (t.used > 0)
+		fputc('\n', stdout);
+	table_print(&t, stdout, &o->terminal);
+	table_free(&t);
+}
+
 /* Asks METHOD and shows the answer with SHOW, or raw. */
 static int ask_and_show(const struct options *o, const char *method,
 			void (*show)(const struct options *, struct json_object *))
@@ -293,6 +326,7 @@ static void show_status(const struct options *o, struct json_object *status)
 	show_roles(o, roles);
 	show_denied(o, roles);
 	show_miners(o, roles);
+	show_share_log(o, json_array_member(status, "share_log"));
 }
 
 int command_status(const struct options *o)

@@ -28,6 +28,7 @@
  *  1.0  first version
  *  1.1  ADIT_METHOD_LOOKS
  *  1.2  drain in the descriptor
+ *  1.3  share_log_writer, share_log_append, share_log_ring, share_log_read, share_log_seek
  */
 #ifndef ADIT_PLUGIN_H
 #define ADIT_PLUGIN_H
@@ -45,7 +46,7 @@ extern "C" {
 #define ADIT_PLUGIN_MAGIC 0x54494441u /* "ADIT" as little-endian bytes */
 #define ADIT_HOST_MAGIC 0x54534f48u   /* "HOST" */
 #define ADIT_ABI_MAJOR 1
-#define ADIT_ABI_MINOR 2
+#define ADIT_ABI_MINOR 3
 
 /* True when the table that PTR points to is large enough to hold FIELD. */
 #define ADIT_HAS(ptr, field) \
@@ -94,6 +95,11 @@ struct adit_instance_info {
 	const char *state_dir;   /* a directory of this instance, mode 0700 */
 	const char *network;     /* "main", "testnet4", "signet", "regtest" ([node] network) */
 };
+
+/* Of the share log: adit/share_log.h. */
+struct adit_share;
+struct adit_share_ring;
+struct adit_share_writer;
 
 /* An inherited listening socket. The descriptor stays the host's: do not close it. */
 struct adit_listener {
@@ -235,6 +241,35 @@ struct adit_host_api {
 
 	/* The state line shown by `aditctl status`, e.g. "waiting for a template". Copied. */
 	void (*status)(struct adit_host *host, const char *text);
+
+	/* --- since 1.3: the share log, see adit/share_log.h ---
+	 *
+	 * For a producer (capability write_share_log, else ADIT_E_PERMISSION_DENIED). `writer` gives
+	 * the instance's own ring, the same each time; it is valid until `fini` has returned. `append`
+	 * copies SHARE into it, with `sequence` and `time_ms` filled in. It makes no system call and
+	 * can't fail; some 20 ns. */
+	int32_t (*share_log_writer)(struct adit_host *host, struct adit_share_writer **writer);
+	void (*share_log_append)(struct adit_share_writer *writer, const struct adit_share *share);
+
+	/* For a consumer (capability read_share_log, else ADIT_E_PERMISSION_DENIED). Rings have the
+	 * indexes 0, 1, ...; ADIT_E_NOT_FOUND past the last. One keeps its index as long as the
+	 * process lives, and new ones are appended when new producers are started. `ring` fills *RING
+	 * as far as its `size` goes. A ring that this process had no memory to map answers
+	 * ADIT_E_NO_MEMORY.
+	 *
+	 * `read` copies at most MOST records that follow the instance's cursor to SHARES, oldest
+	 * first, and moves the cursor. *COUNT is how many, *LOST how many were missed in this step:
+	 * between two records of SHARES where their sequences have a gap, or before the first, or after
+	 * the last. An instance begins at the oldest record that is there. ADIT_E_PROTOCOL, once,
+	 * when the ring was damaged so that its sequence went back: it is read on from there.
+	 *
+	 * `seek` makes SEQUENCE the next one: 1 to `written` + 1 (only what is new from now on), else
+	 * ADIT_E_INVALID_ARGUMENT. Of these, records that are no longer there count as lost. */
+	int32_t (*share_log_ring)(struct adit_host *host, uint32_t index,
+	                          struct adit_share_ring *ring);
+	int32_t (*share_log_read)(struct adit_host *host, uint32_t index, struct adit_share *shares,
+	                          uint32_t most, uint32_t *count, uint64_t *lost);
+	int32_t (*share_log_seek)(struct adit_host *host, uint32_t index, uint64_t sequence);
 };
 
 /*

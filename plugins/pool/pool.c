@@ -12,6 +12,7 @@
 #include "lib/util/clock.h"
 #include "plugins/pool/payouts.h"
 #include "plugins/pool/server.h"
+#include "plugins/pool/share_log.h"
 #include "plugins/pool/status.h"
 #include "plugins/pool/vardiff.h"
 #include "plugins/pool/work.h"
@@ -167,6 +168,9 @@ static int32_t pool_begin(struct pool *pool, struct error *e)
 	result = status_start(pool);
 	if (result != ADIT_OK)
 		return error_set(e, result, "methods: %s", adit_error_name(result));
+	result = share_log_start(pool);
+	if (result != ADIT_OK)
+		return error_set(e, result, "share log: %s", adit_error_name(result));
 	result = journal_start(pool, e);
 	if (result != ADIT_OK)
 		return result;

@@ -7,10 +7,11 @@
  *   work.c       templates to all channels: jobs and tips go out
  *   server.c     messages of miners come in
  *   channels.c   connections and channels;  jobs.c  the jobs of one channel
- *   identity.c   who a miner is;  payout.c  the outputs that pay;  classes.c  channels that pay
- * alike shares.c     examination and acknowledgement;  duplicates.c payouts.c    the present payout
- * and its changes;  indexes.c  those of ranged descriptors blocks.c     found blocks to the
- * template provider;  journal.c  and to disk status.c     what administrators see
+ *   identity.c   who a miner is;  payout.c  the outputs that pay;  classes.c  channels that pay alike
+ *   payouts.c    the present payout and its changes;  indexes.c  those of ranged descriptors
+ *   shares.c     examination and acknowledgement;  duplicates.c;  share_log.c  for accounting
+ *   blocks.c     found blocks to the template provider;  journal.c  and to disk
+ *   status.c     what administrators see
  */
 #ifndef POOL_POOL_H
 #define POOL_POOL_H
@@ -67,6 +68,7 @@ struct pool {
 	struct pool_stats stats;
 	struct blocks blocks;
 	struct journal journal;
+	struct adit_share_writer *share_log; /* NULL: nothing is recorded */
 	bool sample_due; /* the next accepted share becomes an event */
 	uint32_t ticks;  /* seconds since the start */
 };

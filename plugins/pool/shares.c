@@ -13,6 +13,7 @@
 #include "plugins/pool/events.h"
 #include "plugins/pool/pool.h"
 #include "plugins/pool/server.h"
+#include "plugins/pool/share_log.h"
 #include "plugins/pool/work.h"
 
 #define NTIME_AHEAD_MAX 7200 /* seconds; consensus: MAX_FUTURE_BLOCK_TIME */
@@ -110,6 +111,12 @@ static enum share_result examine(struct pool *pool, struct channel *channel, con
 	return examine_hash(pool, channel, x);
 }
 
+/* Whether examine() came as far as the hash. */
+static bool was_hashed(enum share_result result)
+{
+	return result == SHARE_TOO_EASY || result == SHARE_DUPLICATE || result == SHARE_TABLE_FULL;
+}
+
 static int32_t refuse(struct pool_conn *conn, struct channel *channel, uint32_t channel_id,
 		      const struct share *s, enum share_result result)
 {
@@ -131,7 +138,8 @@ static int32_t refuse(struct pool_conn *conn, struct channel *channel, uint32_t 
 	return ADIT_OK;
 }
 
-static void accept_share(struct channel *channel, const struct share *s, const struct examined *x)
+static void accept_share(struct channel *channel, const struct share *s, const struct examined *x,
+			 enum share_result result)
 {
 	struct pool_conn *conn = channel->conn;
 	struct pool *pool = conn->pool;
@@ -141,6 +149,7 @@ static void accept_share(struct channel *channel, const struct share *s, const s
 	 * is worth on such a chain. */
 	double hashes = fmin(x->job->hashes, x->job->template->tip.hashes);
 
+	share_log_record(conn, channel->id, channel, x->job, s, result, difficulty);
 	ack->count++;
 	ack->last_sequence = s->sequence;
 	ack->difficulty += x->job->difficulty;
@@ -169,18 +178,23 @@ int32_t shares_submitted(struct pool_conn *conn, uint32_t channel_id, bool stand
 	struct examined x;
 	enum share_result result;
 
-	if (!channel || channel->standard != standard)
+	if (!channel || channel->standard != standard) {
+		share_log_record(conn, channel_id, NULL, NULL, share, SHARE_INVALID_CHANNEL, 0);
 		return refuse(conn, NULL, channel_id, share, SHARE_INVALID_CHANNEL);
+	}
 	result = examine(conn->pool, channel, share, &x);
 	if (share->worker.size > 0)
 		workers_share(&conn->pool->workers, channel, &share->worker, result,
 			      x.job ? fmin(x.job->hashes, x.job->template->tip.hashes) : 0);
-	if (result != SHARE_ACCEPTED && result != SHARE_BLOCK)
+	if (result != SHARE_ACCEPTED && result != SHARE_BLOCK) {
+		share_log_record(conn, channel_id, channel, x.job, share, result,
+				 was_hashed(result) ? target_difficulty(x.hash) : 0);
 		return refuse(conn, channel, channel_id, share, result);
+	}
 	if (result == SHARE_BLOCK)
 		blocks_found(channel, x.job, x.header, x.hash, share->extranonce,
 			     share->extranonce_size);
-	accept_share(channel, share, &x);
+	accept_share(channel, share, &x, result);
 	if (result == SHARE_BLOCK) {
 		conn->pool->stats.results[SHARE_BLOCK]++;
 		shares_flush_channel(channel);

@@ -15,6 +15,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <adit/share_log.h>
+
 #include "lib/util/buf.h"
 #include "lib/util/clock.h"
 
@@ -59,6 +61,12 @@ struct listening {
 	char address[160];
 	int32_t fd;
 	bool is_unix;
+};
+
+/* The share log of an instance: the newest records. */
+struct adit_share_writer {
+	struct adit_share shares[FAKE_HOST_SHARES];
+	size_t count; /* in all */
 };
 
 /* Work for the next turn of the loop: an event to deliver, a request, a reply. */
@@ -120,6 +128,7 @@ struct adit_host {
 	struct setting *settings;
 	struct published *published;
 	struct listening *listening;
+	struct adit_share_writer share_log;
 	struct buf log;
 	char error[512];
 	char status[256];
@@ -769,6 +778,51 @@ static void api_fail(struct adit_host *h, const char *reason)
 	snprintf(h->failure, sizeof(h->failure), "%s", reason);
 }
 
+static int32_t api_share_log_writer(struct adit_host *h, struct adit_share_writer **writer)
+{
+	*writer = &h->share_log;
+	return ADIT_OK;
+}
+
+static void api_share_log_append(struct adit_share_writer *writer, const struct adit_share *share)
+{
+	struct adit_share *copy = &writer->shares[writer->count++ % FAKE_HOST_SHARES];
+
+	if (share->user_size > ADIT_SHARE_USER_MAX)
+		die("share_log_append: user_size");
+	memset(copy, 0, sizeof(*copy));
+	memcpy(copy, share, offsetof(struct adit_share, user) + share->user_size);
+	copy->sequence = writer->count;
+}
+
+static int32_t api_share_log_ring(struct adit_host *h, uint32_t index, struct adit_share_ring *ring)
+{
+	(void)h;
+	(void)index;
+	(void)ring;
+	return ADIT_E_NOT_FOUND;
+}
+
+static int32_t api_share_log_read(struct adit_host *h, uint32_t index, struct adit_share *shares,
+				  uint32_t most, uint32_t *count, uint64_t *lost)
+{
+	(void)h;
+	(void)index;
+	(void)shares;
+	(void)most;
+	*count = 0;
+	*lost = 0;
+	return ADIT_E_NOT_FOUND;
+}
+
+static int32_t api_share_log_seek(struct adit_host *h, uint32_t index, uint64_t sequence)
+{
+	(void)h;
+	(void)index;
+	(void)sequence;
+	return ADIT_E_NOT_FOUND;
+}
+
 static void api_status(struct adit_host *h, const char *text)
 {
 	snprintf(h->status, sizeof(h->status), "%s", text);
@@ -805,6 +859,11 @@ static const struct adit_host_api table = {
     .stopped = api_stopped,
     .fail = api_fail,
     .status = api_status,
+    .share_log_writer = api_share_log_writer,
+    .share_log_append = api_share_log_append,
+    .share_log_ring = api_share_log_ring,
+    .share_log_read = api_share_log_read,
+    .share_log_seek = api_share_log_seek,
 };
 
 const struct adit_host_api *fake_host_api(void)
@@ -1246,6 +1305,18 @@ const char *fake_host_event_type(struct adit_host *h, size_t index)
 		if (index-- == 0)
 			return p->type;
 	return NULL;
+}
+
+size_t fake_host_share_count(struct adit_host *h)
+{
+	return h->share_log.count;
+}
+
+const struct adit_share *fake_host_share(struct adit_host *h, size_t index)
+{
+	if (index >= h->share_log.count || h->share_log.count - index > FAKE_HOST_SHARES)
+		return NULL;
+	return &h->share_log.shares[index % FAKE_HOST_SHARES];
 }
 
 void fake_host_forget_events(struct adit_host *h)

@@ -92,6 +92,13 @@ const char *fake_host_event(struct adit_host *host, const char *type, size_t ind
 const char *fake_host_event_type(struct adit_host *host, size_t index);
 void fake_host_forget_events(struct adit_host *host);
 
+/* Records that HOST appended to its share log, and the INDEXth (from 0); NULL past the last, and when
+ * it is not among the last FAKE_HOST_SHARES. There are no rings to read. */
+#define FAKE_HOST_SHARES 256
+struct adit_share;
+size_t fake_host_share_count(struct adit_host *host);
+const struct adit_share *fake_host_share(struct adit_host *host, size_t index);
+
 /* What it said: whether a log line contained TEXT; the last set_error(), status() and fail(), ""
  * when there was none. */
 bool fake_host_logged(struct adit_host *host, const char *text);

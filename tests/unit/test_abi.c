@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <adit/plugin.h>
+#include <adit/share_log.h>
 
 #include "host/role.h"
 
@@ -102,6 +103,34 @@ static const struct field fields[] = {
     FIELD(adit_host_api, stopped, 200),
     FIELD(adit_host_api, fail, 208),
     FIELD(adit_host_api, status, 216),
+    FIELD(adit_host_api, share_log_writer, 224), /* 1.3 */
+    FIELD(adit_host_api, share_log_append, 232),
+    FIELD(adit_host_api, share_log_ring, 240),
+    FIELD(adit_host_api, share_log_read, 248),
+    FIELD(adit_host_api, share_log_seek, 256),
+    FIELD(adit_share, sequence, 0),
+    FIELD(adit_share, time_ms, 8),
+    FIELD(adit_share, difficulty, 16),
+    FIELD(adit_share, hash_difficulty, 24),
+    FIELD(adit_share, connection, 32),
+    FIELD(adit_share, channel, 36),
+    FIELD(adit_share, job_id, 40),
+    FIELD(adit_share, submit_sequence, 44),
+    FIELD(adit_share, height, 48),
+    FIELD(adit_share, slice, 52),
+    FIELD(adit_share, result, 54),
+    FIELD(adit_share, flags, 55),
+    FIELD(adit_share, user_size, 56),
+    FIELD(adit_share, reserved16, 58),
+    FIELD(adit_share, reserved32, 60),
+    FIELD(adit_share, user, 64),
+    FIELD(adit_share_ring, size, 0),
+    FIELD(adit_share_ring, id, 8),
+    FIELD(adit_share_ring, producer, 16),
+    FIELD(adit_share_ring, capacity, 24),
+    FIELD(adit_share_ring, written, 32),
+    FIELD(adit_share_ring, read, 40),
+    FIELD(adit_share_ring, lost, 48),
     FIELD(adit_plugin_descriptor, magic, 0),
     FIELD(adit_plugin_descriptor, abi_major, 4),
     FIELD(adit_plugin_descriptor, abi_minor, 6),
@@ -129,8 +158,11 @@ START_TEST(fields_stay)
 	SIZE_AT_LEAST(adit_event, 72);
 	SIZE_AT_LEAST(adit_reply, 48);
 	SIZE_AT_LEAST(adit_request_info, 56);
-	SIZE_AT_LEAST(adit_host_api, 224);
+	SIZE_AT_LEAST(adit_host_api, 264);
 	SIZE_AT_LEAST(adit_plugin_descriptor, 72);
+	SIZE_AT_LEAST(adit_share_ring, 56);
+	/* an array of them crosses the interface: this one never grows */
+	ck_assert_uint_eq(sizeof(struct adit_share), 320);
 }
 END_TEST
 
@@ -147,6 +179,15 @@ START_TEST(constants_stay)
 	ck_assert_int_eq(ADIT_METHOD_LOOKS, 0x100);
 	ck_assert_int_eq(ADIT_IO_READ, 1);
 	ck_assert_int_eq(ADIT_IO_WRITE, 2);
+	ck_assert_int_eq(ADIT_SHARE_ACCEPTED, 0);
+	ck_assert_int_eq(ADIT_SHARE_STALE, 1);
+	ck_assert_int_eq(ADIT_SHARE_DUPLICATE, 2);
+	ck_assert_int_eq(ADIT_SHARE_LOW_DIFFICULTY, 3);
+	ck_assert_int_eq(ADIT_SHARE_UNKNOWN_JOB, 4);
+	ck_assert_int_eq(ADIT_SHARE_UNKNOWN_CHANNEL, 5);
+	ck_assert_int_eq(ADIT_SHARE_INVALID, 6);
+	ck_assert_int_eq(ADIT_SHARE_REFUSED, 7);
+	ck_assert_int_eq(ADIT_SHARE_BLOCK, 1);
 }
 END_TEST
 

@@ -310,7 +310,12 @@ static void contains_not(const char *text, const char *needle)
 	"\"accepted\":1234,\"rejected\":5,\"difficulty\":0.000123,\"last_share_ms\":1200}]}}]},{"  \
 	"\"name\":\"cpu-miner\",\"plugin\":\"cpu-miner\",\"process\":\"cpu-miner\",\"state\":"     \
 	"\"failing\","                                                                             \
-	"\"last_exit\":\"killed by signal 9\",\"restarts\":4,\"workers\":[]}]}"
+	"\"last_exit\":\"killed by signal 9\",\"restarts\":4,\"workers\":[]}],"                      \
+	"\"share_log\":[{\"producer\":\"pool.1\",\"id\":\"00\",\"capacity\":32768,"                  \
+	"\"written\":1239,\"readers\":[{\"name\":\"ledger.1\",\"read\":1200,\"lost\":0,"            \
+	"\"behind\":39},{\"name\":\"bridge.1\",\"read\":1239,\"lost\":1100,\"behind\":0}]},"       \
+	"{\"producer\":\"pool.2\",\"id\":\"01\",\"capacity\":32768,\"written\":0,"                \
+	"\"readers\":[]}]}"
 
 START_TEST(status_is_a_table)
 {
@@ -325,6 +330,10 @@ START_TEST(status_is_a_table)
 		 "pool       running  mining     4713  2h 01m         2  1 miner\n"
 		 "cpu-miner  failing  cpu-miner     -       -         4  killed by signal 9\n");
 	contains(run.out, "pool.1/3/1  demo  extended  1.52 MH/s    0.000123     1,234         5");
+	contains(run.out, "\nSHARE LOG  WRITTEN  READER    BEHIND   LOST\n"
+			  "pool.1       1,239  ledger.1      39      0\n"
+			  "                    bridge.1       0  1,100\n"
+			  "pool.2           0  -              -      -\n");
 	contains_not(run.out, "\033");
 }
 END_TEST

@@ -693,9 +693,10 @@ START_TEST(test_start)
 					  settings,
 					  1,
 					  sockets,
-					  2};
+					  2,
+					  11};
 	const struct start start = {
-	    (char[]){"mining.2"}, (char[]){"main"}, 2, 3, 65535, 4, &instance, 1};
+	    (char[]){"mining.2"}, (char[]){"main"}, 2, 3, 65535, 4, 12, &instance, 1};
 	struct buf b = {0};
 	struct start *got;
 
@@ -711,6 +712,7 @@ START_TEST(test_start)
 	ck_assert_uint_eq(got->instances[0].requested, 7);
 	ck_assert_str_eq(got->instances[0].remedy, "ask \"root\"");
 	ck_assert_int_eq(got->instances[0].listeners[1].fd, 10);
+	ck_assert(got->instances[0].share_ring == 11 && got->share_socket == 12);
 	ck_assert(got->instances[0].listeners[1].is_unix &&
 		  !got->instances[0].listeners[0].is_unix);
 	start_free(got);

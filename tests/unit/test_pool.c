@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <adit/share_log.h>
+
 #include "lib/bitcoin/coinbase.h"
 #include "lib/bitcoin/merkle.h"
 #include "lib/bitcoin/sha256.h"
@@ -1328,6 +1330,74 @@ START_TEST(events_are_sampled)
 }
 END_TEST
 
+/* The record of the newest share. */
+static const struct adit_share *recorded(struct bench *b, uint8_t result)
+{
+	size_t count = fake_host_share_count(b->host);
+	const struct adit_share *s = fake_host_share(b->host, count - 1);
+
+	ck_assert_ptr_nonnull(s);
+	ck_assert_uint_eq(s->sequence, count);
+	ck_assert_uint_eq(s->result, result);
+	ck_assert_uint_eq(s->slice, b->pool->info.slice);
+	return s;
+}
+
+/* Each share is one record, whatever became of it. */
+START_TEST(shares_are_recorded)
+{
+	struct bench b;
+	struct fake_conn *c;
+	struct miner m;
+	const struct adit_share *s;
+	uint32_t channel;
+
+	bench_ready(&b, NULL, NBITS_HARD);
+	c = connect_miner(&b, 1, 0);
+	m = open_miner(&b, c, false);
+	channel = m.channel;
+	ck_assert_uint_eq(fake_host_share_count(b.host), 0);
+	solve(&m, m.target, true);
+	expect_accepted(&m);
+	s = recorded(&b, ADIT_SHARE_ACCEPTED);
+	ck_assert_str_eq(s->user, "alice.rig1");
+	ck_assert_uint_eq(s->user_size, 10);
+	ck_assert(s->connection == 1 && s->channel == channel && s->job_id == m.job);
+	ck_assert_uint_eq(s->height, b.pool->current->height);
+	ck_assert_uint_eq(s->flags, 0);
+	ck_assert_double_eq_tol(s->difficulty, target_difficulty(m.target), 1e-9);
+	ck_assert_double_eq_tol(s->hash_difficulty, target_difficulty(m.hash), 1e-9);
+	expect_refused(&m, "duplicate-share");
+	s = recorded(&b, ADIT_SHARE_DUPLICATE);
+	ck_assert_double_eq_tol(s->hash_difficulty, target_difficulty(m.hash), 1e-9);
+	solve(&m, m.target, false);
+	expect_refused(&m, "difficulty-too-low");
+	s = recorded(&b, ADIT_SHARE_LOW_DIFFICULTY);
+	ck_assert(s->hash_difficulty > 0 && s->hash_difficulty < s->difficulty);
+	m.job += 1000;
+	expect_refused(&m, "invalid-job-id");
+	s = recorded(&b, ADIT_SHARE_UNKNOWN_JOB);
+	ck_assert(s->job_id == m.job && s->height == 0 && s->difficulty <= 0);
+	m.job -= 1000;
+	m.ntime = 0;
+	expect_refused(&m, "invalid-share");
+	s = recorded(&b, ADIT_SHARE_INVALID);
+	ck_assert(s->hash_difficulty <= 0 && s->height == b.pool->current->height);
+	m.channel = 99;
+	expect_refused(&m, "invalid-channel-id");
+	s = recorded(&b, ADIT_SHARE_UNKNOWN_CHANNEL);
+	ck_assert(s->channel == 99 && s->user_size == 0);
+	m.channel = channel;
+	new_tip(&b, 0, 2, NBITS_HARD);
+	expect_refused(&m, "stale-share");
+	s = recorded(&b, ADIT_SHARE_STALE);
+	ck_assert_str_eq(s->user, "alice.rig1");
+	ck_assert_uint_eq(fake_host_share_count(b.host), 7);
+	leave(&b, c);
+	bench_end(&b);
+}
+END_TEST
+
 /* A flood is met within the batch that brings it: SetTarget, then a job of its own. */
 START_TEST(vardiff_in_use)
 {
@@ -1406,6 +1476,7 @@ static void add_tests(TCase *c)
 	tcase_add_test(c, damaged_journal);
 	tcase_add_test(c, status_method);
 	tcase_add_test(c, events_are_sampled);
+	tcase_add_test(c, shares_are_recorded);
 	tcase_add_test(c, vardiff_in_use);
 }
 

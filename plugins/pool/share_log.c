@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "plugins/pool/share_log.h"
+
+#include <string.h>
+
+#include <adit/share_log.h>
+
+#include "plugins/pool/pool.h"
+
+int32_t share_log_start(struct pool *pool)
+{
+	int32_t result = ADIT_E_UNSUPPORTED;
+
+	if (ADIT_HAS(pool->api, share_log_append))
+		result = pool->api->share_log_writer(pool->host, &pool->share_log);
+	if (result == ADIT_E_UNSUPPORTED || result == ADIT_E_PERMISSION_DENIED) {
+		pool_log(pool, ADIT_LOG_WARNING, "shares are not recorded: share log: %s",
+			 adit_error_name(result));
+		result = ADIT_OK;
+	}
+	return result;
+}
+
+static uint8_t public_result(enum share_result result)
+{
+	switch (result) {
+	case SHARE_ACCEPTED:
+	case SHARE_BLOCK:
+		return ADIT_SHARE_ACCEPTED;
+	case SHARE_STALE:
+		return ADIT_SHARE_STALE;
+	case SHARE_DUPLICATE:
+		return ADIT_SHARE_DUPLICATE;
+	case SHARE_TOO_EASY:
+		return ADIT_SHARE_LOW_DIFFICULTY;
+	case SHARE_INVALID_JOB:
+		return ADIT_SHARE_UNKNOWN_JOB;
+	case SHARE_INVALID_CHANNEL:
+		return ADIT_SHARE_UNKNOWN_CHANNEL;
+	case SHARE_BAD_EXTRANONCE:
+	case SHARE_INVALID:
+	case SHARE_ROLLING_NOT_ALLOWED:
+	case SHARE_ROLLED_TOO_MUCH:
+		return ADIT_SHARE_INVALID;
+	default:
+		return ADIT_SHARE_REFUSED;
+	}
+}
+
+void share_log_record(const struct pool_conn *conn, uint32_t channel_id,
+		      const struct channel *channel, const struct job *job, const struct share *s,
+		      enum share_result result, double hash_difficulty)
+{
+	const struct pool *pool = conn->pool;
+	size_t user = channel ? strlen(channel->user) : 0;
+	struct adit_share record;
+
+	if (!pool->share_log)
+		return;
+	if (user > ADIT_SHARE_USER_MAX)
+		user = ADIT_SHARE_USER_MAX;
+	/* all but the text, of which only its own bytes are read */
+	memset(&record, 0, offsetof(struct adit_share, user));
+	record.difficulty = job ? job->difficulty : 0;
+	record.hash_difficulty = hash_difficulty;
+	record.connection = adit_sv2_conn_id(conn->sv2);
+	record.channel = channel_id;
+	record.job_id = s->job_id;
+	record.submit_sequence = s->sequence;
+	record.height = job ? job->template->height : 0;
+	record.slice = pool->info.slice;
+	record.result = public_result(result);
+	record.flags = result == SHARE_BLOCK ? ADIT_SHARE_BLOCK : 0;
+	record.user_size = (uint16_t)user;
+	if (channel)
+		memcpy(record.user, channel->user, user);
+	pool->api->share_log_append(pool->share_log, &record);
+}
