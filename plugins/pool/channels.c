@@ -87,9 +87,10 @@ static void channel_start(struct channel *channel, const struct channel_request 
 	channel->prefix_size = (uint8_t)extranonce_prefix(&pool->extranonce, channel->number,
 							  request->standard, channel->prefix);
 	memcpy(channel->max_target, request->max_target, 32);
-	channel_set_hashrate(channel, request->hashrate);
+	vardiff_start(&channel->vardiff, &pool->config.vardiff, request->hashrate,
+		      target_work(channel->max_target), now);
+	channel_set_target(channel);
 	channel->tip_number = pool->tip_number;
-	vardiff_restart(&channel->vardiff, now);
 	rate_start(&channel->stats.rate, now);
 }
 
@@ -168,22 +169,21 @@ void channel_name(const struct channel *channel, char *out, size_t capacity)
 		 adit_sv2_conn_id(conn->sv2), channel->id);
 }
 
-bool channel_set_hashrate(struct channel *channel, double hashrate)
+bool channel_set_target(struct channel *channel)
 {
-	const struct pool_config *config = &channel->conn->pool->config;
+	const struct vardiff *v = &channel->vardiff;
 	uint8_t target[32];
 
-	target_from_hashrate(hashrate, config->shares_per_minute, target);
-	if (target_compare(target, config->easiest_target) > 0)
-		memcpy(target, config->easiest_target, 32);
-	if (target_compare(target, config->hardest_target) < 0)
-		memcpy(target, config->hardest_target, 32);
-	/* The device's bound wins: a target above it would be useless to the client. */
-	if (target_compare(target, channel->max_target) > 0)
+	/* The specification's formula divides by a whole number, too coarse for small work. */
+	if (v->work < 1024)
+		target_from_difficulty(v->work * 65535 / 0x1p48, target);
+	else
+		target_from_hashrate(v->work, 60, target);
+	/* The device's bound to the last digit. */
+	if (v->work <= v->least_work || target_compare(target, channel->max_target) > 0)
 		memcpy(target, channel->max_target, 32);
 	if (memcmp(target, channel->target, 32) == 0)
 		return false;
 	memcpy(channel->target, target, 32);
-	channel->hashes = target_work(target);
 	return true;
 }

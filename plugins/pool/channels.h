@@ -12,10 +12,10 @@
 
 #include <adit/sv2.h>
 
+#include "lib/sv2/vardiff.h"
 #include "plugins/pool/classes.h"
 #include "plugins/pool/jobs.h"
 #include "plugins/pool/stats.h"
-#include "plugins/pool/vardiff.h"
 #include "plugins/pool/workers.h"
 
 struct pool;
@@ -44,7 +44,6 @@ struct channel {
 	uint8_t prefix[EXTRANONCE_MAX];
 	uint8_t target[32];     /* for jobs to come */
 	uint8_t max_target[32]; /* easiest that the client can work with */
-	double hashes;          /* expected per share at `target` */
 	uint64_t job_sent_ms;   /* last job that only this channel got, monotonic */
 	uint32_t tip_shares;    /* entries in the table of duplicates ... */
 	uint32_t tip_number;    /* ... since this tip */
@@ -97,7 +96,7 @@ void channel_free(struct channel *channel);
 struct channel *channel_find(struct pool_conn *conn, uint32_t id);
 /* "pool.1/CONNECTION/CHANNEL" for logs and events. */
 void channel_name(const struct channel *channel, char *out, size_t capacity);
-/* Picks the target for HASHRATE within all bounds; true when it differs from the present one. */
-bool channel_set_hashrate(struct channel *channel, double hashrate);
+/* Makes the target from what vardiff says; true when it is another one now. */
+bool channel_set_target(struct channel *channel);
 
 #endif

@@ -14,7 +14,6 @@
 #include "plugins/pool/server.h"
 #include "plugins/pool/share_log.h"
 #include "plugins/pool/status.h"
-#include "plugins/pool/vardiff.h"
 #include "plugins/pool/work.h"
 
 #define TICK_MS 1000
@@ -45,12 +44,8 @@ void pool_log(struct pool *pool, int32_t level, const char *format, ...)
 
 static void sweep_channel(struct channel *channel, uint64_t now)
 {
-	const struct pool_config *config = &channel->conn->pool->config;
-	double hashrate;
-
-	if (vardiff_check(&channel->vardiff, now, config->shares_per_minute, channel->hashes,
-			  &hashrate) &&
-	    channel_set_hashrate(channel, hashrate))
+	if (vardiff_check(&channel->vardiff, &channel->conn->pool->config.vardiff, now) &&
+	    channel_set_target(channel))
 		work_retarget(channel);
 	else
 		work_tick(channel, now);
@@ -210,19 +205,17 @@ static int32_t pool_start(void *instance)
 }
 
 /* Every channel's target for the new rate and bounds, at the hash rate that it has. */
-static void retarget_all(struct pool *pool, double old_shares_per_minute)
+static void retarget_all(struct pool *pool, const struct vardiff_options *before)
 {
-	uint64_t now = clock_monotonic_ms();
 	struct pool_conn *conn;
 
 	TAILQ_FOREACH(conn, &pool->conns, link)
 	{
 		for (uint32_t i = 0; i < conn->count; i++) {
 			struct channel *channel = conn->channels[i];
-			double present = channel->hashes * old_shares_per_minute / 60.0;
 
-			vardiff_restart(&channel->vardiff, now);
-			if (channel_set_hashrate(channel, present))
+			(void)vardiff_apply(&channel->vardiff, before, &pool->config.vardiff);
+			if (channel_set_target(channel))
 				work_retarget(channel);
 		}
 	}
@@ -230,9 +223,10 @@ static void retarget_all(struct pool *pool, double old_shares_per_minute)
 
 static bool same_difficulties(const struct pool_config *a, const struct pool_config *b)
 {
-	return a->shares_per_minute == b->shares_per_minute &&
-	       memcmp(a->easiest_target, b->easiest_target, 32) == 0 &&
-	       memcmp(a->hardest_target, b->hardest_target, 32) == 0;
+	return a->vardiff.shares_per_minute == b->vardiff.shares_per_minute &&
+	       a->vardiff.min_work == b->vardiff.min_work &&
+	       a->vardiff.max_work == b->vardiff.max_work &&
+	       a->vardiff.fixed_work == b->vardiff.fixed_work;
 }
 
 /* What of the new configuration is not for a running pool to change stays as it is in the old one,
@@ -273,7 +267,7 @@ static int32_t pool_reload(void *instance)
 	providers_reload(pool);
 	payouts_reload(pool, &config);
 	if (!same_difficulties(&pool->config, &config))
-		retarget_all(pool, config.shares_per_minute);
+		retarget_all(pool, &config.vardiff);
 	settings_fini(&config);
 	return ADIT_OK;
 }

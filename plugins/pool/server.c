@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "lib/bitcoin/target.h"
 #include "lib/util/clock.h"
 #include "plugins/pool/pool.h"
 #include "plugins/pool/shares.h"
@@ -199,8 +200,10 @@ static int32_t on_update(void *context, struct adit_sv2_conn *sv2,
 	if (!target_valid(&m->max_target))
 		return refuse_update(sv2, m->channel_id, "max-target-out-of-range");
 	memcpy(channel->max_target, m->max_target.b, 32);
-	channel_set_hashrate(channel, (double)m->nominal_hash_rate);
-	vardiff_restart(&channel->vardiff, clock_monotonic_ms());
+	(void)vardiff_update(&channel->vardiff, &conn->pool->config.vardiff,
+			     (double)m->nominal_hash_rate, target_work(channel->max_target),
+			     clock_monotonic_ms());
+	channel_set_target(channel);
 	work_retarget(channel);
 	return ADIT_OK;
 }

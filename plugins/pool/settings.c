@@ -130,20 +130,48 @@ static int32_t read_providers(struct pool_config *c, const struct source *s, str
 	return ADIT_OK;
 }
 
+/* Hashes that a share of DIFFICULTY takes. */
+static double difficulty_work(double difficulty)
+{
+	uint8_t target[32];
+
+	target_from_difficulty(difficulty, target);
+	return target_work(target);
+}
+
+/* A difficulty as work, or 0, which is "none". */
+static int32_t read_optional(const struct source *s, const char *key, double *work, struct error *e)
+{
+	const char *text = text_of(s, key);
+	double difficulty;
+	char *end;
+
+	*work = 0;
+	if (*text != '\0' && strtod(text, &end) == 0 && *end == '\0')
+		return ADIT_OK;
+	if (read_double(s, key, &difficulty, e) != ADIT_OK)
+		return ADIT_E_CONFIG;
+	*work = difficulty_work(difficulty);
+	return ADIT_OK;
+}
+
 static int32_t read_difficulties(struct pool_config *c, const struct source *s, struct error *e)
 {
+	struct vardiff_options *v = &c->vardiff;
 	double low;
 	double high;
 
-	if (read_double(s, "shares_per_minute", &c->shares_per_minute, e) != ADIT_OK ||
+	if (read_double(s, "shares_per_minute", &v->shares_per_minute, e) != ADIT_OK ||
 	    read_double(s, "min_difficulty", &low, e) != ADIT_OK ||
-	    read_double(s, "max_difficulty", &high, e) != ADIT_OK)
+	    read_double(s, "max_difficulty", &high, e) != ADIT_OK ||
+	    read_optional(s, "start_difficulty", &v->start_work, e) != ADIT_OK ||
+	    read_optional(s, "fixed_difficulty", &v->fixed_work, e) != ADIT_OK)
 		return ADIT_E_CONFIG;
 	if (low > high)
 		return error_set(e, ADIT_E_CONFIG, "min_difficulty: %g is above max_difficulty, %g",
 				 low, high);
-	target_from_difficulty(low, c->easiest_target);
-	target_from_difficulty(high, c->hardest_target);
+	v->min_work = difficulty_work(low);
+	v->max_work = difficulty_work(high);
 	return ADIT_OK;
 }
 

@@ -10,6 +10,7 @@
 #include <adit/plugin.h>
 
 #include "lib/bitcoin/reward.h"
+#include "lib/sv2/vardiff.h"
 #include "lib/util/error.h"
 #include "plugins/pool/identity.h"
 
@@ -26,9 +27,7 @@ struct pool_config {
 	uint32_t provider_count;
 	uint32_t provider_patience_ms;
 	uint32_t provider_return_ms;
-	double shares_per_minute;
-	uint8_t easiest_target[32]; /* min_difficulty */
-	uint8_t hardest_target[32]; /* max_difficulty */
+	struct vardiff_options vardiff;
 	uint8_t extranonce_rollable;
 	uint32_t max_channels; /* a connection */
 	uint32_t max_workers;  /* that are counted one by one */

@@ -243,15 +243,13 @@ static void acknowledge(struct channel *channel)
 {
 	struct pool *pool = channel->conn->pool;
 	uint64_t now = clock_monotonic_ms();
-	double hashrate;
 
 	if (channel->ack.count == 0)
 		return;
 	send_success(channel);
 	count_accepted(channel, now);
-	if (vardiff_check(&channel->vardiff, now, pool->config.shares_per_minute, channel->hashes,
-			  &hashrate) &&
-	    channel_set_hashrate(channel, hashrate))
+	if (vardiff_check(&channel->vardiff, &pool->config.vardiff, now) &&
+	    channel_set_target(channel))
 		work_retarget(channel);
 }
 
@@ -260,7 +258,9 @@ static void bound_table_use(struct channel *channel)
 {
 	struct pool *pool = channel->conn->pool;
 	size_t limit = pool->duplicates.limit;
-	double present = channel->hashes * pool->config.shares_per_minute / 60.0;
+	const struct vardiff_options *options = &pool->config.vardiff;
+	struct vardiff *v = &channel->vardiff;
+	double present = v->work * options->shares_per_minute / 60.0;
 
 	if (channel->tip_number != pool->tip_number ||
 	    channel->tip_shares < limit / TABLE_SLOW_PART)
@@ -269,10 +269,12 @@ static void bound_table_use(struct channel *channel)
 		server_close_channel(channel, share_result_code(SHARE_TABLE_FULL));
 		return;
 	}
-	if (channel->needs_job || !channel_set_hashrate(channel, present * SLOW_DOWN_FACTOR))
+	if (channel->needs_job)
 		return;
-	vardiff_restart(&channel->vardiff, clock_monotonic_ms());
-	work_retarget(channel);
+	(void)vardiff_update(v, options, present * SLOW_DOWN_FACTOR, v->least_work,
+			     clock_monotonic_ms());
+	if (channel_set_target(channel))
+		work_retarget(channel);
 }
 
 void shares_flush_channel(struct channel *channel)

@@ -50,6 +50,8 @@ START_TEST(wrong_configuration)
 			"01234567890123456789012345678901234567890123456789012345678901234567890",
 			"scriptSig");
 	expect_no_start("min_difficulty", "0", "min_difficulty");
+	expect_no_start("fixed_difficulty", "soon", "fixed_difficulty");
+	expect_no_start("start_difficulty", "-1", "start_difficulty");
 	expect_no_start("min_difficulty", "1e13", "max_difficulty");
 	expect_no_start("template_provider", "", "template_provider");
 	expect_no_start("template_provider", "127.0.0.1:8442", "authority");
@@ -688,7 +690,6 @@ START_TEST(table_of_duplicates)
 	solve(&m, m.target, true);
 	expect_accepted(&m);
 	channel_find(c->user, m.channel)->tip_shares = (uint32_t)(limit / 16);
-	vardiff_restart(&channel_find(c->user, m.channel)->vardiff, clock_monotonic_ms());
 	solve(&m, m.target, true);
 	expect_accepted(&m);
 	ck_assert(target_compare(channel_find(c->user, m.channel)->target, m.target) < 0);
@@ -1443,6 +1444,46 @@ START_TEST(vardiff_in_use)
 }
 END_TEST
 
+/* Fixed by the administrator: also within bounds that say otherwise, and whatever comes. */
+START_TEST(fixed_difficulty)
+{
+	static const struct fake_option options[] = {
+	    {"fixed_difficulty", "0.00000001"}, {"min_difficulty", "1"}, {NULL, NULL}};
+	struct bench b;
+	struct fake_conn *c;
+	struct miner m;
+
+	bench_ready(&b, options, NBITS_HARD);
+	c = connect_miner(&b, 1, 0);
+	m = open_miner(&b, c, false);
+	ck_assert_double_eq_tol(target_difficulty(m.target), 1e-8, 1e-10);
+	for (int i = 0; i < 100; i++) {
+		solve(&m, m.target, true);
+		submit(&m);
+	}
+	batch_end(&m);
+	ck_assert_uint_eq(fake_conn_count(c, ADIT_SV2_SET_TARGET), 0);
+	leave(&b, c);
+	bench_end(&b);
+}
+END_TEST
+
+START_TEST(start_difficulty)
+{
+	static const struct fake_option options[] = {{"start_difficulty", "3"}, {NULL, NULL}};
+	struct bench b;
+	struct fake_conn *c;
+	struct miner m;
+
+	bench_ready(&b, options, NBITS_HARD);
+	c = connect_miner(&b, 1, 0);
+	m = open_miner(&b, c, false);
+	ck_assert_double_eq_tol(target_difficulty(m.target), 3, 1e-6);
+	leave(&b, c);
+	bench_end(&b);
+}
+END_TEST
+
 static void add_tests(TCase *c)
 {
 	tcase_add_test(c, wrong_configuration);
@@ -1478,6 +1519,8 @@ static void add_tests(TCase *c)
 	tcase_add_test(c, events_are_sampled);
 	tcase_add_test(c, shares_are_recorded);
 	tcase_add_test(c, vardiff_in_use);
+	tcase_add_test(c, fixed_difficulty);
+	tcase_add_test(c, start_difficulty);
 }
 
 int main(void)

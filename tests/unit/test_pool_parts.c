@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of the pool that stand alone: extranonce, duplicates, jobs, vardiff, rates, text,
+/* The parts of the pool that stand alone: extranonce, duplicates, jobs, rates, text,
  * payout. */
 #include "config.h"
 
@@ -17,7 +17,6 @@
 #include "plugins/pool/templates.h"
 #include "plugins/pool/stats.h"
 #include "plugins/pool/text.h"
-#include "plugins/pool/vardiff.h"
 
 /* --- extranonce --------------------------------------------------------------------------------
  */
@@ -230,82 +229,6 @@ START_TEST(jobs_targets)
 }
 END_TEST
 
-/* --- vardiff -----------------------------------------------------------------------------------
- */
-
-static double pseudo_exponential(uint64_t *state)
-{
-	*state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return -log(((double)(*state >> 11) + 1.0) / 9007199254740993.0);
-}
-
-/* A miner of RATE hashes a second, its shares random, for SECONDS from *NOW on; the channel takes
- * the proposals. Returns what a share takes then. */
-static double mine(struct vardiff *v, double rate, double hashes, unsigned seconds, uint64_t *now,
-		   uint64_t *state)
-{
-	double left = pseudo_exponential(state); /* expected shares until the next one */
-	double hashrate;
-
-	for (unsigned step = 1; step <= seconds * 20; step++) {
-		double due = rate * 0.05 / hashes;
-
-		*now += 50;
-		while (left <= due) {
-			vardiff_share(v, hashes);
-			left += pseudo_exponential(state);
-		}
-		left -= due;
-		/* Floods are looked for with each batch of shares, the rest every five seconds. */
-		if ((due > 1 || step % 100 == 0) && vardiff_check(v, *now, 6, hashes, &hashrate))
-			hashes = hashrate * 10;
-	}
-	return hashes;
-}
-
-/* From far off in both directions it comes near; a steady miner is left alone. */
-START_TEST(vardiff_converges)
-{
-	struct vardiff v;
-	uint64_t now = 1000000;
-	uint64_t state = 42;
-	double rate = 1e9;
-	double hashes;
-
-	vardiff_restart(&v, now);
-	hashes = mine(&v, rate, 1e4, 600, &now, &state); /* a million times too easy */
-	ck_assert_double_ge(hashes, 1e10 * 0.5);
-	ck_assert_double_le(hashes, 1e10 * 2);
-	hashes = mine(&v, rate / 100, hashes, 1200, &now, &state); /* the miner lost 99 % */
-	ck_assert_double_ge(hashes, 1e8 * 0.5);
-	ck_assert_double_le(hashes, 1e8 * 2);
-}
-END_TEST
-
-START_TEST(vardiff_is_calm)
-{
-	struct vardiff v;
-	double hashrate;
-
-	vardiff_restart(&v, 0);
-	/* Six shares a minute as wanted: nothing, for hours. */
-	for (uint64_t s = 10; s < 7200; s += 10) {
-		vardiff_share(&v, 1e10);
-		ck_assert(!vardiff_check(&v, s * 1000, 6, 1e10, &hashrate));
-	}
-	/* A burst of four within a second is chance. */
-	vardiff_restart(&v, 0);
-	for (int i = 0; i < 4; i++)
-		vardiff_share(&v, 1e10);
-	ck_assert(!vardiff_check(&v, 1000, 6, 1e10, &hashrate));
-	/* Silence is taken for a slower miner only in time. */
-	vardiff_restart(&v, 0);
-	ck_assert(!vardiff_check(&v, 30000, 6, 1e10, &hashrate));
-	ck_assert(vardiff_check(&v, 70000, 6, 1e10, &hashrate));
-	ck_assert_double_eq_tol(hashrate, 1e9 / 4, 1);
-}
-END_TEST
-
 /* --- rate --------------------------------------------------------------------------------------
  */
 
@@ -366,8 +289,6 @@ int main(void)
 	tcase_add_test(c, jobs_life);
 	tcase_add_test(c, jobs_bounds);
 	tcase_add_test(c, jobs_targets);
-	tcase_add_test(c, vardiff_converges);
-	tcase_add_test(c, vardiff_is_calm);
 	tcase_add_test(c, rate_decays);
 	tcase_add_test(c, text_is_printable);
 	tcase_set_timeout(c, 60);
