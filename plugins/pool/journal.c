@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -156,22 +157,40 @@ static int32_t open_journal(struct pool *pool)
 	j->fd = open(j->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (j->fd < 0)
 		return ADIT_E_IO;
-	/* Nobody else writes to it: from here on the size is known without a look. */
+	/* The process that this one replaces may still write to it for a moment: only a lower bound. */
 	j->size = fstat(j->fd, &st) == 0 ? st.st_size : 0;
 	return ADIT_OK;
 }
 
+/* True when the open file is still the one with the journal's name. */
+static bool is_current(const struct journal *j)
+{
+	struct stat opened;
+	struct stat named;
+
+	return fstat(j->fd, &opened) == 0 && stat(j->path, &named) == 0 &&
+	       opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
+}
+
+/* While a process is replaced two have the file open. The lock lets one of them rename it; the other
+ * then sees that its file has another name, and only opens the new one. */
 static void rotate(struct pool *pool)
 {
 	struct journal *j = &pool->journal;
 	char *old;
 
-	if (j->size < JOURNAL_MAX || asprintf(&old, "%s.old", j->path) < 0)
+	if (j->size < JOURNAL_MAX || flock(j->fd, LOCK_EX | LOCK_NB) != 0)
 		return;
-	if (rename(j->path, old) == 0) {
+	if (asprintf(&old, "%s.old", j->path) < 0) {
+		flock(j->fd, LOCK_UN);
+		return;
+	}
+	if (!is_current(j) || rename(j->path, old) == 0) {
 		close_journal(j);
 		if (open_journal(pool) != ADIT_OK)
 			trouble(pool, "can't be opened", strerror(errno));
+	} else {
+		flock(j->fd, LOCK_UN);
 	}
 	free(old);
 }
@@ -220,6 +239,8 @@ static int append_line(struct journal *j, const struct buf *line)
 {
 	int result;
 	ssize_t n;
+	off_t end;
+	struct stat st;
 
 	if (line->failed)
 		return ENOMEM;
@@ -231,8 +252,10 @@ static int append_line(struct journal *j, const struct buf *line)
 		return 0;
 	}
 	result = n < 0 ? errno : ENOSPC;
-	/* A part of a line would spoil the next one. */
-	if (n > 0 && ftruncate(j->fd, j->size) != 0)
+	/* A part of a line would spoil the next one; what another process wrote behind it stays. */
+	end = n > 0 ? lseek(j->fd, 0, SEEK_CUR) : -1;
+	if (end >= n && fstat(j->fd, &st) == 0 && st.st_size == end &&
+	    ftruncate(j->fd, end - n) != 0)
 		result = errno;
 	return result;
 }

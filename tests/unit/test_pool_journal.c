@@ -173,6 +173,12 @@ static bool rotated(void *user)
 	return access(old, F_OK) == 0;
 }
 
+static bool never(void *user)
+{
+	(void)user;
+	return false;
+}
+
 /* A block whose line was the last before the file became NAME.old is not forgotten. */
 START_TEST(rotation_keeps_pending)
 {
@@ -202,6 +208,40 @@ START_TEST(rotation_keeps_pending)
 }
 END_TEST
 
+/* The process that replaces this one has made the full file NAME.old and goes on in a new one: this
+ * one only follows, and both files keep what they have. */
+START_TEST(rotation_by_another)
+{
+	struct bench b;
+	struct fake_conn *c;
+	struct miner m;
+	struct stat st;
+	char old[128];
+	FILE *f = fopen(path, "a");
+
+	ck_assert_ptr_nonnull(f);
+	for (int i = 0; i < (4 << 20) / 64; i++)
+		ck_assert_int_eq(fprintf(f, "%63d\n", i), 64);
+	fclose(f);
+	m = begin_mining(&b, &c);
+	snprintf(old, sizeof old, "%s.old", path);
+	ck_assert_int_eq(rename(path, old), 0);
+	f = fopen(path, "a");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_gt(fprintf(f, "a line of the other process\n"), 0);
+	fclose(f);
+	find_block(&m);
+	fake_host_wait(b.host, never, NULL, 200);
+	ck_assert_int_eq(journal_size(), 28);
+	ck_assert_int_eq(stat(old, &st), 0);
+	ck_assert_int_gt(st.st_size, 4 << 20);
+	find_block(&m);
+	ck_assert_int_gt(journal_size(), 28);
+	leave(&b, c);
+	bench_end(&b);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("pool-journal");
@@ -215,6 +255,7 @@ int main(void)
 	tcase_add_test(c, no_journal);
 	tcase_add_test(c, zeros_inside);
 	tcase_add_test(c, rotation_keeps_pending);
+	tcase_add_test(c, rotation_by_another);
 	suite_add_tcase(s, c);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
