@@ -133,6 +133,37 @@ struct channel *channel_new(struct pool_conn *conn, const struct channel_request
 	return channel;
 }
 
+static bool prefix_in_use(const struct channel *channel, uint32_t number)
+{
+	const struct extranonce *x = &channel->conn->pool->extranonce;
+	uint8_t prefix[EXTRANONCE_MAX];
+
+	extranonce_prefix(x, number, channel->standard, prefix);
+	for (uint32_t i = 0; i < channel->jobs.count; i++) {
+		if (memcmp(channel->jobs.items[i].prefix, prefix, channel->prefix_size) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool channel_renew_prefix(struct channel *channel)
+{
+	struct extranonce *x = &channel->conn->pool->extranonce;
+	uint32_t number;
+
+	if (channel->has_retired && prefix_in_use(channel, channel->retired_number))
+		return false;
+	if (!extranonce_take(x, &number))
+		return false;
+	if (channel->has_retired)
+		extranonce_give(x, channel->retired_number);
+	channel->retired_number = channel->number;
+	channel->has_retired = true;
+	channel->number = number;
+	extranonce_prefix(x, number, channel->standard, channel->prefix);
+	return true;
+}
+
 static void unqueue_acknowledgement(struct channel *channel)
 {
 	struct channel **at = &channel->conn->unacknowledged;
@@ -155,6 +186,8 @@ void channel_free(struct channel *channel)
 		(conn->count - at) * sizeof(struct channel *));
 	conn->pool->channel_count--;
 	extranonce_give(&conn->pool->extranonce, channel->number);
+	if (channel->has_retired)
+		extranonce_give(&conn->pool->extranonce, channel->retired_number);
 	jobs_fini(&channel->jobs);
 	workers_release(&conn->pool->workers, channel);
 	classes_leave(&conn->pool->classes, channel);

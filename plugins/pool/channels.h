@@ -37,7 +37,9 @@ struct channel {
 	struct group *group; /* it is a member of */
 	TAILQ_ENTRY(channel) in_group;
 	uint32_t id;
-	uint32_t number; /* of the extranonce prefix */
+	uint32_t number;         /* of the extranonce prefix */
+	uint32_t retired_number; /* of the one before, which jobs may still have */
+	bool has_retired;
 	bool standard;
 	bool needs_job; /* its target changed but the job for that was not yet sent */
 	uint8_t prefix_size;
@@ -91,6 +93,10 @@ struct channel_request {
  */
 struct channel *channel_new(struct pool_conn *conn, const struct channel_request *request,
 			    const char **code);
+/* Gives CHANNEL another prefix of the same length, for jobs to come: those that are out keep
+ * theirs. The old number comes back when no job has it any more; until then, or when the space is
+ * full, there is no further one: false. */
+bool channel_renew_prefix(struct channel *channel);
 /* Ends CHANNEL and forgets it; sends nothing. */
 void channel_free(struct channel *channel);
 struct channel *channel_find(struct pool_conn *conn, uint32_t id);

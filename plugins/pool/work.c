@@ -376,6 +376,20 @@ void work_set_group(struct channel *channel)
 		adit_sv2_send(channel->conn->sv2, ADIT_SV2_SET_GROUP_CHANNEL, &m);
 }
 
+bool work_renew_prefix(struct channel *channel)
+{
+	struct adit_sv2_set_extranonce_prefix m = {.channel_id = channel->id};
+
+	if (!channel_renew_prefix(channel))
+		return false;
+	m.extranonce_prefix =
+	    (struct adit_bytes){.data = channel->prefix, .size = channel->prefix_size};
+	adit_sv2_send(channel->conn->sv2, ADIT_SV2_SET_EXTRANONCE_PREFIX, &m);
+	channel->needs_job = true;
+	work_tick(channel, clock_monotonic_ms());
+	return true;
+}
+
 void work_retarget(struct channel *channel)
 {
 	struct adit_sv2_set_target m = {.channel_id = channel->id};

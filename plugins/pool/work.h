@@ -28,6 +28,9 @@ void work_refresh(struct pool *pool);
  * only, where groups are nothing that messages are sent to. Jobs of the new group are owed:
  * work_refresh() has to follow. */
 void work_set_group(struct channel *channel);
+/* SetExtranoncePrefix with a new prefix and, so that it takes effect, a new job as work_retarget()
+ * sends it. False when there can be none at present (channel_renew_prefix()). */
+bool work_renew_prefix(struct channel *channel);
 /* SetTarget and, so that it takes effect, a new job of the current template (at most one a second:
  * otherwise later, by work_tick()). */
 void work_retarget(struct channel *channel);
