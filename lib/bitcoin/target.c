@@ -208,3 +208,11 @@ void target_from_difficulty(double difficulty, uint8_t out[32])
 		memset(&n, 0xff, sizeof(n));
 	number_write(&n, out);
 }
+
+double target_difficulty_work(double difficulty)
+{
+	uint8_t target[32];
+
+	target_from_difficulty(difficulty, target);
+	return target_work(target);
+}

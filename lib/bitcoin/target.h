@@ -26,5 +26,7 @@ double target_work(const uint8_t target[32]);
 void target_from_hashrate(double hashrate, double shares_per_minute, uint8_t out[32]);
 /* diff1 / difficulty, capped at 2^256 - 1. */
 void target_from_difficulty(double difficulty, uint8_t out[32]);
+/* Expected hashes for one hit at DIFFICULTY. */
+double target_difficulty_work(double difficulty);
 
 #endif

@@ -67,6 +67,7 @@ struct pool_conn {
 	uint64_t opened_ms;
 	uint32_t next_id;
 	uint32_t refused_in_row;   /* refused shares since the last accepted one */
+	uint64_t unknown_channel;  /* shares for channels that it doesn't have */
 	struct channel **channels; /* by id, ascending */
 	uint32_t count;
 	uint32_t capacity;

@@ -4,6 +4,7 @@
 #include "plugins/pool/events.h"
 
 #include <json-c/json.h>
+#include <stdio.h>
 
 #include "lib/bitcoin/target.h"
 #include "lib/util/hex.h"
@@ -53,6 +54,25 @@ void events_job(struct pool *pool, const struct template *t)
 	add_hash(object, "prev_hash", t->tip.prev_hash);
 	json_object_object_add(object, "height", json_object_new_int64(t->height));
 	publish(pool, "MiningJobCreated", object);
+}
+
+void events_difficulty(struct pool *pool, const struct template *t)
+{
+	struct json_object *object;
+	char bits[9];
+
+	if (pool->info.worker != 1 ||
+	    !pool->api->event_wanted(pool->host, "MiningDifficultyChanged"))
+		return;
+	snprintf(bits, sizeof bits, "%08x", t->tip.nbits);
+	object = json_object_new_object();
+	json_object_object_add(object, "old_difficulty",
+			       json_object_new_double(target_difficulty(pool->tip.target)));
+	json_object_object_add(object, "new_difficulty",
+			       json_object_new_double(target_difficulty(t->tip.target)));
+	json_object_object_add(object, "height", json_object_new_int64(t->height));
+	json_object_object_add(object, "bits", json_object_new_string(bits));
+	publish(pool, "MiningDifficultyChanged", object);
 }
 
 void events_share(const struct channel *channel, const struct job *job, const uint8_t hash[32],

@@ -9,6 +9,9 @@
 
 /* MiningJobCreated: T went out to the channels. */
 void events_job(struct pool *pool, const struct template *t);
+/* MiningDifficultyChanged: T's tip asks for another difficulty than the pool's present one; said by
+ * the first worker alone. */
+void events_difficulty(struct pool *pool, const struct template *t);
 /* ShareSubmitted: an accepted share; called for one share a second at most.
  * WORKER found it, if it has a size (extension 0x0002). */
 void events_share(const struct channel *channel, const struct job *job, const uint8_t hash[32],

@@ -4,61 +4,204 @@
 #include "plugins/pool/orders.h"
 
 #include <json-c/json.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/bitcoin/target.h"
+#include "plugins/pool/answers.h"
 #include "plugins/pool/pool.h"
+#include "plugins/pool/server.h"
 #include "plugins/pool/work.h"
 
-/* How many channels got a new prefix: the one called NAME, or all when it is NULL. */
-static uint32_t renew(struct pool *pool, const char *name)
+#define REASON_MAX 100 /* bytes of a reason for the log */
+
+static struct pool_conn *find_conn(struct pool *pool, const struct miner_name *name)
 {
 	struct pool_conn *conn;
-	uint32_t count = 0;
 
+	if (!name->own)
+		return NULL;
 	TAILQ_FOREACH(conn, &pool->conns, link)
 	{
-		for (uint32_t i = 0; i < conn->count; i++) {
-			char own[128];
+		if (adit_sv2_conn_id(conn->sv2) == name->conn)
+			return conn;
+	}
+	return NULL;
+}
 
-			channel_name(conn->channels[i], own, sizeof own);
-			if ((!name || strcmp(name, own) == 0) &&
-			    work_renew_prefix(conn->channels[i]))
-				count++;
-		}
+/* Sets DIFFICULTY (0: automatic again) for good and tells the client. */
+static struct json_object *set_one(struct channel *channel, double difficulty)
+{
+	struct json_object *o = json_object_new_object();
+	char name[128];
+
+	(void)vardiff_fix(&channel->vardiff, &channel->conn->pool->config.vardiff,
+			  difficulty > 0 ? target_difficulty_work(difficulty) : 0);
+	if (channel_set_target(channel))
+		work_retarget(channel);
+	channel_name(channel, name, sizeof name);
+	pool_log(channel->conn->pool, ADIT_LOG_INFO, "channel %s: difficulty %g, %s", name,
+		 target_difficulty(channel->target), difficulty > 0 ? "fixed" : "automatic");
+	add_text(o, "channel", name);
+	add_double(o, "difficulty", target_difficulty(channel->target));
+	json_object_object_add(o, "fixed", json_object_new_boolean(difficulty > 0));
+	return o;
+}
+
+/* A number above 0, or null for automatic (0 then); false with what is WRONG. */
+static bool read_difficulty(const struct pool *pool, struct json_object *params, double *out,
+			    const char **wrong)
+{
+	const struct vardiff_options *o = &pool->config.vardiff;
+	struct json_object *value;
+	double work;
+
+	*wrong = "difficulty: expected a number above 0, or null to have it steered again";
+	*out = 0;
+	if (!json_object_object_get_ex(params, "difficulty", &value))
+		return false;
+	if (!value)
+		return true;
+	if (!json_object_is_type(value, json_type_double) &&
+	    !json_object_is_type(value, json_type_int))
+		return false;
+	*out = json_object_get_double(value);
+	if (!isfinite(*out) || *out <= 0)
+		return false;
+	*wrong = "difficulty: outside of the pool's min_difficulty and max_difficulty";
+	work = target_difficulty_work(*out);
+	return work >= o->min_work && work <= o->max_work;
+}
+
+/* The member KEY of PARAMS, as a name; false with what is WRONG. */
+static bool read_name(const struct pool *pool, struct json_object *params, const char *key,
+		      struct miner_name *name, const char **wrong)
+{
+	struct json_object *value;
+
+	*wrong = "expected the name of a connection or channel, such as pool.1/7 or pool.1/7/2: "
+		 "get_connected_miners and list_channels show them";
+	return json_object_object_get_ex(params, key, &value) &&
+	       json_object_is_type(value, json_type_string) &&
+	       miner_name_parse(pool, json_object_get_string(value), name);
+}
+
+void on_set_difficulty(void *user, struct adit_request *request,
+		       const struct adit_request_info *info)
+{
+	struct pool *pool = user;
+	struct json_object *params = read_params(pool, request, info);
+	struct json_object *o, *list;
+	struct miner_name name;
+	const char *wrong;
+	struct pool_conn *conn;
+	double difficulty;
+
+	if (!params)
+		return;
+	if (!read_name(pool, params, "channel", &name, &wrong) ||
+	    !read_difficulty(pool, params, &difficulty, &wrong)) {
+		answer_error(pool, request, ADIT_E_INVALID_ARGUMENT, wrong);
+		json_object_put(params);
+		return;
+	}
+	json_object_put(params);
+	list = json_object_new_array();
+	conn = find_conn(pool, &name);
+	for (uint32_t i = 0; conn && i < conn->count; i++) {
+		if (name.channel == 0 || conn->channels[i]->id == name.channel)
+			json_object_array_add(list, set_one(conn->channels[i], difficulty));
+	}
+	o = json_object_new_object();
+	add_count(o, "changed", json_object_array_length(list));
+	json_object_object_add(o, "channels", list);
+	answer(pool, request, o);
+}
+
+static bool disconnect(struct pool *pool, const struct miner_name *name, const char *reason)
+{
+	struct pool_conn *conn = find_conn(pool, name);
+	struct channel *channel;
+
+	if (!conn)
+		return false;
+	if (name->channel == 0) {
+		pool_log(pool, ADIT_LOG_INFO, "%s is disconnected: %s", adit_sv2_peer(conn->sv2),
+			 reason);
+		adit_sv2_close(conn->sv2, reason);
+		return true;
+	}
+	channel = channel_find(conn, name->channel);
+	if (channel)
+		server_close_channel(channel, reason);
+	return channel != NULL;
+}
+
+void on_disconnect_miner(void *user, struct adit_request *request,
+			 const struct adit_request_info *info)
+{
+	struct pool *pool = user;
+	struct json_object *params = read_params(pool, request, info);
+	char reason[REASON_MAX + 1] = "disconnected by the administrator";
+	struct json_object *o, *value;
+	struct miner_name name;
+	const char *wrong;
+
+	if (!params)
+		return;
+	if (json_object_object_get_ex(params, "reason", &value) &&
+	    json_object_is_type(value, json_type_string))
+		snprintf(reason, sizeof reason, "%s", json_object_get_string(value));
+	if (read_name(pool, params, "miner", &name, &wrong)) {
+		o = json_object_new_object();
+		add_count(o, "disconnected", disconnect(pool, &name, reason));
+		answer(pool, request, o);
+	} else {
+		answer_error(pool, request, ADIT_E_INVALID_ARGUMENT, wrong);
+	}
+	json_object_put(params);
+}
+
+/* How many of CONN's channels, of which NUMBER alone unless it is 0, got a new prefix. */
+static uint32_t renew(struct pool_conn *conn, uint32_t number)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < conn->count; i++) {
+		if ((number == 0 || conn->channels[i]->id == number) &&
+		    work_renew_prefix(conn->channels[i]))
+			count++;
 	}
 	return count;
 }
 
-static void on_renew_extranonce(void *user, struct adit_request *request,
-				const struct adit_request_info *info)
+void on_renew_extranonce(void *user, struct adit_request *request,
+			 const struct adit_request_info *info)
 {
 	struct pool *pool = user;
-	struct json_tokener *tokener = json_tokener_new();
-	struct json_object *o =
-	    tokener ? json_tokener_parse_ex(tokener, info->json, (int)info->json_size) : NULL;
-	struct json_object *channel = NULL;
-	char answer[64];
-	int size;
+	struct json_object *params = read_params(pool, request, info);
+	struct json_object *o;
+	struct miner_name name = {.own = true};
+	struct pool_conn *conn;
+	const char *wrong;
+	uint32_t count = 0;
 
-	if (json_object_object_get_ex(o, "channel", &channel) &&
-	    !json_object_is_type(channel, json_type_string)) {
-		pool->api->reply(pool->host, request, ADIT_E_INVALID_ARGUMENT,
-				 "channel: expected a name such as pool.1/7/2, as list_channels "
-				 "shows it",
-				 "", 0, NULL, 0);
-	} else {
-		size = snprintf(answer, sizeof answer, "{\"renewed\":%u}",
-				renew(pool, channel ? json_object_get_string(channel) : NULL));
-		pool->api->reply(pool->host, request, ADIT_OK, "", answer, (size_t)size, NULL, 0);
+	if (!params)
+		return;
+	if (json_object_object_get_ex(params, "channel", NULL) &&
+	    !read_name(pool, params, "channel", &name, &wrong)) {
+		answer_error(pool, request, ADIT_E_INVALID_ARGUMENT, wrong);
+		json_object_put(params);
+		return;
 	}
-	json_object_put(o);
-	if (tokener)
-		json_tokener_free(tokener);
-}
-
-int32_t orders_start(struct pool *pool)
-{
-	return pool->api->register_method(pool->host, "renew_extranonce", ADIT_METHOD_ALL,
-					  on_renew_extranonce, pool, NULL);
+	json_object_put(params);
+	TAILQ_FOREACH(conn, &pool->conns, link)
+	{
+		if (name.own && (name.conn == 0 || adit_sv2_conn_id(conn->sv2) == name.conn))
+			count += renew(conn, name.channel);
+	}
+	o = json_object_new_object();
+	add_count(o, "renewed", count);
+	answer(pool, request, o);
 }

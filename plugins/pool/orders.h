@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* orders.h: what administrators order: the method `renew_extranonce`. */
+/* orders.h: the methods by which administrators change a running pool, adit-pool(8). */
 #ifndef POOL_ORDERS_H
 #define POOL_ORDERS_H
 
-#include <stdint.h>
+#include <adit/plugin.h>
 
-struct pool;
-
-/* Registers the methods. */
-int32_t orders_start(struct pool *pool);
+/* Methods; the instance is the struct pool. Of a connection or channel that is another worker's,
+ * or nobody's, they answer that nothing was done. */
+void on_set_difficulty(void *user, struct adit_request *request,
+		       const struct adit_request_info *info);
+void on_disconnect_miner(void *user, struct adit_request *request,
+			 const struct adit_request_info *info);
+void on_renew_extranonce(void *user, struct adit_request *request,
+			 const struct adit_request_info *info);
 
 #endif

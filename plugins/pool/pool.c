@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "lib/util/clock.h"
-#include "plugins/pool/orders.h"
+#include "plugins/pool/manage.h"
 #include "plugins/pool/payouts.h"
 #include "plugins/pool/server.h"
 #include "plugins/pool/share_log.h"
@@ -161,9 +161,7 @@ static int32_t pool_begin(struct pool *pool, struct error *e)
 	if (!base)
 		return error_set(e, ADIT_E_UNSUPPORTED, "the host's event loop is not libevent 2");
 	rate_start(&pool->stats.rate, clock_monotonic_ms());
-	result = status_start(pool);
-	if (result == ADIT_OK)
-		result = orders_start(pool);
+	result = manage_start(pool);
 	if (result != ADIT_OK)
 		return error_set(e, result, "methods: %s", adit_error_name(result));
 	result = share_log_start(pool);

@@ -11,7 +11,8 @@
  *   payouts.c    the present payout and its changes;  indexes.c  those of ranged descriptors
  *   shares.c     examination and acknowledgement;  duplicates.c;  share_log.c  for accounting
  *   blocks.c     found blocks to the template provider;  journal.c  and to disk
- *   status.c     what administrators see
+ *   status.c     what administrators see;  manage.c  what they ask;  listing.c  lists
+ *   orders.c     what they change
  */
 #ifndef POOL_POOL_H
 #define POOL_POOL_H

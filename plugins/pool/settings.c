@@ -130,15 +130,6 @@ static int32_t read_providers(struct pool_config *c, const struct source *s, str
 	return ADIT_OK;
 }
 
-/* Hashes that a share of DIFFICULTY takes. */
-static double difficulty_work(double difficulty)
-{
-	uint8_t target[32];
-
-	target_from_difficulty(difficulty, target);
-	return target_work(target);
-}
-
 /* A difficulty as work, or 0, which is "none". */
 static int32_t read_optional(const struct source *s, const char *key, double *work, struct error *e)
 {
@@ -151,7 +142,7 @@ static int32_t read_optional(const struct source *s, const char *key, double *wo
 		return ADIT_OK;
 	if (read_double(s, key, &difficulty, e) != ADIT_OK)
 		return ADIT_E_CONFIG;
-	*work = difficulty_work(difficulty);
+	*work = target_difficulty_work(difficulty);
 	return ADIT_OK;
 }
 
@@ -170,8 +161,8 @@ static int32_t read_difficulties(struct pool_config *c, const struct source *s, 
 	if (low > high)
 		return error_set(e, ADIT_E_CONFIG, "min_difficulty: %g is above max_difficulty, %g",
 				 low, high);
-	v->min_work = difficulty_work(low);
-	v->max_work = difficulty_work(high);
+	v->min_work = target_difficulty_work(low);
+	v->max_work = target_difficulty_work(high);
 	return ADIT_OK;
 }
 

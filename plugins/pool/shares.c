@@ -128,6 +128,7 @@ static int32_t refuse(struct pool_conn *conn, struct channel *channel, uint32_t 
 	};
 
 	stats_refused(&conn->pool->stats, channel ? &channel->stats : NULL, result);
+	conn->unknown_channel += !channel;
 	if (++conn->refused_in_row > REFUSED_IN_ROW_MAX) {
 		adit_sv2_close(conn->sv2, "too many shares refused in a row");
 		return ADIT_OK;
@@ -271,6 +272,7 @@ static void bound_table_use(struct channel *channel)
 	}
 	if (channel->needs_job)
 		return;
+	v->fixed_work = 0; /* the table is everybody's */
 	(void)vardiff_update(v, options, present * SLOW_DOWN_FACTOR, v->least_work,
 			     clock_monotonic_ms());
 	if (channel_set_target(channel))

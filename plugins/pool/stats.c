@@ -57,6 +57,8 @@ double rate_get(const struct rate *r, uint64_t now_ms)
 void stats_refused(struct pool_stats *pool, struct channel_stats *channel, enum share_result result)
 {
 	pool->results[result]++;
+	if (channel)
+		channel->reasons[result]++;
 	if (result == SHARE_STALE) {
 		pool->stale++;
 		if (channel)

@@ -40,6 +40,7 @@ struct channel_stats {
 	uint64_t accepted;
 	uint64_t rejected; /* stale ones not among them */
 	uint64_t stale;
+	uint64_t reasons[SHARE_RESULTS];
 	uint64_t last_share_ms; /* monotonic; 0: none yet */
 	double best_difficulty;
 	struct rate rate;

@@ -267,6 +267,8 @@ static void adopt(struct pool *pool, struct template *t)
 	template_ref(t);
 	template_unref(pool->current);
 	pool->current = t;
+	if (pool->has_tip && pool->tip.nbits != t->tip.nbits)
+		events_difficulty(pool, t);
 	pool->tip = t->tip;
 	pool->has_tip = true;
 	if (new_tip) {

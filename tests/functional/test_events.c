@@ -279,8 +279,10 @@ START_TEST(events_are_as_described)
 	until_seen("NodeShutdown", 1);
 	control_close(&follower);
 	harness_await_end();
+	/* The embedded chain has one difficulty for ever: the test of the pool alone changes it. */
 	for (size_t i = 0; i < page_count; i++)
-		ck_assert_msg(page[i].ever, "%s was never seen", page[i].type);
+		ck_assert_msg(page[i].ever || strcmp(page[i].type, "MiningDifficultyChanged") == 0,
+			      "%s was never seen", page[i].type);
 }
 END_TEST
 

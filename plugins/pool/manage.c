@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "plugins/pool/manage.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "lib/util/clock.h"
+#include "plugins/pool/answers.h"
+#include "plugins/pool/listing.h"
+#include "plugins/pool/orders.h"
+#include "plugins/pool/pool.h"
+#include "plugins/pool/status.h"
+
+static void on_get_pool_stats(void *user, struct adit_request *request,
+			      const struct adit_request_info *info)
+{
+	struct pool *pool = user;
+	const struct pool_stats *stats = &pool->stats;
+	struct json_object *o = json_object_new_object();
+	uint64_t refused = 0;
+
+	(void)info;
+	for (int i = SHARE_INVALID_CHANNEL; i < SHARE_RESULTS; i++)
+		refused += stats->results[i];
+	add_count(o, "miner_count", pool->conn_count);
+	add_count(o, "channel_count", pool->channel_count);
+	add_double(o, "hashrate", rate_get(&stats->rate, clock_monotonic_ms()));
+	add_count(o, "total_shares", stats->accepted + refused);
+	add_count(o, "accepted_shares", stats->accepted);
+	add_count(o, "rejected_shares", refused);
+	add_count(o, "stale_shares", stats->stale);
+	json_object_object_add(o, "rejects", listing_reasons(stats->results));
+	add_double(o, "best_difficulty", stats->best_difficulty);
+	add_count(o, "blocks_found", stats->blocks_found);
+	add_count(o, "blocks_pending", pool->blocks.count);
+	add_text(o, "journal_error", pool->journal.error[0] ? pool->journal.error : NULL);
+	add_count(o, "jobs_sent", stats->jobs_sent);
+	add_count(o, "height", pool->current ? pool->current->height : 0);
+	add_count(o, "uptime_seconds", pool->ticks);
+	answer(pool, request, o);
+}
+
+static struct json_object *template_json(const struct template *t)
+{
+	struct json_object *o = json_object_new_object();
+	char bits[9];
+
+	snprintf(bits, sizeof bits, "%08x", t->tip.nbits);
+	add_hash(o, "prev_hash", t->tip.prev_hash);
+	/* Every channel has a root of its own, and the provider keeps the transactions. */
+	add_text(o, "merkle_root", NULL);
+	add_text(o, "tx_count", NULL);
+	add_count(o, "timestamp", t->tip.min_ntime);
+	add_text(o, "bits", bits);
+	add_hash(o, "target", t->tip.target);
+	add_count(o, "height", t->height);
+	add_count(o, "version", t->version);
+	add_count(o, "coinbase_value", t->value);
+	add_count(o, "merkle_depth", t->depth);
+	add_count(o, "template_id", t->id);
+	add_text(o, "template_provider", t->provider->address);
+	add_count(o, "job_id", t->job_id);
+	return o;
+}
+
+static void on_get_template(void *user, struct adit_request *request,
+			    const struct adit_request_info *info)
+{
+	struct pool *pool = user;
+	struct json_object *o = json_object_new_object();
+
+	(void)info;
+	json_object_object_add(o, "template", pool->current ? template_json(pool->current) : NULL);
+	answer(pool, request, o);
+}
+
+/* As configured, defaults included; of this section nothing is secret. */
+static void on_get_pool_config(void *user, struct adit_request *request,
+			       const struct adit_request_info *info)
+{
+	static const char *const keys[] = {
+	    "payout",
+	    "identities",
+	    "max_payouts",
+	    "template_provider",
+	    "provider_patience",
+	    "provider_return",
+	    "tag",
+	    "shares_per_minute",
+	    "min_difficulty",
+	    "max_difficulty",
+	    "start_difficulty",
+	    "fixed_difficulty",
+	    "extranonce_size",
+	    "max_channels",
+	    "max_workers",
+	    "version_rolling",
+	    "share_memory",
+	};
+	struct pool *pool = user;
+	struct json_object *o = json_object_new_object();
+
+	(void)info;
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+		add_text(o, keys[i], pool->api->config(pool->host, keys[i]));
+	answer(pool, request, o);
+}
+
+int32_t manage_start(struct pool *pool)
+{
+	static const struct {
+		const char *name;
+		int32_t mode;
+		adit_method_fn fn;
+	} methods[] = {
+	    {"status", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, status_answer},
+	    {"get_pool_stats", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_get_pool_stats},
+	    {"get_connected_miners", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_miners},
+	    {"get_template", ADIT_METHOD_ANY | ADIT_METHOD_LOOKS, on_get_template},
+	    {"get_pool_config", ADIT_METHOD_ANY | ADIT_METHOD_LOOKS, on_get_pool_config},
+	    {"list_channels", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_channels},
+	    {"list_jobs", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_jobs},
+	    {"list_workers", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_workers},
+	    /* Each worker knows its own: the others answer that they changed nothing. */
+	    {"set_difficulty", ADIT_METHOD_ALL, on_set_difficulty},
+	    {"disconnect_miner", ADIT_METHOD_ALL, on_disconnect_miner},
+	    {"renew_extranonce", ADIT_METHOD_ALL, on_renew_extranonce},
+	};
+
+	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+		int32_t result = pool->api->register_method(
+		    pool->host, methods[i].name, methods[i].mode, methods[i].fn, pool, NULL);
+
+		if (result != ADIT_OK)
+			return result;
+	}
+	return ADIT_OK;
+}

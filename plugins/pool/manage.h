@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * manage.h: the methods by which a pool is looked at and managed, adit-pool(8). They are also
+ * called under the name `stratum-v2` (aliases in the manifest).
+ */
+#ifndef POOL_MANAGE_H
+#define POOL_MANAGE_H
+
+#include <stdint.h>
+
+struct pool;
+
+/* Registers all methods of the role. */
+int32_t manage_start(struct pool *pool);
+
+#endif
