@@ -32,6 +32,13 @@ struct backend {
 		       struct service_request *request);
 	void (*get_block)(void *self, const uint8_t hash[32], struct service_request *request);
 	void (*get_block_by_height)(void *self, uint32_t height, struct service_request *request);
+	/* NULL where it is not known. WTXIDS, COUNT times 32 bytes, is borrowed for the call.
+	 * Finished with service_transactions(). */
+	void (*get_transactions)(void *self, const uint8_t *wtxids, size_t count,
+				 struct service_request *request);
+	/* NULL where it is not known. BLOCK as for `submit`; finished with service_checked(). */
+	void (*check_block)(void *self, const uint8_t *block, size_t size,
+			    struct service_request *request);
 	/* The following only where the chain is ours; NULL elsewhere. */
 	/* Replaces the last DEPTH blocks, at least one, by a branch of its own. */
 	void (*reorganise)(void *self, uint32_t depth, struct service_request *request);

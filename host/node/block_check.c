@@ -26,6 +26,7 @@ struct check {
 	const struct chain *chain;
 	const char *place;
 	uint32_t now;
+	bool unmined; /* its hash says nothing */
 	struct block_header header;
 	struct tx *txs;
 	size_t count;
@@ -216,7 +217,7 @@ static const char *check_transactions(struct check *k)
 
 static const char *check_alone(struct check *k)
 {
-	const char *reason = check_work(k);
+	const char *reason = k->unmined ? NULL : check_work(k);
 
 	if (reason == NULL)
 		reason = check_merkle_root(k);
@@ -400,27 +401,42 @@ static int32_t check_spending(struct check *k)
 	return ADIT_OK;
 }
 
+static int32_t check(struct check *k, const uint8_t *block, size_t size)
+{
+	struct block_verdict *out = k->out;
+	int32_t result;
+
+	memset(out, 0, sizeof(*out));
+	result = decode(k, block, size);
+	if (result == ADIT_OK && out->reason == NULL) {
+		sha256d_header(block, out->hash);
+		out->time = k->header.time;
+		out->nbits = k->header.nbits;
+		out->reason = check_alone(k);
+		if (out->reason == NULL)
+			out->reason = check_in_context(k);
+		if (out->reason == NULL)
+			result = check_spending(k);
+	}
+	free(k->txs);
+	free(k->ids);
+	return result;
+}
+
 int32_t block_check(const struct chain *c, const uint8_t *block, size_t size, uint32_t now,
 		    const char *place, struct block_verdict *out)
 {
 	struct check k = {.chain = c, .place = place, .now = now, .out = out};
-	int32_t result;
 
-	memset(out, 0, sizeof(*out));
-	result = decode(&k, block, size);
-	if (result == ADIT_OK && out->reason == NULL) {
-		sha256d_header(block, out->hash);
-		out->time = k.header.time;
-		out->nbits = k.header.nbits;
-		out->reason = check_alone(&k);
-		if (out->reason == NULL)
-			out->reason = check_in_context(&k);
-		if (out->reason == NULL)
-			result = check_spending(&k);
-	}
-	free(k.txs);
-	free(k.ids);
-	return result;
+	return check(&k, block, size);
+}
+
+int32_t block_check_unmined(const struct chain *c, const uint8_t *block, size_t size, uint32_t now,
+			    const char *place, struct block_verdict *out)
+{
+	struct check k = {.chain = c, .place = place, .now = now, .unmined = true, .out = out};
+
+	return check(&k, block, size);
 }
 
 void block_verdict_free(struct block_verdict *v)

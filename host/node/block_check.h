@@ -32,9 +32,13 @@ struct block_verdict {
 /* Checks BLOCK as the successor of C's tip. PLACE: why it can't be that ("duplicate",
  * "prev-blk-not-found" ...), which is said when nothing is wrong with the block alone; NULL when it
  * can. NOW: the clock, or 0 for a block from the store, which is then also allowed to have another
- * difficulty than configured. Returns ADIT_OK with a verdict to be released, or ADIT_E_NO_MEMORY. */
+ * difficulty than configured. Returns ADIT_OK with a verdict to be released, or ADIT_E_NO_MEMORY.
+ */
 int32_t block_check(const struct chain *c, const uint8_t *block, size_t size, uint32_t now,
 		    const char *place, struct block_verdict *out);
+/* The same without a look at the proof of work: for a block that is yet to be mined. */
+int32_t block_check_unmined(const struct chain *c, const uint8_t *block, size_t size, uint32_t now,
+			    const char *place, struct block_verdict *out);
 void block_verdict_free(struct block_verdict *v);
 
 #endif

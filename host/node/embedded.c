@@ -307,6 +307,50 @@ static void embedded_submit(void *self, const uint8_t *block, size_t size,
 	}
 }
 
+static void embedded_check_block(void *self, const uint8_t *block, size_t size,
+				 struct service_request *request)
+{
+	struct embedded *b = self;
+	const char *place = memcmp(block + 4, chain_tip(&b->chain)->hash, 32) == 0
+				? NULL
+				: "inconclusive-not-best-prevblk";
+	struct block_verdict v;
+	int32_t result = block_check_unmined(&b->chain, block, size, clock_unix(), place, &v);
+
+	if (result != ADIT_OK)
+		service_failed(request, result, "out of memory");
+	else
+		service_checked(request, v.reason);
+	block_verdict_free(&v);
+}
+
+static void embedded_get_transactions(void *self, const uint8_t *wtxids, size_t count,
+				      struct service_request *request)
+{
+	struct embedded *b = self;
+	const struct traffic_tx **txs = calloc(count, sizeof(const struct traffic_tx *));
+	struct buf data = {0};
+	size_t found = 0;
+	bool done = txs != NULL && mempool_find(&b->mempool, wtxids, count, txs);
+
+	for (size_t i = 0; done && i < count; i++) {
+		const struct traffic_tx *t = txs[i];
+
+		if (t != NULL && data.size + t->size + 4 * (count - i) > SERVICE_MAX_TRANSACTIONS)
+			t = NULL;
+		buf_append_u32(&data, t != NULL ? t->size : 0);
+		if (t != NULL)
+			buf_append(&data, t->data, t->size);
+		found += t != NULL;
+	}
+	if (!done || data.failed)
+		service_failed(request, ADIT_E_NO_MEMORY, "out of memory");
+	else
+		service_transactions(request, count, found, &data);
+	buf_free(&data);
+	free(txs);
+}
+
 static void answer_block(struct embedded *b, const struct chain_block *block,
 			 struct service_request *request)
 {
@@ -427,6 +471,8 @@ const struct backend backend_embedded = {
     .submit = embedded_submit,
     .get_block = embedded_get_block,
     .get_block_by_height = embedded_get_block_by_height,
+    .get_transactions = embedded_get_transactions,
+    .check_block = embedded_check_block,
     .reorganise = embedded_reorganise,
     .add_transactions = embedded_add_transactions,
     .get_chain_tips = embedded_get_chain_tips,

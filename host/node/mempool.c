@@ -213,3 +213,39 @@ struct node_template *mempool_template(const struct mempool *m, const struct cha
 	t->coinbase_value = chain_subsidy(t->height) + t->fees;
 	return t;
 }
+
+static int by_wtxid(const void *a, const void *b)
+{
+	const struct traffic_tx *const *x = a;
+	const struct traffic_tx *const *y = b;
+
+	return memcmp((*x)->wtxid, (*y)->wtxid, 32);
+}
+
+static int compare_wtxid(const void *key, const void *entry)
+{
+	const struct traffic_tx *const *t = entry;
+
+	return memcmp(key, (*t)->wtxid, 32);
+}
+
+bool mempool_find(const struct mempool *m, const uint8_t *wtxids, size_t count,
+		  const struct traffic_tx **found)
+{
+	const struct traffic_tx **sorted =
+	    calloc(m->count > 0 ? m->count : 1, sizeof(const struct traffic_tx *));
+
+	if (sorted == NULL)
+		return false;
+	for (size_t i = 0; i < m->count; i++)
+		sorted[i] = m->txs[i];
+	qsort(sorted, m->count, sizeof(const struct traffic_tx *), by_wtxid);
+	for (size_t i = 0; i < count; i++) {
+		const struct traffic_tx **at =
+		    bsearch(wtxids + 32 * i, sorted, m->count, sizeof(*sorted), compare_wtxid);
+
+		found[i] = at != NULL ? *at : NULL;
+	}
+	free(sorted);
+	return true;
+}

@@ -29,6 +29,10 @@ void mempool_return(struct mempool *m, const struct chain *chain, const uint64_t
 		    size_t count);
 /* Drops what CHAIN has confirmed. */
 void mempool_forget_confirmed(struct mempool *m, const struct chain *chain);
+/* Those of M with the COUNT WTXIDS of 32 bytes, in order, into FOUND: NULL for what is not there.
+ * False without memory. */
+bool mempool_find(const struct mempool *m, const uint8_t *wtxids, size_t count,
+		  const struct traffic_tx **found);
 /* A template on top of CHAIN with as much of M as fits; NULL without memory. NOW: the clock. */
 struct node_template *mempool_template(const struct mempool *m, const struct chain *chain,
 				       uint32_t now);

@@ -230,23 +230,73 @@ static uint32_t block_height(const uint8_t *block, size_t size)
 	return height;
 }
 
+/* Whether the attachment can be a block; answers when it can't. */
+static bool has_block(struct service *s, struct adit_request *request,
+		      const struct adit_request_info *info)
+{
+	if (info->attachment_size >= 81 && info->attachment_size <= SERVICE_MAX_BLOCK)
+		return true;
+	refuse(s, request, ADIT_E_INVALID_ARGUMENT,
+	       "the attachment must be a block of 81 to 4000000 bytes");
+	return false;
+}
+
 static void submit_block(void *user, struct adit_request *request,
 			 const struct adit_request_info *info)
 {
 	struct service *s = user;
 	struct service_request *r;
 
-	if (info->attachment_size < 81 || info->attachment_size > SERVICE_MAX_BLOCK) {
-		refuse(s, request, ADIT_E_INVALID_ARGUMENT,
-		       "the attachment must be a block of 81 to 4000000 bytes");
+	if (!has_block(s, request, info))
 		return;
-	}
 	r = request_new(s, request);
 	if (r == NULL)
 		return;
 	sha256d_header(info->attachment, r->hash);
 	r->height = block_height(info->attachment, info->attachment_size);
 	s->backend->submit(s->backend_self, info->attachment, info->attachment_size, r);
+}
+
+/* Answers when the backend can't do what is asked of it. */
+static bool known(struct service *s, struct adit_request *request, bool what)
+{
+	if (!what)
+		refuse(s, request, ADIT_E_UNSUPPORTED, "this node, or its backend, can't tell");
+	return what;
+}
+
+static void check_block(void *user, struct adit_request *request,
+			const struct adit_request_info *info)
+{
+	struct service *s = user;
+	struct service_request *r;
+
+	if (!has_block(s, request, info) || !known(s, request, s->backend->check_block != NULL) ||
+	    !ready(s, request))
+		return;
+	r = request_new(s, request);
+	if (r != NULL)
+		s->backend->check_block(s->backend_self, info->attachment, info->attachment_size,
+					r);
+}
+
+static void get_transactions(void *user, struct adit_request *request,
+			     const struct adit_request_info *info)
+{
+	struct service *s = user;
+	size_t count = info->attachment_size / 32;
+	struct service_request *r;
+
+	if (count == 0 || count > SERVICE_MAX_WTXIDS || info->attachment_size % 32 != 0) {
+		refuse(s, request, ADIT_E_INVALID_ARGUMENT,
+		       "the attachment must be 1 to 65535 wtxids of 32 bytes");
+		return;
+	}
+	if (!known(s, request, s->backend->get_transactions != NULL) || !ready(s, request))
+		return;
+	r = request_new(s, request);
+	if (r != NULL)
+		s->backend->get_transactions(s->backend_self, info->attachment, count, r);
 }
 
 static void get_block(void *user, struct adit_request *request,
@@ -390,6 +440,8 @@ int32_t service_register_methods(struct service *s)
 	    {"submit_block", ADIT_METHOD_ANY, submit_block},
 	    {"get_block", ADIT_METHOD_ANY, get_block},
 	    {"get_block_by_height", ADIT_METHOD_ANY, get_block_by_height},
+	    {"get_transactions_by_wtxid", ADIT_METHOD_ANY, get_transactions},
+	    {"check_block", ADIT_METHOD_ANY, check_block},
 	    {"get_chain_tips", ADIT_METHOD_ANY, get_chain_tips},
 	    {"reorganise", ADIT_METHOD_ANY, reorganise},
 	    {"add_transactions", ADIT_METHOD_ANY, add_transactions},

@@ -295,6 +295,34 @@ void service_block_found(struct service_request *r, const uint8_t hash[32], uint
 	request_free(r);
 }
 
+void service_transactions(struct service_request *r, size_t count, size_t found,
+			  const struct buf *data)
+{
+	struct service *s = r->service;
+	char json[64];
+
+	snprintf(json, sizeof(json), "{\"count\":%zu,\"found\":%zu}", count, found);
+	s->api->reply(s->host, r->request, ADIT_OK, NULL, json, strlen(json), data->data,
+		      data->size);
+	request_free(r);
+}
+
+void service_checked(struct service_request *r, const char *reason)
+{
+	struct service *s = r->service;
+	char clean[128];
+	char json[192];
+
+	if (reason == NULL) {
+		snprintf(json, sizeof(json), "{\"valid\":true}");
+	} else {
+		clean_reason(reason, clean, sizeof(clean));
+		snprintf(json, sizeof(json), "{\"valid\":false,\"reason\":\"%s\"}", clean);
+	}
+	s->api->reply(s->host, r->request, ADIT_OK, NULL, json, strlen(json), NULL, 0);
+	request_free(r);
+}
+
 void service_answer(struct service_request *r, const char *json, size_t size)
 {
 	struct service *s = r->service;

@@ -13,11 +13,15 @@
 #include "host/node/backend.h"
 #include "host/node/template.h"
 #include "lib/bitcoin/address.h"
+#include "lib/util/buf.h"
 #include "lib/util/error.h"
 
-#define SERVICE_MAX_BLOCK                                                                          \
-	4000000                 /* consensus: no block's serialization exceeds its weight limit    \
-				 */
+/* Consensus: no block's serialization exceeds its weight limit. */
+#define SERVICE_MAX_BLOCK 4000000
+/* In one get_transactions_by_wtxid: as many as a DeclareMiningJob can name. */
+#define SERVICE_MAX_WTXIDS 65535
+/* Bytes in its answer. */
+#define SERVICE_MAX_TRANSACTIONS ((size_t)16 << 20)
 #define SERVICE_MAX_REQUESTS 64 /* submissions and block fetches under way */
 #define SERVICE_OWN_BLOCKS 64   /* accepted submissions that are remembered, to count each once */
 
@@ -101,6 +105,11 @@ void service_submitted(struct service_request *r, const char *reason, bool dupli
 /* The block that was asked for. */
 void service_block_found(struct service_request *r, const uint8_t hash[32], uint32_t height,
 			 uint64_t confirmations, const uint8_t *block, size_t size);
+/* What get_transactions_by_wtxid found: FOUND of COUNT, DATA as adit/node.h has it. */
+void service_transactions(struct service_request *r, size_t count, size_t found,
+			  const struct buf *data);
+/* The verdict of check_block. REASON: NULL when the block is valid. */
+void service_checked(struct service_request *r, const char *reason);
 /* The answer as a JSON object. */
 void service_answer(struct service_request *r, const char *json, size_t size);
 /* No verdict, no block: ERROR is an adit_error. */

@@ -25,6 +25,16 @@
  * get_block         {"hash":".."} -> {"hash","height","confirmations"}; attachment: the block.
  *                   No confirmations: a block beside the best chain.
  * get_block_by_height {"height":7} -> the same.
+ * get_transactions_by_wtxid  attachment: at most 65535 wtxids of 32 bytes in internal order ->
+ *                   {"count":3,"found":2}; attachment: for each wtxid, in order, the size of its
+ *                   transaction (4 bytes, little-endian; 0: the node does not know it, or what
+ *                   precedes it fills the answer: 16 MiB at most) and that many bytes,
+ *                   serialized with witness. Transactions that are neither in a block nor
+ *                   waiting for one need not be known.
+ * check_block       attachment: a block as for submit_block, whose proof of work is not looked at ->
+ *                   {"valid":true} or {"valid":false,"reason":"bad-cb-amount"}, with the reasons of
+ *                   submit_block: whether it could be the successor of the present tip. Nothing
+ *                   is kept of it. "inconclusive-not-best-prevblk": it follows another block.
  *
  * Only with the embedded chain, else ADIT_E_UNSUPPORTED; the last two only for the administrator,
  * that is over the control socket:

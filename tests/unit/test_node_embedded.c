@@ -146,6 +146,96 @@ START_TEST(a_block_is_accepted)
 }
 END_TEST
 
+/* --- job declaration ----------------------------------------------------------------------------
+ */
+
+static const char *checked(struct adit_host *h, const struct buf *block)
+{
+	static char text[160];
+	struct fake_reply *reply = fake_host_call(h, "check_block", "{}", block->data, block->size);
+
+	ck_assert_int_eq(reply->error, ADIT_OK);
+	snprintf(text, sizeof(text), "%s", reply->json);
+	fake_reply_free(reply);
+	return text;
+}
+
+/* A block without work is as good as one with it; a stale one is not, and nothing is kept. */
+START_TEST(a_block_is_checked_before_it_is_mined)
+{
+	struct adit_host *h = rig_start(NULL);
+	struct block_builder b;
+	struct buf block = {0};
+	struct buf stale = {0};
+	uint8_t hash[32];
+
+	rig_builder(h, &b);
+	b.too_little_work = true;
+	block_builder_make(&b, &block, hash);
+	ck_assert_str_eq(rig_submit(h, &block), "high-hash");
+	ck_assert_str_eq(checked(h, &block), "{\"valid\":true}");
+	ck_assert_int_eq(rig_number(h, "get_chain_tip", "height"), 0);
+	block_builder_make(&b, &stale, hash);
+	b.value++;
+	block_builder_make(&b, &block, hash);
+	ck_assert_str_eq(checked(h, &block), "{\"valid\":false,\"reason\":\"bad-cb-amount\"}");
+	block.size--;
+	ck_assert_str_eq(checked(h, &block),
+			 "{\"valid\":false,\"reason\":\"block-decode-failed\"}");
+	rig_mine(h);
+	ck_assert_str_eq(checked(h, &stale),
+			 "{\"valid\":false,\"reason\":\"inconclusive-not-best-prevblk\"}");
+	buf_free(&block);
+	buf_free(&stale);
+	block_builder_free(&b);
+	fake_host_free(h);
+}
+END_TEST
+
+/* The template's transactions in reverse with a stranger among them. */
+START_TEST(transactions_by_wtxid)
+{
+	struct adit_host *h = rig_start(NULL);
+	struct block_builder b;
+	struct buf ask = {0};
+	struct fake_reply *reply;
+	struct reader answer;
+	char json[64];
+
+	rig_builder(h, &b);
+	for (size_t i = b.tx_count; i-- > 0;) {
+		struct reader r;
+		struct tx tx;
+
+		reader_init(&r, block_builder_tx(&b, i), b.tx_sizes[i]);
+		ck_assert(tx_parse(&r, &tx));
+		tx_wtxid(&tx, buf_reserve(&ask, 32));
+		ask.size += 32;
+		if (i == 3) {
+			memset(buf_reserve(&ask, 32), 7, 32);
+			ask.size += 32;
+		}
+	}
+	reply = fake_host_call(h, "get_transactions_by_wtxid", "{}", ask.data, ask.size);
+	ck_assert_int_eq(reply->error, ADIT_OK);
+	snprintf(json, sizeof(json), "{\"count\":%zu,\"found\":%zu}", b.tx_count + 1, b.tx_count);
+	ck_assert_str_eq(reply->json, json);
+	reader_init(&answer, reply->attachment, reply->attachment_size);
+	for (size_t i = b.tx_count; i-- > 0;) {
+		ck_assert_uint_eq(reader_u32(&answer), b.tx_sizes[i]);
+		ck_assert_mem_eq(reader_bytes(&answer, b.tx_sizes[i]), block_builder_tx(&b, i),
+				 b.tx_sizes[i]);
+		if (i == 3)
+			ck_assert_uint_eq(reader_u32(&answer), 0);
+	}
+	ck_assert(!answer.failed && reader_left(&answer) == 0);
+	fake_reply_free(reply);
+	buf_free(&ask);
+	block_builder_free(&b);
+	fake_host_free(h);
+}
+END_TEST
+
 /* What the event of a new tip says is all that an empty block needs, also while difficulty moves.
  */
 START_TEST(an_empty_block_from_the_event)
@@ -202,6 +292,8 @@ START_TEST(bad_requests_are_refused)
 	    {"get_block_by_height", "{\"height\":1.5}"},
 	    {"get_block_by_height", "{\"height\":99999999999999999999}"},
 	    {"submit_block", "{}"},
+	    {"check_block", "{}"},
+	    {"get_transactions_by_wtxid", "{}"},
 	};
 	struct adit_host *h = rig_start(NULL);
 
@@ -730,6 +822,8 @@ int main(void)
 	tcase_add_test(rules, traffic_is_what_it_says);
 	tcase_add_test(rules, traffic_set_counts);
 	tcase_add_test(rules, a_block_is_accepted);
+	tcase_add_test(rules, a_block_is_checked_before_it_is_mined);
+	tcase_add_test(rules, transactions_by_wtxid);
 	tcase_add_test(rules, an_empty_block_from_the_event);
 	tcase_add_test(rules, the_genesis_block_can_be_fetched);
 	tcase_add_test(rules, bad_requests_are_refused);
