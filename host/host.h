@@ -10,6 +10,7 @@
  *   router.c      frames from role processes: events, calls, log
  *   control.c     the control socket; control_methods.c what it answers
  *   reload.c      a new configuration beside the old one
+ *   announce.c    what is told of the whole, to subscribers and to the service manager
  */
 #ifndef HOST_HOST_H
 #define HOST_HOST_H
@@ -25,6 +26,7 @@
 #include "host/exit_codes.h"
 #include "host/ipc.h"
 #include "host/listeners.h"
+#include "host/notify.h"
 #include "host/share_log.h"
 #include "host/slices.h"
 
@@ -135,6 +137,7 @@ struct host {
 	struct listeners listeners;
 	struct share_log share_log;
 	struct slices slices;
+	struct notify notify; /* the service manager */
 	struct control *control;
 	struct event *tick;
 	uint64_t tick_ms;
@@ -266,6 +269,13 @@ void router_call(struct host *host, const void *caller, const char *caller_name,
 bool host_reload(struct host *host, struct problems *problems);
 /* Changes what is logged from now on by the host and all role processes (enum adit_log_level). */
 void host_set_log_level(struct host *host, int level);
+
+/* announce.c */
+/* Everything that can be started runs: the log line and the event NodeStartupCompleted. */
+void announce_complete(struct host *host);
+/* Tells the service manager how the host does, as far as that has changed: ready when every enabled
+ * role runs or is known not to. */
+void announce_state(struct host *host);
 
 /* control.c */
 struct control;

@@ -159,6 +159,7 @@ static int32_t host_open(struct host *host, struct error *e)
 		return error;
 	if (!host_events(host) || (host->calls = calls_new(host->base)) == NULL)
 		return error_set(e, ADIT_E_NO_MEMORY, "the event loop can't be made");
+	notify_open(&host->notify, host->base);
 	host->bus.on_wanted = router_wanted;
 	host->bus.user = host;
 	host->control = control_open(host, e);
@@ -168,6 +169,7 @@ static int32_t host_open(struct host *host, struct error *e)
 static void host_close(struct host *host)
 {
 	control_close(host->control);
+	notify_close(&host->notify);
 	supervisor_free(host);
 	calls_free(host->calls);
 	bus_source_free(&host->source);

@@ -156,6 +156,8 @@ bool host_reload(struct host *host, struct problems *problems)
 		problems_add(problems, NULL, 0, "aditd is stopping");
 		return false;
 	}
+	if (host->notify.phase == NOTIFY_READY)
+		notify_state(&host->notify, NOTIFY_RELOADING, "reads its configuration");
 	conf = conf_load(old->file, host->node_manifest, problems, &usable);
 	good = reload_good(host, conf, usable, problems);
 	for (size_t i = 0; i < problems->count; i++)
@@ -166,6 +168,7 @@ bool host_reload(struct host *host, struct problems *problems)
 			 "the new configuration is not used; the old one "
 			 "stays in force");
 		conf_free(conf);
+		announce_state(host);
 		return false;
 	}
 	host->conf = conf;

@@ -232,46 +232,6 @@ void supervisor_sweep_listeners(struct host *host)
 	listeners_sweep(&host->listeners);
 }
 
-/* Roles that are enabled and can't be started, for want of a plugin, say. */
-static size_t supervisor_left_out(const struct conf *conf)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < conf->role_count; i++)
-		count += conf->roles[i]->enabled && conf->roles[i]->trouble != NULL ? 1 : 0;
-	return count;
-}
-
-/* Everything that can be started runs. */
-static void supervisor_announce(struct host *host)
-{
-	unsigned long long ms = clock_monotonic_ms() - host->started_ms;
-	size_t left_out = supervisor_left_out(host->conf);
-	struct buf json = {0};
-	const char *separator = "";
-
-	if (left_out == 0)
-		log_line(ADIT_LOG_INFO, "aditd", "all roles run, %llu ms after the start", ms);
-	else
-		log_line(
-		    ADIT_LOG_WARNING, "aditd",
-		    "%zu of the enabled roles can't be started, the others run: `aditctl status` "
-		    "says why",
-		    left_out);
-	(void)buf_printf(&json, "{\"duration_ms\":%llu,\"components\":[", ms);
-	for (const struct group *group = host->groups; group != NULL; group = group->next) {
-		for (size_t i = 0; group->conf != NULL && i < group->conf->role_count; i++) {
-			(void)buf_printf(&json, "%s", separator);
-			(void)json_text_string(&json, group->conf->roles[i]->instance);
-			separator = ",";
-		}
-	}
-	(void)buf_append(&json, "]}", 3);
-	if (!json.failed)
-		router_host_event(host, "NodeStartupCompleted", (const char *)json.data);
-	buf_free(&json);
-}
-
 /* GROUP, which has been retired, serves no longer when the new group of its name has been running.
  */
 static void group_hand_over(struct group *group)
@@ -311,7 +271,7 @@ static void supervisor_advance_start(struct host *host)
 	}
 	if (complete && !host->announced) {
 		host->announced = true;
-		supervisor_announce(host);
+		announce_complete(host);
 	}
 }
 
@@ -353,6 +313,7 @@ void supervisor_advance(struct host *host)
 		supervisor_advance_stop(host);
 	else
 		supervisor_advance_start(host);
+	announce_state(host);
 }
 
 void supervisor_start(struct host *host)
@@ -623,6 +584,7 @@ void supervisor_tick(struct host *host)
 	uint64_t late = now - host->tick_ms;
 
 	host->tick_ms = now;
+	announce_state(host);
 	for (struct group *group = host->groups; group != NULL; group = group->next) {
 		struct process *p;
 
