@@ -3,8 +3,10 @@
 
 #include "tests/bench/bench.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define ROUNDS 7
@@ -46,24 +48,59 @@ static int by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+double bench_median(double *values, size_t count)
+{
+	qsort(values, count, sizeof(values[0]), by_size);
+	return values[count / 2];
+}
+
+struct bench_row *bench_row(struct bench *b, const char *format, ...)
+{
+	struct bench_row *row = &b->rows[b->count];
+	va_list arguments;
+
+	if (b->count == sizeof(b->rows) / sizeof(b->rows[0]))
+		bench_broken("too many rows");
+	b->count++;
+	va_start(arguments, format);
+	(void)vsnprintf(row->name, sizeof(row->name), format, arguments);
+	va_end(arguments);
+	return row;
+}
+
+bool bench_wanted(const struct bench *b, const char *name)
+{
+	return b->only == NULL || strstr(name, b->only) != NULL;
+}
+
+double bench_time(bench_fn fn, void *context)
+{
+	size_t count = calibrate(fn, context);
+	double times[ROUNDS];
+
+	for (size_t i = 0; i < ROUNDS; i++)
+		times[i] = time_one(fn, context, count);
+	return bench_median(times, ROUNDS);
+}
+
 void bench_add(struct bench *b, const char *name, bench_fn value, bench_fn floor, void *context)
 {
 	size_t value_count = calibrate(value, context);
 	size_t floor_count = calibrate(floor, context);
+	struct bench_row *row = bench_row(b, "%s", name);
 	double values[ROUNDS];
 	double floors[ROUNDS];
 
-	if (b->count == sizeof(b->rows) / sizeof(b->rows[0]))
-		bench_broken("too many rows");
 	for (size_t i = 0; i < ROUNDS; i++) {
 		values[i] = time_one(value, context, value_count);
 		floors[i] = time_one(floor, context, floor_count);
 	}
-	qsort(values, ROUNDS, sizeof(values[0]), by_size);
-	qsort(floors, ROUNDS, sizeof(floors[0]), by_size);
-	b->rows[b->count++] = (struct bench_row){
-	    .name = name, .value = values[ROUNDS / 2], .floor = floors[ROUNDS / 2]};
+	row->value = bench_median(values, ROUNDS);
+	row->floor = bench_median(floors, ROUNDS);
 }
+
+/* --- saying it ---------------------------------------------------------------------------------
+ */
 
 static double row_ratio(const struct bench_row *row)
 {
@@ -81,43 +118,60 @@ static const struct bench_row *bench_worst(const struct bench *b)
 	return worst;
 }
 
-static void print_json_row(const struct bench_row *row)
+static const char *bench_unit(const struct bench *b)
 {
-	printf("\"name\":\"%s\",\"unit\":\"ns\",\"value\":%.1f,\"floor\":%.1f,\"ratio\":%.3f",
-	       row->name, row->value, row->floor, row_ratio(row));
+	return b->unit != NULL ? b->unit : "ns";
+}
+
+static void print_json_row(const struct bench *b, const struct bench_row *row, const char *name)
+{
+	printf("\"name\":\"%s\",\"unit\":\"%s\",\"value\":%.1f,\"floor\":%.1f,\"ratio\":%.3f", name,
+	       bench_unit(b), row->value, row->floor, row_ratio(row));
+	if (row->wall > 0)
+		printf(",\"wall_ns\":%.1f", row->wall);
 }
 
 static void bench_print_json(const struct bench *b)
 {
-	struct bench_row worst = *bench_worst(b);
-
-	worst.name = b->name;
 	printf("{");
-	print_json_row(&worst);
+	print_json_row(b, bench_worst(b), b->name);
 	printf(",\"shapes\":[");
 	for (size_t i = 0; i < b->count; i++) {
+		const struct bench_row *row = &b->rows[i];
+
 		printf("%s{", i > 0 ? "," : "");
-		print_json_row(&b->rows[i]);
-		printf("}");
+		print_json_row(b, row, row->name);
+		printf("%s%s}", row->json[0] != '\0' ? "," : "", row->json);
 	}
 	printf("]}\n");
+}
+
+static void bench_print_table(const struct bench *b)
+{
+	bool wall = b->rows[0].wall > 0;
+
+	printf("%s\n%-52s %10s %10s %7s %7s%s\n", b->title, "", bench_unit(b), "floor", "ratio",
+	       "times", wall ? "    wall ns" : "");
+	for (size_t i = 0; i < b->count; i++) {
+		const struct bench_row *row = &b->rows[i];
+
+		printf("%-52s %10.1f %10.1f %7.2f %7.2f", row->name, row->value, row->floor,
+		       row_ratio(row), row->value / row->floor);
+		if (wall)
+			printf(" %10.1f", row->wall);
+		printf("\n%s%s%s", row->note[0] != '\0' ? "    " : "", row->note,
+		       row->note[0] != '\0' ? "\n" : "");
+	}
 }
 
 void bench_print(const struct bench *b, bool json)
 {
 	if (b->count == 0)
 		bench_broken("nothing was measured");
-	if (json) {
+	if (json)
 		bench_print_json(b);
-		return;
-	}
-	printf("%s\n%-52s %10s %10s %7s %7s\n", b->title, "", "ns", "floor ns", "ratio", "times");
-	for (size_t i = 0; i < b->count; i++) {
-		const struct bench_row *row = &b->rows[i];
-
-		printf("%-52s %10.1f %10.1f %7.2f %7.2f\n", row->name, row->value, row->floor,
-		       row_ratio(row), row->value / row->floor);
-	}
+	else
+		bench_print_table(b);
 }
 
 void bench_broken(const char *what)

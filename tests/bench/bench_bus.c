@@ -7,18 +7,16 @@
  */
 #include "config.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "host/aditctl/control.h"
 #include "lib/util/clock.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/daemon.h"
 
 #define ROUNDS 20000
 /* Bytes of a call on the socket: envelope, names, JSON. */
@@ -106,57 +104,14 @@ static double floor_round_trip(void)
 
 /* --- aditd ------------------------------------------------------------------------------------ */
 
-struct daemon {
-	char directory[64];
-	char socket[96];
-	pid_t pid;
-	struct control control;
-};
-
-static void daemon_configure(const struct daemon *d, const char *config)
-{
-	FILE *f = fopen(config, "w");
-
-	if (f == NULL ||
-	    fprintf(f,
-		    "[host]\nstate_dir = %s\nrun_dir = %s\nplugin_dir = %s\nlog_level = error\n"
-		    "[node]\nbackend = embedded\nnetwork = regtest\n"
-		    "[bench-bus@a]\ngrant = all\nside = a\n"
-		    "[bench-bus@b]\ngrant = all\nside = b\n",
-		    d->directory, d->directory, ADIT_STAGE_BENCH) < 0 ||
-	    fclose(f) != 0)
-		bench_broken("no configuration");
-}
-
-static struct json_object *daemon_call(struct daemon *d, const char *method, const char *parameters)
-{
-	struct json_object *params = json_object_new_object();
-	struct json_object *result;
-	struct error e = {0};
-	int32_t r;
-
-	json_object_object_add(params, "target", json_object_new_string("bench-bus@a"));
-	json_object_object_add(params, "method", json_object_new_string(method));
-	json_object_object_add(params, "params", json_tokener_parse(parameters));
-	json_object_object_add(params, "deadline_ms", json_object_new_int(60000));
-	r = control_request(&d->control, "call", params, 60000, &result, &e);
-	json_object_put(params);
-	return r == ADIT_OK ? result : NULL;
-}
-
 /* Waits until both sides answer. */
-static void daemon_wait(struct daemon *d)
+static void sides_wait(struct daemon *d)
 {
 	uint64_t deadline = clock_monotonic_ms() + START_MS;
-	struct error e = {0};
 
-	while (control_open(&d->control, d->socket, &e) != ADIT_OK) {
-		if (clock_monotonic_ms() > deadline)
-			bench_broken(e.text);
-		(void)usleep(20000);
-	}
 	for (;;) {
-		struct json_object *result = daemon_call(d, "calls", "{\"rounds\":100}");
+		struct json_object *result =
+		    daemon_call(d, "bench-bus@a", "calls", "{\"rounds\":100}");
 
 		if (result != NULL) {
 			json_object_put(result);
@@ -168,34 +123,19 @@ static void daemon_wait(struct daemon *d)
 	}
 }
 
-static void daemon_start(struct daemon *d)
+static void sides_start(struct daemon *d)
 {
-	char config[96];
-
-	(void)snprintf(d->directory, sizeof(d->directory), "/tmp/adit-bench-XXXXXX");
-	if (mkdtemp(d->directory) == NULL)
-		bench_broken("no directory");
-	(void)snprintf(config, sizeof(config), "%s/adit.conf", d->directory);
-	(void)snprintf(d->socket, sizeof(d->socket), "%s/control.sock", d->directory);
-	daemon_configure(d, config);
-	d->pid = fork();
-	if (d->pid == 0) {
-		(void)execl(ADITD, ADITD, "-c", config, (char *)NULL);
-		_exit(127);
-	}
-	daemon_wait(d);
+	daemon_prepare(d, ADIT_STAGE_BENCH);
+	daemon_configure(d, "[node]\nbackend = embedded\nnetwork = regtest\n"
+			    "[bench-bus@a]\ngrant = all\nside = a\n"
+			    "[bench-bus@b]\ngrant = all\nside = b\n");
+	daemon_start(d);
+	sides_wait(d);
 }
 
-static void daemon_stop(struct daemon *d)
+static struct json_object *side_call(struct daemon *d, const char *method, const char *parameters)
 {
-	char command[128];
-
-	control_close(&d->control);
-	(void)kill(d->pid, SIGTERM);
-	(void)waitpid(d->pid, NULL, 0);
-	(void)snprintf(command, sizeof(command), "rm -rf '%s'", d->directory);
-	if (system(command) != 0)
-		fprintf(stderr, "adit-bench: %s stays\n", d->directory);
+	return daemon_call(d, "bench-bus@a", method, parameters);
 }
 
 static double number(struct json_object *o, const char *key)
@@ -209,30 +149,33 @@ static double number(struct json_object *o, const char *key)
 
 static void row(struct bench *b, const char *name, double value, double floor)
 {
-	b->rows[b->count++] = (struct bench_row){.name = name, .value = value, .floor = floor};
+	struct bench_row *r = bench_row(b, "%s", name);
+
+	r->value = value;
+	r->floor = floor;
 }
 
 void bench_bus(struct bench *b)
 {
 	static char batched[64];
-	struct daemon d = {.control = {.fd = -1}};
+	struct daemon d;
 	double floor = floor_round_trip();
 	struct json_object *r;
 	double each;
 
 	b->title = "bus: between two roles through aditd; the floor is three bare processes";
-	daemon_start(&d);
-	r = daemon_call(&d, "calls", "{\"rounds\":20000}");
+	sides_start(&d);
+	r = side_call(&d, "calls", "{\"rounds\":20000}");
 	if (r == NULL)
 		bench_broken("the calls failed");
 	row(b, "call, round trip, p50", number(r, "p50"), floor);
 	json_object_put(r);
-	r = daemon_call(&d, "events", "{\"rounds\":20000,\"batch\":1,\"window\":1}");
+	r = side_call(&d, "events", "{\"rounds\":20000,\"batch\":1,\"window\":1}");
 	if (r == NULL || number(r, "lost") > 0)
 		bench_broken("the events failed");
 	row(b, "event there and event back, one by one, p50", number(r, "p50"), floor);
 	json_object_put(r);
-	r = daemon_call(&d, "events", "{\"rounds\":5000,\"batch\":100,\"window\":20}");
+	r = side_call(&d, "events", "{\"rounds\":5000,\"batch\":100,\"window\":20}");
 	if (r == NULL || number(r, "lost") > 0)
 		bench_broken("the events failed");
 	each = number(r, "total") / 500000;

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rig.h: a whole pool to load: aditd with the embedded chain, a template provider, and sv2-server
+ * and pool in one process (or several), whose CPU time is what is measured.
+ */
+#ifndef BENCH_RIG_H
+#define BENCH_RIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "tests/bench/daemon.h"
+
+#define RIG_TRANSACTIONS 3000 /* so many give a merkle path of 12 levels */
+#define RIG_LEVELS 12
+
+struct rig {
+	struct daemon daemon;
+	uint16_t port;
+	pid_t ticker;
+};
+
+/* Starts it for CONNECTIONS connections over WORKERS processes, on a chain of one block and without
+ * transactions. Says on standard error which limits it lifted. */
+void rig_start(struct rig *r, size_t connections, unsigned workers);
+void rig_stop(struct rig *r);
+/* Adds COUNT transactions to the mempool: a new template, and jobs from it. How many wait then. */
+int64_t rig_add_transactions(struct rig *r, unsigned count);
+/* A new tip. */
+void rig_new_tip(struct rig *r);
+/* A process that makes a new tip, and half a second later a new job, each second, until it is
+ * stopped. It keeps the merkle path at 12 levels, also when a share was a block. */
+void rig_tick_start(struct rig *r);
+void rig_tick_stop(struct rig *r);
+
+#endif
