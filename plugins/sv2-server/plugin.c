@@ -6,14 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/noise/noise.h"
+#include "lib/sv2/keys.h"
 #include "lib/util/clock.h"
-#include "lib/util/random.h"
 #include "plugins/sv2-server/instance.h"
 #include "plugins/sv2-server/report.h"
 
 #define EXPIRY_LOOK_MS 3600000u
-#define EXPIRY_WARN_S (14u * 86400u) /* or the last quarter of its life, if that is shorter */
 #define SETTINGS_COME_MS 100
 #define DRAIN_TURN_MS 50
 #define DRAIN_TURNS 50 /* 2.5 s: the host allows 5 for drain and stop */
@@ -125,24 +123,12 @@ static int32_t plugin_init(const struct adit_host_api *api, struct adit_host *ho
 static void expiry_look(void *user)
 {
 	const struct instance *in = user;
-	uint32_t now = clock_unix();
-	uint32_t life = in->certificate_until - in->certificate_from;
-	uint32_t left = in->certificate_until > now ? in->certificate_until - now : 0;
 	char line[512];
+	int32_t level = sv2_certificate_expiry(in->certificate_from, in->certificate_until,
+					       clock_unix(), line, sizeof(line));
 
-	if (in->certificate_until == 0)
-		return; /* it is renewed here */
-	if (left > (life / 4 < EXPIRY_WARN_S ? life / 4 : EXPIRY_WARN_S))
-		return;
-	(void)snprintf(
-	    line, sizeof(line),
-	    "the certificate %s %lu hours %lu minutes%s: have the authority sign it again "
-	    "(aditctl keys sign), put the file in place, and `aditctl reload`",
-	    left > 0 ? "expires in" : "has expired; it was valid for",
-	    (unsigned long)(left > 0 ? left : life) / 3600,
-	    (unsigned long)(left > 0 ? left : life) / 60 % 60,
-	    left > 0 ? "" : ", miners refuse it");
-	instance_log(in, left > 0 ? ADIT_LOG_WARNING : ADIT_LOG_ERROR, line);
+	if (level >= 0)
+		instance_log(in, level, line);
 }
 
 static void say_new_key(struct instance *in, const char *public_text)
@@ -165,42 +151,11 @@ static int32_t expiry_watch(struct instance *in, struct error *e)
 	return ADIT_OK;
 }
 
-/* Who the server is: KEY is the authority's secret, or else ID what it has signed elsewhere. */
-struct keys {
-	uint8_t secret[32];
-	struct noise_identity id;
-};
-
-static bool is_elsewhere(const struct settings *settings)
-{
-	return settings->static_path[0] != '\0';
-}
-
-/* Loads KEYS and points OPTIONS to them. */
-static int32_t load_keys(const struct settings *settings, struct keys *keys, char *public_text,
-			 struct sv2_server_options *options, struct error *e)
-{
-	*options = settings->options;
-	*keys = (struct keys){0};
-	if (is_elsewhere(settings)) {
-		options->identity = &keys->id;
-		return settings_identity(settings, &keys->id, public_text, e);
-	}
-	options->authority_secret = keys->secret;
-	return settings_authority(settings, keys->secret, public_text, e);
-}
-
-static void wipe_keys(struct keys *keys)
-{
-	noise_identity_wipe(&keys->id);
-	secure_wipe(keys->secret, sizeof(keys->secret));
-}
-
 /* What the certificate says of its life; zero when it is renewed here. */
-static void take_life(struct instance *in, const struct keys *keys)
+static void take_life(struct instance *in, const struct sv2_keys *keys)
 {
-	in->certificate_from = keys->id.valid_from;
-	in->certificate_until = keys->id.not_valid_after;
+	in->certificate_from = keys->certificate_from;
+	in->certificate_until = keys->certificate_until;
 }
 
 static int32_t open_workers(struct instance *in, struct error *e)
@@ -216,13 +171,14 @@ static int32_t open_workers(struct instance *in, struct error *e)
 static int32_t make_server(struct instance *in, struct error *e)
 {
 	struct event_base *base = in->api->loop(in->host, "libevent-2");
-	struct sv2_server_options options;
-	struct keys keys;
+	struct sv2_server_options options = in->settings.options;
+	struct sv2_keys keys;
 	int32_t r;
 
 	if (base == NULL)
 		return error_set(e, ADIT_E_UNSUPPORTED, "this host has no libevent loop");
-	r = load_keys(&in->settings, &keys, in->public_text, &options, e);
+	r = sv2_keys_load(&in->settings.keys, &keys, &options, e);
+	memcpy(in->public_text, keys.public_text, sizeof(in->public_text));
 	if (r == ADIT_OK)
 		r = open_workers(in, e);
 	if (r == ADIT_OK) {
@@ -237,7 +193,7 @@ static int32_t make_server(struct instance *in, struct error *e)
 		if (in->server == NULL)
 			r = error_set(e, ADIT_E_NO_MEMORY, "out of memory");
 	}
-	wipe_keys(&keys);
+	sv2_keys_wipe(&keys);
 	return r == ADIT_OK ? expiry_watch(in, e) : r;
 }
 
@@ -245,20 +201,19 @@ static int32_t make_server(struct instance *in, struct error *e)
  */
 static int32_t apply(struct instance *in, const struct settings *settings, struct error *e)
 {
-	char public_text[NOISE_KEY_TEXT_SIZE] = "";
-	struct sv2_server_options options;
-	struct keys keys;
-	int32_t r = load_keys(settings, &keys, public_text, &options, e);
+	struct sv2_server_options options = settings->options;
+	struct sv2_keys keys;
+	int32_t r = sv2_keys_load(&settings->keys, &keys, &options, e);
 
 	if (r == ADIT_OK) {
 		r = sv2_server_configure(in->server, &options);
 		if (r != ADIT_OK)
 			(void)error_set(e, r, "no certificate could be made");
 		take_life(in, &keys);
-		if (strcmp(public_text, in->public_text) != 0)
-			say_new_key(in, public_text);
+		if (strcmp(keys.public_text, in->public_text) != 0)
+			say_new_key(in, keys.public_text);
 	}
-	wipe_keys(&keys);
+	sv2_keys_wipe(&keys);
 	return r;
 }
 
@@ -269,7 +224,7 @@ static void look_for_certificate(void *user)
 	struct error e = {0};
 	char line[sizeof(e.text) + 64];
 
-	if (!is_elsewhere(&in->settings))
+	if (in->settings.keys.static_key[0] == '\0')
 		return;
 	if (apply(in, &in->settings, &e) != ADIT_OK) {
 		(void)snprintf(line, sizeof(line), "reload: %s; it goes on with what it had",

@@ -6,71 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/noise/identity.h"
-#include "lib/util/clock.h"
-#include "lib/util/random.h"
-
-/* The file of the public key stands beside the secret's: x.key has x.pub, any other name gets .pub.
- */
-static int32_t public_path(struct settings *s, struct error *e)
-{
-	size_t size = strlen(s->key_path);
-	int n;
-
-	if (size > 4 && strcmp(s->key_path + size - 4, ".key") == 0)
-		size -= 4;
-	n = snprintf(s->public_path, sizeof(s->public_path), "%.*s.pub", (int)size, s->key_path);
-	if (n < 0 || (size_t)n >= sizeof(s->public_path))
-		return error_set(e, ADIT_E_CONFIG, "authority_key: the path is too long");
-	return ADIT_OK;
-}
-
-static int32_t key_path(struct settings *s, const struct adit_host_api *api, struct adit_host *host,
-			struct error *e)
+static int32_t key_files(struct settings *s, const struct adit_host_api *api,
+			 struct adit_host *host, struct error *e)
 {
 	struct adit_instance_info info = {.size = sizeof(info)};
-	const char *path = api->config(host, "authority_key");
-	int n;
+	int32_t r = api->info(host, &info);
 
-	if (path != NULL && path[0] != '\0') {
-		n = snprintf(s->key_path, sizeof(s->key_path), "%s", path);
-	} else {
-		int32_t r = api->info(host, &info);
-
-		if (r != ADIT_OK)
-			return error_set(e, r,
-					 "the host does not say where the state directory is");
-		n = snprintf(s->key_path, sizeof(s->key_path), "%s/authority.key", info.state_dir);
-	}
-	if (n < 0 || (size_t)n >= sizeof(s->key_path))
-		return error_set(e, ADIT_E_CONFIG, "authority_key: the path is too long");
-	return public_path(s, e);
-}
-
-static int32_t offline_paths(struct settings *s, const struct adit_host_api *api,
-			     struct adit_host *host, struct error *e)
-{
-	const char *key = api->config(host, "static_key");
-	const char *certificate = api->config(host, "certificate");
-	const char *authority = api->config(host, "authority_key");
-	bool has_key = key != NULL && key[0] != '\0';
-	bool has_certificate = certificate != NULL && certificate[0] != '\0';
-
-	if (has_key != has_certificate)
-		return error_set(e, ADIT_E_CONFIG,
-				 "static_key and certificate belong together: %s is missing",
-				 has_key ? "certificate" : "static_key");
-	if (has_key && authority != NULL && authority[0] != '\0')
-		return error_set(e, ADIT_E_CONFIG,
-				 "authority_key and static_key: only one of them; with static_key "
-				 "the authority's secret is elsewhere");
-	if (has_key && (strlen(key) >= sizeof(s->static_path) ||
-			strlen(certificate) >= sizeof(s->certificate_path)))
-		return error_set(e, ADIT_E_CONFIG, "static_key: the path is too long");
-	(void)snprintf(s->static_path, sizeof(s->static_path), "%s", has_key ? key : "");
-	(void)snprintf(s->certificate_path, sizeof(s->certificate_path), "%s",
-		       has_key ? certificate : "");
-	return ADIT_OK;
+	if (r != ADIT_OK)
+		return error_set(e, r, "the host does not say where the state directory is");
+	return sv2_key_files_set(&s->keys, api->config(host, "authority_key"),
+				 api->config(host, "static_key"), api->config(host, "certificate"),
+				 info.state_dir, e);
 }
 
 /* A non-negative number that the schema has checked; durations come as milliseconds. */
@@ -120,9 +66,7 @@ int32_t settings_read(struct settings *s, const struct adit_host_api *api, struc
 	int32_t r;
 
 	*s = (struct settings){0};
-	r = key_path(s, api, host, e);
-	if (r == ADIT_OK)
-		r = offline_paths(s, api, host, e);
+	r = key_files(s, api, host, e);
 	s->listens = listen != NULL && listen[0] != '\0';
 	if (r == ADIT_OK && listen != NULL && strlen(listen) >= sizeof(s->listen))
 		r = error_set(e, ADIT_E_CONFIG, "listen: more than %zu bytes",
@@ -133,36 +77,5 @@ int32_t settings_read(struct settings *s, const struct adit_host_api *api, struc
 	o->max_pending = pending;
 	o->max_queued = from_kib(queued);
 	o->max_unfinished = from_kib(unfinished);
-	return r;
-}
-
-int32_t settings_authority(const struct settings *s, uint8_t secret[32],
-			   char public_text[NOISE_KEY_TEXT_SIZE], struct error *e)
-{
-	uint8_t x[32];
-	uint8_t stored[32];
-	int32_t r = noise_key_load_or_create(s->key_path, secret, e);
-
-	if (r != ADIT_OK)
-		return r;
-	r = noise_key_public(secret, x);
-	if (r != ADIT_OK)
-		return error_set(e, r, "%s: not a key", s->key_path);
-	noise_public_format(x, public_text);
-	if (noise_public_load(s->public_path, stored, NULL) == ADIT_OK &&
-	    memcmp(stored, x, sizeof(x)) == 0)
-		return ADIT_OK;
-	return noise_public_store(s->public_path, x, e);
-}
-
-int32_t settings_identity(const struct settings *s, struct noise_identity *id,
-			  char public_text[NOISE_KEY_TEXT_SIZE], struct error *e)
-{
-	uint8_t x[32];
-	int32_t r =
-	    noise_identity_load(id, x, s->static_path, s->certificate_path, clock_unix(), e);
-
-	if (r == ADIT_OK)
-		noise_public_format(x, public_text);
 	return r;
 }
