@@ -10,10 +10,10 @@ static uint64_t round_up(uint64_t value, uint64_t step)
 	return (value + step - 1) / step * step;
 }
 
-static struct tp_class *find_exact(struct tp_classes *c, uint64_t weight, uint32_t sigops)
+static struct tp_class *find_exact(struct tp_class *slots, uint64_t weight, uint32_t sigops)
 {
 	for (int i = 0; i < TP_CLASSES_MAX; i++) {
-		struct tp_class *s = &c->slots[i];
+		struct tp_class *s = &slots[i];
 
 		if (s->clients > 0 && s->weight == weight && s->sigops == sigops)
 			return s;
@@ -21,11 +21,11 @@ static struct tp_class *find_exact(struct tp_classes *c, uint64_t weight, uint32
 	return NULL;
 }
 
-static struct tp_class *find_free(struct tp_classes *c)
+static struct tp_class *find_free(struct tp_class *slots)
 {
 	for (int i = 0; i < TP_CLASSES_MAX; i++) {
-		if (c->slots[i].clients == 0)
-			return &c->slots[i];
+		if (slots[i].clients == 0)
+			return &slots[i];
 	}
 	return NULL;
 }
@@ -41,12 +41,12 @@ static uint64_t growth(const struct tp_class *s, uint64_t weight, uint32_t sigop
 }
 
 /* All slots are taken: no growth first, then the smallest, then the least growth. */
-static struct tp_class *find_nearest(struct tp_classes *c, uint64_t weight, uint32_t sigops)
+static struct tp_class *find_nearest(struct tp_class *slots, uint64_t weight, uint32_t sigops)
 {
-	struct tp_class *best = &c->slots[0];
+	struct tp_class *best = &slots[0];
 
 	for (int i = 1; i < TP_CLASSES_MAX; i++) {
-		struct tp_class *s = &c->slots[i];
+		struct tp_class *s = &slots[i];
 		uint64_t a = growth(s, weight, sigops);
 		uint64_t b = growth(best, weight, sigops);
 
@@ -56,16 +56,18 @@ static struct tp_class *find_nearest(struct tp_classes *c, uint64_t weight, uint
 	return best;
 }
 
-struct tp_class *tp_classes_join(struct tp_classes *c, uint64_t weight, uint32_t sigops)
+struct tp_class *tp_classes_join(struct tp_classes *c, uint64_t weight, uint32_t sigops,
+				 bool remote)
 {
+	struct tp_class *slots = c->slots + (remote ? TP_CLASSES_MAX : 0);
 	uint64_t w = round_up(weight, TP_CLASS_WEIGHT_STEP);
 	uint32_t o = (uint32_t)round_up(sigops, TP_CLASS_SIGOPS_STEP);
-	struct tp_class *s = find_exact(c, w, o);
+	struct tp_class *s = find_exact(slots, w, o);
 
-	if (s == NULL && (s = find_free(c)) != NULL)
-		*s = (struct tp_class){.weight = w, .sigops = o};
+	if (s == NULL && (s = find_free(slots)) != NULL)
+		*s = (struct tp_class){.weight = w, .sigops = o, .remote = remote};
 	if (s == NULL) {
-		s = find_nearest(c, w, o);
+		s = find_nearest(slots, w, o);
 		if (growth(s, w, o) > 0)
 			tp_class_set_current(s, NULL, 0);
 		s->weight = w > s->weight ? w : s->weight;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The role template-provider: serves the Template Distribution Protocol on a Unix socket inside the
- * machine and turns solutions into blocks. */
+/* The role template-provider: serves the Template Distribution Protocol, on a Unix socket inside
+ * the machine and over TCP with Noise to others, and turns solutions into blocks. */
 #include "config.h"
 
 #include <json-c/json.h>
@@ -11,28 +11,39 @@
 #include <adit/plugin.h>
 #include <adit/sv2.h>
 
+#include "lib/sv2/keys.h"
+#include "lib/sv2/log.h"
 #include "lib/sv2/server.h"
 #include "lib/util/clock.h"
 #include "lib/util/hex.h"
 #include "plugins/template-provider/block.h"
 #include "plugins/template-provider/host.h"
+#include "plugins/template-provider/listen.h"
 #include "plugins/template-provider/provider.h"
 #include "plugins/template-provider/source.h"
 #include "plugins/template-provider/submit.h"
 
-/* RequestTransactionData.Success of a full block has to fit the queue of a slow reader. */
-#define MAX_PENDING ((size_t)32 << 20)
+#define EXPIRY_LOOK_MS 3600000u
+#define SETTINGS_COME_MS 100
+
+/* What the handlers of a server know: whose clients come there. */
+struct tp_door {
+	struct tp_plugin *plugin;
+	bool remote;
+};
 
 struct tp_plugin {
 	struct tp_host host;
 	struct tp_provider provider;
 	struct tp_source source;
 	struct tp_submitter *submitter;
-	struct sv2_server *server;
+	struct tp_listen listen;
+	struct tp_door doors[2]; /* this machine's, the others' */
+	struct sv2_log peers;    /* for what clients can cause */
+	uint64_t expiry_timer;   /* of a certificate that isn't renewed here */
 	uint64_t solutions;
 	uint64_t timer; /* valid while armed */
 	bool armed;
-	int64_t max_clients;
 	char state_dir[4096];
 };
 
@@ -112,20 +123,30 @@ static void on_source_state(void *user, const char *text)
 
 /* --- what clients say --- */
 
+static struct tp_plugin *plugin_of(void *context)
+{
+	const struct tp_door *door = context;
+
+	return door->plugin;
+}
+
 static void on_opened(void *context, struct adit_sv2_conn *conn)
 {
-	struct tp_plugin *p = context;
-	struct tp_client *c = tp_provider_join(&p->provider, conn);
+	const struct tp_door *door = context;
+	struct tp_plugin *p = door->plugin;
+	struct tp_client *c =
+	    tp_provider_join(&p->provider, conn, door->remote, clock_monotonic_ms());
 
 	adit_sv2_set_user(conn, c);
 	if (c == NULL)
 		adit_sv2_close(conn, "no memory for another client");
+	plan(p);
 	show_state(p);
 }
 
 static void on_closed(void *context, struct adit_sv2_conn *conn, const char *reason)
 {
-	struct tp_plugin *p = context;
+	struct tp_plugin *p = plugin_of(context);
 	struct tp_client *c = adit_sv2_user(conn);
 
 	tp_log(&p->host, ADIT_LOG_DEBUG, "client %s left: %s", adit_sv2_peer(conn), reason);
@@ -137,7 +158,7 @@ static void on_closed(void *context, struct adit_sv2_conn *conn, const char *rea
 static int32_t on_constraints(void *context, struct adit_sv2_conn *conn,
 			      const struct adit_sv2_coinbase_output_constraints *m)
 {
-	struct tp_plugin *p = context;
+	struct tp_plugin *p = plugin_of(context);
 	struct tp_client *c = adit_sv2_user(conn);
 	struct error e;
 
@@ -147,7 +168,8 @@ static int32_t on_constraints(void *context, struct adit_sv2_conn *conn,
 					  m->coinbase_output_max_additional_sigops,
 					  clock_monotonic_ms(), &e);
 	if (r != ADIT_OK)
-		tp_log(&p->host, ADIT_LOG_WARNING, "client %s: %s", adit_sv2_peer(conn), e.text);
+		sv2_log_limited(&p->peers, ADIT_LOG_WARNING, "client %s: %s", adit_sv2_peer(conn),
+				e.text);
 	plan(p);
 	return r;
 }
@@ -155,17 +177,21 @@ static int32_t on_constraints(void *context, struct adit_sv2_conn *conn,
 static int32_t on_request_data(void *context, struct adit_sv2_conn *conn,
 			       const struct adit_sv2_request_transaction_data *m)
 {
-	struct tp_plugin *p = context;
+	struct tp_plugin *p = plugin_of(context);
+	struct tp_client *c = adit_sv2_user(conn);
 
-	return tp_provider_transactions(&p->provider, conn, m->template_id);
+	if (c == NULL)
+		return ADIT_E_UNAVAILABLE;
+	return tp_provider_transactions(&p->provider, c, m->template_id, clock_monotonic_ms());
 }
 
-/* There is no answer to SubmitSolution, so a solution that can't be used costs the client nothing
- * but a line in our log. */
+/* There is no answer to SubmitSolution: one that can't be used, as it happens around a new tip,
+ * costs the client nothing but a line in our log, unless it sends nothing else. */
 static int32_t on_solution(void *context, struct adit_sv2_conn *conn,
 			   const struct adit_sv2_submit_solution *m)
 {
-	struct tp_plugin *p = context;
+	struct tp_plugin *p = plugin_of(context);
+	struct tp_client *c = adit_sv2_user(conn);
 	struct tp_template *t = tp_store_find(&p->provider.store, m->template_id, NULL);
 	struct tp_solution solution = {
 	    .version = m->version,
@@ -184,13 +210,13 @@ static int32_t on_solution(void *context, struct adit_sv2_conn *conn,
 			  (unsigned long long)m->template_id);
 	else if (tp_block_assemble(t, &solution, &block, hash, &e) == ADIT_OK) {
 		tp_submit(p->submitter, hash, &block);
-		return ADIT_OK;
+		return c != NULL ? tp_provider_solution(c, true) : ADIT_OK;
 	}
 	buf_free(&block);
 	tp_submitter_refused(p->submitter, e.text);
-	tp_log(&p->host, ADIT_LOG_WARNING, "solution of client %s: %s", adit_sv2_peer(conn),
-	       e.text);
-	return ADIT_OK;
+	sv2_log_limited(&p->peers, ADIT_LOG_WARNING, "solution of client %s: %s",
+			adit_sv2_peer(conn), e.text);
+	return c != NULL ? tp_provider_solution(c, false) : ADIT_OK;
 }
 
 static const struct adit_sv2_template_server_handlers handlers = {
@@ -234,6 +260,9 @@ static struct json_object *status_object(const struct tp_plugin *p)
 	add_u64(o, "rejected", stats.rejected);
 	add_u64(o, "pending", stats.pending);
 	json_object_object_add(o, "last_reject", json_object_new_string(stats.last_reject));
+	add_u64(o, "remote_clients", p->provider.remote_count);
+	add_u64(o, "refused_requests", p->provider.refused_requests);
+	json_object_object_add(o, "network", tp_listen_json(&p->listen));
 	return o;
 }
 
@@ -274,6 +303,7 @@ static int32_t tp_init(const struct adit_host_api *api, struct adit_host *host, 
 	if (p == NULL)
 		return ADIT_E_NO_MEMORY;
 	p->host = (struct tp_host){.api = api, .handle = host};
+	p->peers = (struct sv2_log){.fn = server_log, .user = p};
 	if (api->info(host, &info) != ADIT_OK || info.state_dir == NULL ||
 	    api->config_int(host, "fee_threshold", &threshold) != ADIT_OK ||
 	    api->config_int(host, "min_interval", &interval) != ADIT_OK ||
@@ -292,46 +322,83 @@ static int32_t tp_init(const struct adit_host_api *api, struct adit_host *host, 
 	return ADIT_OK;
 }
 
-/* This server speaks without encryption, which has no business on a network. */
-static int32_t listen_all(struct tp_plugin *p)
+/* What of the settings concerns what clients get. */
+static void take_settings(struct tp_plugin *p, const struct tp_settings *s)
 {
-	const struct tp_host *h = &p->host;
-	struct adit_listener l = {.size = sizeof(l)};
-	uint32_t i = 0;
+	p->provider.limits = s->limits;
+}
 
-	for (; h->api->listener(h->handle, "listen", i, &l) == ADIT_OK; i++) {
-		if (!l.is_unix)
-			return fail(p, ADIT_E_CONFIG,
-				    "listen: only unix:PATH, the connection is not encrypted");
-		if (sv2_server_listen(p->server, l.fd, true) != ADIT_OK)
-			return fail(p, ADIT_E_IO, "listen: the socket can't be used");
-	}
-	if (i == 0)
-		return fail(p, ADIT_E_CONFIG,
-			    "listen: name at least one socket, e.g. unix:tdp.sock");
+static int32_t open_servers(struct tp_plugin *p)
+{
+	struct error e = {0};
+	int32_t r;
+
+	p->doors[0] = (struct tp_door){.plugin = p};
+	p->doors[1] = (struct tp_door){.plugin = p, .remote = true};
+	r = tp_listen_open(&p->listen, &p->host, &handlers, &p->doors[0], &p->doors[1], server_log,
+			   p, &e);
+	if (r != ADIT_OK)
+		return fail(p, r, e.text);
+	take_settings(p, &p->listen.settings);
 	return ADIT_OK;
 }
 
-static int32_t open_server(struct tp_plugin *p)
+/* --- a certificate of an authority elsewhere ---
+ *
+ * It is not renewed here: before it ends the log says so at every look, and louder when it is over.
+ */
+
+static void expiry_look(void *user)
+{
+	const struct tp_plugin *p = user;
+	char line[512];
+	int32_t level =
+	    sv2_certificate_expiry(p->listen.certificate_from, p->listen.certificate_until,
+				   clock_unix(), line, sizeof(line));
+
+	if (level >= 0)
+		tp_log(&p->host, level, "%s", line);
+}
+
+static void look_for_certificate(void *user)
+{
+	struct tp_plugin *p = user;
+	struct tp_settings same = p->listen.settings;
+	uint32_t before = p->listen.certificate_until;
+	struct error e = {0};
+
+	if (tp_listen_configure(&p->listen, &same, &e) != ADIT_OK)
+		tp_log(&p->host, ADIT_LOG_ERROR, "reload: %s; it goes on with what it had", e.text);
+	else if (p->listen.certificate_until != before)
+		tp_log(&p->host, ADIT_LOG_INFO, "a new certificate is in use");
+	expiry_look(p);
+}
+
+/* The configuration was read again; this role's section may be the same, but a certificate have
+ * been renewed. New settings, if there are any, come just behind this event. */
+static void on_config_loaded(void *user, const struct adit_event *event)
+{
+	struct tp_plugin *p = user;
+	const struct tp_host *h = &p->host;
+
+	(void)event;
+	(void)h->api->timer_add(h->handle, SETTINGS_COME_MS, 0, look_for_certificate, p, NULL,
+				NULL);
+}
+
+static int32_t watch_certificate(struct tp_plugin *p)
 {
 	const struct tp_host *h = &p->host;
-	struct event_base *base = h->api->loop(h->handle, "libevent-2");
-	struct sv2_server_options options = {
-	    .max_pending = MAX_PENDING, .log = server_log, .log_user = p};
+	int32_t r;
 
-	h->api->config_int(h->handle, "max_clients", &p->max_clients);
-	options.max_connections = (uint32_t)p->max_clients;
-	if (base == NULL)
-		return fail(p, ADIT_E_UNSUPPORTED, "the host's loop is not libevent 2");
-	p->server = sv2_server_new(base, &options);
-	if (p->server == NULL)
-		return fail(p, ADIT_E_NO_MEMORY, "no memory for the server");
-	int32_t r = sv2_server_set_template(p->server, &handlers, p);
+	if (p->listen.remote == NULL)
+		return ADIT_OK;
+	expiry_look(p);
+	r = h->api->timer_add(h->handle, EXPIRY_LOOK_MS, EXPIRY_LOOK_MS, expiry_look, p, NULL,
+			      &p->expiry_timer);
 	if (r == ADIT_OK)
-		r = listen_all(p);
-	if (r == ADIT_OK)
-		sv2_server_set_open(p->server, ADIT_SV2_TEMPLATE_DISTRIBUTION, true);
-	return r;
+		r = h->api->subscribe(h->handle, "ConfigLoaded", on_config_loaded, p, NULL, NULL);
+	return r == ADIT_OK ? r : fail(p, r, "no memory");
 }
 
 static int32_t tp_start(void *instance)
@@ -345,7 +412,9 @@ static int32_t tp_start(void *instance)
 		return fail(p, ADIT_E_NO_MEMORY, "no memory");
 	r = h->api->register_method(h->handle, "status", ADIT_METHOD_ALL, on_status, p, NULL);
 	if (r == ADIT_OK)
-		r = open_server(p);
+		r = open_servers(p);
+	if (r == ADIT_OK)
+		r = watch_certificate(p);
 	if (r == ADIT_OK)
 		r = tp_source_start(&p->source, h, on_snapshot, on_source_state, p);
 	if (r != ADIT_OK)
@@ -355,20 +424,26 @@ static int32_t tp_start(void *instance)
 	return ADIT_OK;
 }
 
-/* Takes over when a better template is worth sending; for another number of clients the role is
- * started again. */
+/* Clients stay connected. Where it listens can't be changed in a running process. */
 static int32_t tp_reload(void *instance)
 {
 	struct tp_plugin *p = instance;
 	const struct tp_host *h = &p->host;
-	int64_t threshold, interval, empty_first, max_clients;
+	int64_t threshold, interval, empty_first;
+	struct tp_settings settings;
+	struct error e = {0};
+	int32_t r;
 
 	if (h->api->config_int(h->handle, "fee_threshold", &threshold) != ADIT_OK ||
 	    h->api->config_int(h->handle, "min_interval", &interval) != ADIT_OK ||
-	    h->api->config_int(h->handle, "empty_first", &empty_first) != ADIT_OK ||
-	    h->api->config_int(h->handle, "max_clients", &max_clients) != ADIT_OK ||
-	    max_clients != p->max_clients)
+	    h->api->config_int(h->handle, "empty_first", &empty_first) != ADIT_OK)
 		return ADIT_E_UNSUPPORTED;
+	r = tp_settings_read(&settings, h, &e);
+	if (r == ADIT_OK)
+		r = tp_listen_configure(&p->listen, &settings, &e);
+	if (r != ADIT_OK)
+		return r == ADIT_E_UNSUPPORTED ? r : fail(p, ADIT_E_CONFIG, e.text);
+	take_settings(p, &settings);
 	p->provider.fee_threshold = (uint64_t)threshold;
 	p->provider.min_interval_ms = (uint64_t)interval;
 	p->source.min_interval_ms = (uint32_t)interval;
@@ -384,8 +459,7 @@ static int32_t tp_stop(void *instance)
 	const struct tp_host *h = &p->host;
 
 	tp_source_stop(&p->source);
-	sv2_server_free(p->server);
-	p->server = NULL;
+	tp_listen_close(&p->listen);
 	if (p->armed)
 		h->api->timer_cancel(h->handle, p->timer);
 	p->armed = false;

@@ -25,16 +25,20 @@ void tp_provider_fini(struct tp_provider *p)
 	p->latest = NULL;
 }
 
-struct tp_client *tp_provider_join(struct tp_provider *p, struct adit_sv2_conn *conn)
+struct tp_client *tp_provider_join(struct tp_provider *p, struct adit_sv2_conn *conn, bool remote,
+				   uint64_t now_ms)
 {
 	struct tp_client *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)
 		return NULL;
 	c->conn = conn;
+	c->remote = remote;
+	c->joined_ms = now_ms;
 	c->next = p->clients;
 	p->clients = c;
 	p->client_count++;
+	p->remote_count += remote;
 	return c;
 }
 
@@ -46,6 +50,7 @@ void tp_provider_leave(struct tp_provider *p, struct tp_client *client)
 		at = &(*at)->next;
 	*at = client->next;
 	p->client_count--;
+	p->remote_count -= client->remote;
 	if (client->class != NULL)
 		tp_class_leave(client->class);
 	free(client);
@@ -64,6 +69,7 @@ static int32_t build(struct tp_provider *p, struct tp_class *class, struct tp_sn
 	if (!tp_store_add(&p->store, t))
 		return error_set(e, ADIT_E_LIMIT, "too many templates are in use");
 	p->last_id++;
+	t->remote = class->remote;
 	class->tip_due = false;
 	tp_class_set_current(class, t, now_ms);
 	return ADIT_OK;
@@ -114,33 +120,86 @@ static int32_t answer(struct tp_provider *p, struct tp_client *c, bool renew, ui
 	return ADIT_OK;
 }
 
+/* A class grows with the largest of its clients, and their blocks become smaller. */
+static int32_t check_size(const struct tp_limits *l, uint32_t size, uint32_t sigops,
+			  struct error *e)
+{
+	if (l->size > 0 && size > l->size)
+		return error_set(e, ADIT_E_LIMIT,
+				 "asks for %u bytes of coinbase outputs, at most %u are allowed "
+				 "(max_coinbase)",
+				 size, l->size);
+	if (l->sigops > 0 && sigops > l->sigops)
+		return error_set(e, ADIT_E_LIMIT,
+				 "asks for %u signature operations in the coinbase, at most %u "
+				 "are allowed",
+				 sigops, l->sigops);
+	return ADIT_OK;
+}
+
 int32_t tp_provider_constrain(struct tp_provider *p, struct tp_client *client, uint32_t size,
 			      uint32_t sigops, uint64_t now_ms, struct error *e)
 {
 	struct tp_class *before = client->class;
+	int32_t r = ADIT_OK;
 
-	if (before != NULL) {
-		int32_t r = count_renewal(client, now_ms, e);
-
-		if (r != ADIT_OK)
-			return r;
-	}
-	client->class = tp_classes_join(&p->classes, tp_reserved_weight(size), sigops);
+	if (before != NULL)
+		r = count_renewal(client, now_ms, e);
+	if (r == ADIT_OK && client->remote)
+		r = check_size(&p->limits, size, sigops, e);
+	if (r != ADIT_OK)
+		return r;
+	client->class =
+	    tp_classes_join(&p->classes, tp_reserved_weight(size), sigops, client->remote);
 	if (before != NULL)
 		tp_class_leave(before);
 	return answer(p, client, before != NULL, now_ms, e);
 }
 
-int32_t tp_provider_transactions(struct tp_provider *p, struct adit_sv2_conn *conn, uint64_t id)
+/* Why CLIENT gets no transactions now; NULL: it may have them. */
+static const char *over_limit(const struct tp_provider *p, struct tp_client *c, uint64_t now_ms)
 {
-	bool old;
-	const struct tp_template *t = tp_store_find(&p->store, id, &old);
+	const struct tp_limits *l = &p->limits;
 
+	if (now_ms - c->requests_since_ms >= 1000) {
+		c->requests_since_ms = now_ms;
+		c->requests = 0;
+	}
+	c->requests++;
+	if (!c->remote)
+		return NULL;
+	if (l->requests > 0 && c->requests > l->requests)
+		return "too-many-requests";
+	if (l->outstanding > 0 && adit_sv2_pending(c->conn) >= l->outstanding)
+		return "too-many-bytes-outstanding";
+	return NULL;
+}
+
+int32_t tp_provider_transactions(struct tp_provider *p, struct tp_client *c, uint64_t id,
+				 uint64_t now_ms)
+{
+	const char *refusal = over_limit(p, c, now_ms);
+	const struct tp_template *t;
+	bool old;
+
+	if (refusal != NULL) {
+		p->refused_requests++;
+		if (c->requests / 16 > p->limits.requests)
+			return ADIT_E_LIMIT;
+		return tp_send_transactions_error(c->conn, id, refusal);
+	}
+	t = tp_store_find(&p->store, id, &old);
 	if (t == NULL)
-		return tp_send_transactions_error(conn, id, "template-id-not-found");
+		return tp_send_transactions_error(c->conn, id, "template-id-not-found");
 	if (old)
-		return tp_send_transactions_error(conn, id, "stale-template-id");
-	return tp_send_transactions(conn, t);
+		return tp_send_transactions_error(c->conn, id, "stale-template-id");
+	return tp_send_transactions(c->conn, t);
+}
+
+int32_t tp_provider_solution(struct tp_client *c, bool good)
+{
+	c->bad_solutions = good ? 0 : c->bad_solutions + 1;
+	return c->bad_solutions > TP_MAX_BAD_SOLUTIONS ? ADIT_E_LIMIT : ADIT_OK;
 }
 
 static void each_of(struct tp_provider *p, const struct tp_class *class, bool new_tip,
@@ -195,7 +254,7 @@ bool tp_provider_update(struct tp_provider *p, struct tp_snapshot *s, uint64_t n
 	if (!new_tip)
 		return false;
 	tp_store_retire(&p->store, now_ms);
-	for (int i = 0; i < TP_CLASSES_MAX; i++)
+	for (int i = 0; i < TP_CLASS_SLOTS; i++)
 		p->classes.slots[i].tip_due = p->classes.slots[i].clients > 0;
 	return true;
 }
@@ -209,18 +268,26 @@ static bool is_due(const struct tp_provider *p, const struct tp_class *class)
 	       (class->current != NULL && class->current->snapshot->partial && !p->latest->partial);
 }
 
-/* New tips before all else, then the class that most clients wait for. NULL: nothing is due. */
+/* A is served before B: new tips before all else, then the pools of this machine, then the class
+ * that most clients wait for. */
+static bool goes_first(const struct tp_class *a, const struct tp_class *b)
+{
+	if (a->tip_due != b->tip_due)
+		return a->tip_due;
+	if (a->remote != b->remote)
+		return b->remote;
+	return a->clients > b->clients;
+}
+
+/* NULL: nothing is due. */
 static struct tp_class *most_urgent(struct tp_provider *p)
 {
 	struct tp_class *best = NULL;
 
-	for (int i = 0; i < TP_CLASSES_MAX; i++) {
+	for (int i = 0; i < TP_CLASS_SLOTS; i++) {
 		struct tp_class *class = &p->classes.slots[i];
 
-		if (!is_due(p, class))
-			continue;
-		if (best == NULL || (class->tip_due && !best->tip_due) ||
-		    (class->tip_due == best->tip_due && class->clients > best->clients))
+		if (is_due(p, class) && (best == NULL || goes_first(class, best)))
 			best = class;
 	}
 	return best;
@@ -265,13 +332,31 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-uint64_t tp_provider_tick(struct tp_provider *p, uint64_t now_ms)
+/* Closes those on other machines that don't say what they want: a client MUST send its constraints
+ * first (specification 07 section 7.1). Returns when the next one is to be, 0: there is none. */
+static uint64_t expect_constraints(const struct tp_provider *p, uint64_t now_ms)
 {
 	uint64_t next = 0;
 
+	for (const struct tp_client *c = p->clients; c != NULL; c = c->next) {
+		if (!c->remote || c->class != NULL)
+			continue;
+		if (now_ms - c->joined_ms >= TP_CONSTRAINTS_MS)
+			adit_sv2_close(c->conn, "no CoinbaseOutputConstraints");
+		else
+			next = earlier(next, c->joined_ms + TP_CONSTRAINTS_MS);
+	}
+	return next;
+}
+
+uint64_t tp_provider_tick(struct tp_provider *p, uint64_t now_ms)
+{
+	uint64_t next;
+
 	if (serve_one(p, now_ms))
 		return now_ms;
-	for (int i = 0; i < TP_CLASSES_MAX; i++) {
+	next = expect_constraints(p, now_ms);
+	for (int i = 0; i < TP_CLASS_SLOTS; i++) {
 		if (p->classes.slots[i].clients > 0)
 			next = earlier(next, improve(p, &p->classes.slots[i], now_ms));
 	}

@@ -28,15 +28,34 @@ static size_t data_size(const struct tp_store *s)
 	return sum;
 }
 
-static bool evict_oldest(struct tp_store *s)
+static bool remote_has_half(const struct tp_store *s)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < s->count; i++)
+		count += s->entries[i].template->remote;
+	return count >= TP_STORE_MAX / 2;
+}
+
+static bool evict_oldest_of(struct tp_store *s, bool remote, bool local)
 {
 	for (uint32_t i = 0; i < s->count; i++) {
-		if (s->entries[i].template->pins > 0)
+		const struct tp_template *t = s->entries[i].template;
+
+		if (t->pins > 0 || (t->remote ? !remote : !local))
 			continue;
 		remove_at(s, i);
 		return true;
 	}
 	return false;
+}
+
+/* Clients on other machines can have templates made, by changing their constraints; that must not
+ * cost the pool of this machine one that it finds a block for. */
+static bool evict_oldest(struct tp_store *s)
+{
+	return (remote_has_half(s) && evict_oldest_of(s, true, false)) ||
+	       evict_oldest_of(s, true, true);
 }
 
 bool tp_store_add(struct tp_store *s, struct tp_template *t)

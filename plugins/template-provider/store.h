@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* store.h: the templates that were handed out: those of the current tip, and for ten seconds those
  * of the tips before, so that a solution that was under way still becomes a block. Bounded in
- * number and in bytes of transactions; the oldest leave first, those that a class serves now never.
- */
+ * number and in bytes of transactions; the oldest leave first, those for other machines before the
+ * others once they are half of all, and those that a class serves now never. */
 #ifndef TP_STORE_H
 #define TP_STORE_H
 

@@ -4,6 +4,7 @@
 #ifndef TP_TEMPLATE_H
 #define TP_TEMPLATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,7 @@ struct tp_template {
 	uint64_t id;
 	struct tp_snapshot *snapshot; /* one reference */
 	uint32_t pins;                /* classes that serve it now: not to be evicted */
+	bool remote;                  /* of a class of clients on other machines */
 	uint32_t tx_count;            /* transactions kept: the first of the snapshot */
 	uint64_t fees;                /* of those, satoshi */
 	uint64_t value;               /* subsidy and fees: what the coinbase may pay */

@@ -16,6 +16,7 @@ int main(void)
 	srunner_add_suite(r, tp_submit_suite());
 	srunner_add_suite(r, tp_source_suite());
 	srunner_add_suite(r, tp_plugin_suite());
+	srunner_add_suite(r, tp_remote_suite());
 	srunner_add_suite(r, tp_property_suite());
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);

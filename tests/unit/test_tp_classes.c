@@ -13,25 +13,25 @@
 START_TEST(constraints_are_rounded_up)
 {
 	struct tp_classes c = {0};
-	struct tp_class *a = tp_classes_join(&c, 1168, 1);
+	struct tp_class *a = tp_classes_join(&c, 1168, 1, false);
 
 	ck_assert_uint_eq(a->weight, 2000);
 	ck_assert_uint_eq(a->sigops, 100);
-	ck_assert_ptr_eq(tp_classes_join(&c, 2000, 100), a);
+	ck_assert_ptr_eq(tp_classes_join(&c, 2000, 100, false), a);
 	ck_assert_uint_eq(a->clients, 2);
-	ck_assert_ptr_ne(tp_classes_join(&c, 2001, 100), a);
-	ck_assert_ptr_ne(tp_classes_join(&c, 2000, 0), a);
-	ck_assert_uint_eq(tp_classes_join(&c, 2001, 100)->weight, 4000);
+	ck_assert_ptr_ne(tp_classes_join(&c, 2001, 100, false), a);
+	ck_assert_ptr_ne(tp_classes_join(&c, 2000, 0, false), a);
+	ck_assert_uint_eq(tp_classes_join(&c, 2001, 100, false)->weight, 4000);
 }
 END_TEST
 
 START_TEST(the_last_one_frees_the_slot)
 {
 	struct tp_classes c = {0};
-	struct tp_class *a = tp_classes_join(&c, 2000, 0);
+	struct tp_class *a = tp_classes_join(&c, 2000, 0, false);
 
 	tp_class_leave(a);
-	ck_assert_ptr_eq(tp_classes_join(&c, 8000, 0), a);
+	ck_assert_ptr_eq(tp_classes_join(&c, 8000, 0, false), a);
 	ck_assert_uint_eq(a->weight, 8000);
 	ck_assert_uint_eq(a->clients, 1);
 }
@@ -41,14 +41,14 @@ END_TEST
 START_TEST(a_fifth_joins_the_next_larger)
 {
 	struct tp_classes c = {0};
-	struct tp_class *large = tp_classes_join(&c, 20000, 400);
-	struct tp_class *medium = tp_classes_join(&c, 10000, 400);
+	struct tp_class *large = tp_classes_join(&c, 20000, 400, false);
+	struct tp_class *medium = tp_classes_join(&c, 10000, 400, false);
 
-	tp_classes_join(&c, 2000, 0);
-	tp_classes_join(&c, 2000, 100);
-	ck_assert_ptr_eq(tp_classes_join(&c, 6000, 200), medium);
+	tp_classes_join(&c, 2000, 0, false);
+	tp_classes_join(&c, 2000, 100, false);
+	ck_assert_ptr_eq(tp_classes_join(&c, 6000, 200, false), medium);
 	ck_assert_uint_eq(medium->weight, 10000);
-	ck_assert_ptr_eq(tp_classes_join(&c, 12000, 400), large);
+	ck_assert_ptr_eq(tp_classes_join(&c, 12000, 400, false), large);
 }
 END_TEST
 
@@ -58,13 +58,13 @@ START_TEST(no_larger_one_grows_the_nearest)
 	struct tp_template t = {0};
 	struct tp_class *nearest;
 
-	tp_classes_join(&c, 2000, 0);
-	tp_classes_join(&c, 4000, 0);
-	tp_classes_join(&c, 6000, 0);
-	nearest = tp_classes_join(&c, 20000, 100);
+	tp_classes_join(&c, 2000, 0, false);
+	tp_classes_join(&c, 4000, 0, false);
+	tp_classes_join(&c, 6000, 0, false);
+	nearest = tp_classes_join(&c, 20000, 100, false);
 	tp_class_set_current(nearest, &t, 5);
 	ck_assert_uint_eq(t.pins, 1);
-	ck_assert_ptr_eq(tp_classes_join(&c, 24000, 200), nearest);
+	ck_assert_ptr_eq(tp_classes_join(&c, 24000, 200, false), nearest);
 	ck_assert_uint_eq(nearest->weight, 24000);
 	ck_assert_uint_eq(nearest->sigops, 200);
 	ck_assert_uint_eq(nearest->clients, 2);

@@ -165,7 +165,8 @@ static uint32_t serve(const struct chain *chain, const struct node_template *n,
 {
 	struct tp_snapshot *s = read_snapshot(n);
 	struct tp_classes classes = {0};
-	struct tp_class *class = tp_classes_join(&classes, tp_reserved_weight(a->size), a->sigops);
+	struct tp_class *class =
+	    tp_classes_join(&classes, tp_reserved_weight(a->size), a->sigops, false);
 	struct tp_template *t;
 	struct block_verdict verdict;
 	struct buf block = {0};

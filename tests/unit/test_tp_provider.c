@@ -28,8 +28,8 @@ static void setup(void)
 	tp_provider_init(&p, THRESHOLD, INTERVAL, UNIX_MS);
 	tp_conn_init(&a);
 	tp_conn_init(&b);
-	client_a = tp_provider_join(&p, &a.base);
-	client_b = tp_provider_join(&p, &b.base);
+	client_a = tp_provider_join(&p, &a.base, false, START_MS);
+	client_b = tp_provider_join(&p, &b.base, false, START_MS);
 }
 
 static void teardown(void)
@@ -160,7 +160,7 @@ START_TEST(no_class_waits_for_another)
 	struct tp_client *client_c;
 
 	tp_conn_init(&c);
-	client_c = tp_provider_join(&p, &c.base);
+	client_c = tp_provider_join(&p, &c.base, false, START_MS);
 	update(true, 0, START_MS);
 	constrain(client_a, 4000, START_MS);
 	constrain(client_b, 40, START_MS);
@@ -318,7 +318,7 @@ START_TEST(constraints_sent_again)
 	expect(&a, "F2 P2");
 	expect(&b, "");
 	/* The old number still works. */
-	tp_provider_transactions(&p, &a.base, BASE + 1);
+	tp_provider_transactions(&p, client_a, BASE + 1, START_MS);
 	expect(&a, "D1");
 }
 END_TEST
@@ -390,7 +390,7 @@ START_TEST(a_class_that_grows)
 	update(true, 0, START_MS);
 	for (uint32_t i = 0; i < 3; i++) {
 		tp_conn_init(&more[i]);
-		clients[i] = tp_provider_join(&p, &more[i].base);
+		clients[i] = tp_provider_join(&p, &more[i].base, false, START_MS);
 		constrain(clients[i], 1000 * i, START_MS);
 	}
 	constrain(client_a, 10000, START_MS);
@@ -414,7 +414,7 @@ START_TEST(transaction_data)
 	update(true, 0, START_MS);
 	constrain(client_a, 40, START_MS);
 	tp_conn_clear(&a);
-	tp_provider_transactions(&p, &a.base, BASE + 1);
+	tp_provider_transactions(&p, client_a, BASE + 1, START_MS);
 	ck_assert_uint_eq(m->transaction_list.count, 3);
 	ck_assert_uint_eq(m->excess_data.size, 0);
 	at = a.sent[0].list.data;
@@ -435,16 +435,16 @@ START_TEST(transaction_data_of_old_and_unknown)
 	constrain(client_a, 40, START_MS);
 	update(true, 0, START_MS + 1000);
 	tp_conn_clear(&a);
-	tp_provider_transactions(&p, &a.base, BASE + 1);
+	tp_provider_transactions(&p, client_a, BASE + 1, START_MS);
 	ck_assert_str_eq(a.sent[0].code, "stale-template-id");
 	expect(&a, "E1");
 	tp_provider_tick(&p, START_MS + 11000);
-	tp_provider_transactions(&p, &a.base, BASE + 1);
+	tp_provider_transactions(&p, client_a, BASE + 1, START_MS);
 	ck_assert_str_eq(a.sent[0].code, "template-id-not-found");
 	expect(&a, "E1");
-	tp_provider_transactions(&p, &a.base, BASE + 2);
+	tp_provider_transactions(&p, client_a, BASE + 2, START_MS);
 	expect(&a, "D2");
-	tp_provider_transactions(&p, &a.base, BASE + 3);
+	tp_provider_transactions(&p, client_a, BASE + 3, START_MS);
 	expect(&a, "E3");
 }
 END_TEST
@@ -457,7 +457,7 @@ START_TEST(superseded_is_not_stale)
 	update(false, 5000, START_MS + INTERVAL);
 	expect(&a, "F1 P1 N2");
 	tp_provider_tick(&p, START_MS + 10 * INTERVAL);
-	tp_provider_transactions(&p, &a.base, BASE + 1);
+	tp_provider_transactions(&p, client_a, BASE + 1, START_MS);
 	expect(&a, "D1");
 }
 END_TEST

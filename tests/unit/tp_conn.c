@@ -45,8 +45,16 @@ static void note_close(struct adit_sv2_conn *conn, const char *reason)
 	((struct tp_conn *)conn)->closed = true;
 }
 
-static const struct adit_sv2_conn_api api = {
-    .size = sizeof(api), .version = 1, .send = note, .close = note_close};
+static size_t note_pending(const struct adit_sv2_conn *conn)
+{
+	return ((const struct tp_conn *)conn)->pending;
+}
+
+static const struct adit_sv2_conn_api api = {.size = sizeof(api),
+					     .version = 1,
+					     .send = note,
+					     .close = note_close,
+					     .pending = note_pending};
 
 void tp_conn_init(struct tp_conn *c)
 {

@@ -25,6 +25,7 @@ struct tp_conn {
 	struct adit_sv2_conn base; /* first: the interface's view */
 	void *user;
 	bool closed;
+	size_t pending; /* what the test says that it is */
 	uint32_t count;
 	struct sent sent[TP_CONN_MAX_SENT];
 };
