@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* aead.h: ChaCha20-Poly1305 (RFC 8439) on a context that is keyed once. Internal to lib/noise. */
+/* aead.h: ChaCha20-Poly1305 (RFC 8439) on a context that is keyed once. For lib/noise and lib/sv2. */
 #ifndef NOISE_AEAD_H
 #define NOISE_AEAD_H
 

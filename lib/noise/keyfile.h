@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* keyfile.h: writing small text files that have to survive a power cut. Internal. */
+/* keyfile.h: writing small text files that have to survive a power cut. For lib/noise and
+ * lib/sv2. */
 #ifndef NOISE_KEYFILE_H
 #define NOISE_KEYFILE_H
 
