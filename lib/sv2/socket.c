@@ -127,6 +127,13 @@ static bool parse_port(const char *text, uint16_t *port)
 	return true;
 }
 
+/* What stands in brackets, as far as it must be known here: the resolver reads it. */
+static bool is_v6(const char *text, size_t size)
+{
+	return memchr(text, ':', size) != NULL && memchr(text, '[', size) == NULL &&
+	       memchr(text, ']', size) == NULL;
+}
+
 int32_t sv2_address_parse(const char *text, struct sv2_address *a, struct error *e)
 {
 	const char *colon = strrchr(text, ':');
@@ -139,7 +146,7 @@ int32_t sv2_address_parse(const char *text, struct sv2_address *a, struct error 
 	size = colon != NULL ? (size_t)(colon - text) : 0;
 	if (size > 2 && host[0] == '[' && host[size - 1] == ']') {
 		host++;
-		size -= 2;
+		size = is_v6(host, size - 2) ? size - 2 : 0;
 	} else if (strcspn(text, ":[] \t") < size) {
 		size = 0;
 	}
