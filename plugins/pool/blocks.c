@@ -114,8 +114,10 @@ void blocks_found(struct channel *channel, struct job *job, const uint8_t header
 	/* The message leaves at the end of this wake-up, or within adit_sv2_send() when the queue
 	 * is long. Whoever kills this process in between finds the block in the journal. */
 	journal_write(pool, &block);
-	if (conn)
+	if (conn) {
 		submit(conn, &block);
+		providers_sent_block(pool, job->template->provider, block.header + 4);
+	}
 	log_block(channel, &block, conn != NULL);
 	events_block(channel, job, hash);
 	payouts_block(pool, job->coinbase);
@@ -156,6 +158,7 @@ void blocks_tip(struct pool *pool, struct provider *p)
 		/* A tip again that was there when the block was found: the provider lost it, or we
 		 * lost the provider. Once more does no harm. */
 		submit(p->conn, block);
+		providers_sent_block(pool, p, block->header + 4);
 		i++;
 	}
 }

@@ -31,11 +31,24 @@ void preference_failed(struct provider *p)
 {
 	p->doubted = true;
 	p->behind_ms = 0;
+	p->owes_ms = 0;
+}
+
+void preference_owes(struct provider *p, uint64_t now_ms)
+{
+	if (p->owes_ms == 0)
+		p->owes_ms = now_ms;
+}
+
+bool preference_owes_long(const struct providers *all, const struct provider *p, uint64_t now_ms)
+{
+	return p->owes_ms && now_ms - p->owes_ms >= all->owing_ms;
 }
 
 static bool is_stuck(const struct providers *all, const struct provider *p, uint64_t now_ms)
 {
-	return p->behind_ms && now_ms - p->behind_ms >= all->patience_ms;
+	return (p->behind_ms && now_ms - p->behind_ms >= all->patience_ms) ||
+	       preference_owes_long(all, p, now_ms);
 }
 
 /* Who falls behind, and who has caught up. */
@@ -46,7 +59,9 @@ static void compare(struct providers *all, uint64_t now_ms)
 	for (uint32_t i = 0; i < all->count; i++) {
 		uint32_t height = preference_height(&all->items[i]);
 
-		top = height > top ? height : top;
+		/* Who makes nothing of blocks is no measure for the others. */
+		if (height > top && !preference_owes_long(all, &all->items[i], now_ms))
+			top = height;
 	}
 	for (uint32_t i = 0; i < all->count; i++) {
 		struct provider *p = &all->items[i];
@@ -80,7 +95,8 @@ static struct provider *returned(struct providers *all, struct provider *active,
 				 uint64_t *next_ms)
 {
 	for (struct provider *p = all->items; p < active; p++) {
-		if (!preference_is_ready(p) || p->behind_ms || !leads_on(p, active))
+		if (!preference_is_ready(p) || p->behind_ms || is_stuck(all, p, now_ms) ||
+		    !leads_on(p, active))
 			continue;
 		if (now_ms >= p->trusted_ms)
 			return p;
@@ -89,13 +105,27 @@ static struct provider *returned(struct providers *all, struct provider *active,
 	return active;
 }
 
-static struct provider *first_not_behind(struct providers *all)
+/* OWING: also one that owes a block. */
+static struct provider *first_not_behind(struct providers *all, bool owing, uint64_t now_ms)
 {
 	for (uint32_t i = 0; i < all->count; i++) {
-		if (preference_is_ready(&all->items[i]) && !all->items[i].behind_ms)
-			return &all->items[i];
+		struct provider *p = &all->items[i];
+
+		if (preference_is_ready(p) && !p->behind_ms &&
+		    (owing || !preference_owes_long(all, p, now_ms)))
+			return p;
 	}
 	return NULL;
+}
+
+/* ACTIVE is lost or stuck. Of providers that all owe blocks it is as good as any. */
+static struct provider *first_good(struct providers *all, struct provider *active, uint64_t now_ms)
+{
+	struct provider *best = first_not_behind(all, false, now_ms);
+
+	if (!best && active && preference_is_ready(active) && !active->behind_ms)
+		return active;
+	return best ? best : first_not_behind(all, true, now_ms);
 }
 
 struct provider *preference_pick(struct providers *all, uint32_t height, uint64_t now_ms,
@@ -110,10 +140,12 @@ struct provider *preference_pick(struct providers *all, uint32_t height, uint64_
 		all->lost_ms = 0;
 		if (active->behind_ms)
 			at_the_latest(next_ms, active->behind_ms + all->patience_ms);
+		if (active->owes_ms)
+			at_the_latest(next_ms, active->owes_ms + all->owing_ms);
 		return returned(all, active, now_ms, next_ms);
 	}
-	best = first_not_behind(all);
-	if (!best || preference_height(best) >= height) {
+	best = first_good(all, active, now_ms);
+	if (!best || best == active || preference_height(best) >= height) {
 		all->lost_ms = 0;
 		return best;
 	}
@@ -122,5 +154,5 @@ struct provider *preference_pick(struct providers *all, uint32_t height, uint64_
 	if (now_ms - all->lost_ms >= all->patience_ms)
 		return best;
 	at_the_latest(next_ms, all->lost_ms + all->patience_ms);
-	return NULL;
+	return active && preference_is_ready(active) ? active : NULL;
 }

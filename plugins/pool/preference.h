@@ -11,10 +11,12 @@
  *      `patience_ms` that is the time that a block takes to reach all nodes, and nothing changes.
  *      Then the provider counts as stuck, and the first one that is not behind takes over.
  *   3. Which of two tips of the same height is right, nobody can tell: the active provider's stays.
- *   4. A provider that was lost, stuck or had its template refused gets its place back when it has
+ *   4. A provider that took a block and is still on the tip before it after `owing_ms` counts as
+ *      stuck too: the block was none, or goes nowhere. If no other is left it is used all the same.
+ *   5. A provider that was lost, stuck or had its template refused gets its place back when it has
  *      been ready, and not behind, for `return_ms`, and is on the active one's tip or a higher one.
  *      It is taken earlier only when no other is left.
- *   5. When the active provider is lost, the others may be a block behind: going back to an older
+ *   6. When the active provider is lost, the others may be a block behind: going back to an older
  *      tip waits for `patience_ms`, too. Until then the last work goes on.
  *
  * The functions know neither connections nor loop; times are those of the monotonic clock.
@@ -36,6 +38,10 @@ uint32_t preference_height(const struct provider *p);
 void preference_well(struct provider *p, uint64_t now_ms, uint32_t return_ms);
 /* P was lost, or has no work for its tip. */
 void preference_failed(struct provider *p);
+/* P was sent a block for the tip that it is on. Its next tip settles that. */
+void preference_owes(struct provider *p, uint64_t now_ms);
+/* Whether P counts as stuck for a block that became of nothing. */
+bool preference_owes_long(const struct providers *all, const struct provider *p, uint64_t now_ms);
 
 /* What is mined now has HEIGHT (0: nothing, or not known). Returns the provider whose work is to be
  * mined, NULL to go on with what is there. *NEXT_MS: when to ask again if nothing happens before,

@@ -3,6 +3,8 @@
 #include "config.h"
 
 #include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "lib/util/clock.h"
 #include "lib/util/hex.h"
@@ -19,7 +21,19 @@ static const char *state_name(const struct provider *p)
 		return "waiting";
 	if (!p->current)
 		return "refused";
+	if (preference_owes_long(&p->pool->providers, p, clock_monotonic_ms()))
+		return "stuck";
 	return p->behind_ms ? "behind" : "ready";
+}
+
+void provider_describe(const struct provider *p, char *out, size_t capacity)
+{
+	const char *name = state_name(p);
+	const char *why = !p->conn ? p->away : p->fault;
+
+	if (strcmp(name, "active") == 0 || strcmp(name, "ready") == 0)
+		name = "";
+	snprintf(out, capacity, "%s%s%s", name, *name && *why ? ": " : "", *name ? why : "");
 }
 
 static void add_text(struct json_object *o, const char *key, const char *value)
@@ -42,6 +56,7 @@ static struct json_object *provider_json(const struct provider *p, uint64_t now_
 						     : NULL);
 	json_object_object_add(o, "refused", json_object_new_uint64(p->refused));
 	json_object_object_add(o, "switches", json_object_new_uint64(p->switches_to));
+	add_text(o, "reason", !p->conn && p->away[0] != '\0' ? p->away : NULL);
 	add_text(o, "fault", p->fault[0] != '\0' ? p->fault : NULL);
 	return o;
 }

@@ -19,6 +19,10 @@
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 5000
 
+/* How many times `provider_patience` a block may take to become the tip, and the least of it. */
+#define OWING_PATIENCES 5
+#define OWING_MIN_MS 1000
+
 static void drop_futures(struct provider *p)
 {
 	for (uint32_t i = 0; i < p->future_count; i++)
@@ -55,6 +59,7 @@ static void arm(struct pool *pool, uint64_t at_ms, uint64_t now_ms)
 
 	if (all->armed)
 		pool->api->timer_cancel(pool->host, all->timer);
+	all->armed_ms = at_ms;
 	all->armed = at_ms != 0 && pool->api->timer_add(pool->host, delay, 0, on_timer, pool, NULL,
 							&all->timer) == ADIT_OK;
 }
@@ -65,6 +70,8 @@ static const char *why_not(const struct provider *p)
 		return "is not connected";
 	if (p->behind_ms)
 		return "is behind";
+	if (p->owes_ms)
+		return "made no tip of a block";
 	return preference_is_ready(p) ? "was preferred less" : "has no usable template";
 }
 
@@ -99,6 +106,33 @@ static void activate(struct pool *pool, struct provider *best)
 	}
 }
 
+static void blame(struct provider *p, const char *text);
+
+/* Blocks that became of nothing are worth a line each. */
+static void blame_owing(struct providers *all, uint64_t now_ms)
+{
+	for (uint32_t i = 0; i < all->count; i++) {
+		struct provider *p = &all->items[i];
+
+		if (p->owing_told || !preference_owes_long(all, p, now_ms))
+			continue;
+		p->owing_told = true;
+		blame(p, "it was sent a block, and its tip is the one before still");
+	}
+}
+
+void providers_sent_block(struct pool *pool, struct provider *p, const uint8_t prev_hash[32])
+{
+	struct providers *all = &pool->providers;
+	uint64_t now = clock_monotonic_ms();
+
+	if (!p->has_tip || memcmp(p->tip.prev_hash, prev_hash, 32) != 0)
+		return;
+	preference_owes(p, now);
+	if (!all->armed || all->armed_ms > now + all->owing_ms)
+		arm(pool, now + all->owing_ms, now);
+}
+
 static void choose_active(struct pool *pool)
 {
 	struct providers *all = &pool->providers;
@@ -109,6 +143,7 @@ static void choose_active(struct pool *pool)
 
 	if (best != all->active)
 		activate(pool, best);
+	blame_owing(all, now);
 	if (all->count > 0)
 		arm(pool, next, now);
 	status_update(pool);
@@ -138,6 +173,7 @@ static void provider_opened(void *context, struct adit_sv2_conn *conn,
 
 	(void)success;
 	p->conn = conn;
+	p->away[0] = '\0';
 	p->has_tip = false;
 	p->has_refused_id = false;
 	send_constraints(p);
@@ -151,7 +187,7 @@ static void provider_closed(void *context, struct adit_sv2_conn *conn, const cha
 	bool was_connected = p->conn != NULL;
 
 	(void)conn;
-	(void)reason; /* the client has logged it */
+	snprintf(p->away, sizeof p->away, "%s", reason); /* the client has logged it */
 	if (preference_is_ready(p))
 		preference_failed(p);
 	p->conn = NULL;
@@ -249,7 +285,8 @@ static int32_t provider_new_template(void *context, struct adit_sv2_conn *conn,
 	struct provider *p = context;
 	struct pool *pool = p->pool;
 	struct coinbase_parts parts = {.tag = pool->config.tag,
-				       .extranonce_size = extranonce_size(&pool->extranonce)};
+				       .extranonce_size = extranonce_size(&pool->extranonce),
+				       .outputs_size = pool->limits.size};
 	struct error e = {0};
 	struct template *t;
 
@@ -277,6 +314,10 @@ static void take_tip(struct provider *p, const struct tip *tip, struct template 
 {
 	struct pool *pool = p->pool;
 
+	if (memcmp(p->tip.prev_hash, tip->prev_hash, 32) != 0) {
+		p->owes_ms = 0;
+		p->owing_told = false;
+	}
 	p->tip = *tip;
 	p->has_tip = true;
 	p->answers_constraints = false;
@@ -375,12 +416,21 @@ static int32_t provider_start(struct provider *p, struct event_base *base, const
 	return p->client ? ADIT_OK : e->code;
 }
 
+static void take_times(struct pool *pool)
+{
+	struct providers *all = &pool->providers;
+	uint32_t owing = OWING_PATIENCES * pool->config.provider_patience_ms;
+
+	all->patience_ms = pool->config.provider_patience_ms;
+	all->return_ms = pool->config.provider_return_ms;
+	all->owing_ms = owing > OWING_MIN_MS ? owing : OWING_MIN_MS;
+}
+
 int32_t providers_start(struct pool *pool, struct event_base *base, struct error *e)
 {
 	struct providers *all = &pool->providers;
 
-	all->patience_ms = pool->config.provider_patience_ms;
-	all->return_ms = pool->config.provider_return_ms;
+	take_times(pool);
 	for (uint32_t i = 0; i < pool->config.provider_count; i++) {
 		struct provider *p = &all->items[all->count++];
 		int32_t result;
@@ -422,8 +472,7 @@ void providers_reload(struct pool *pool)
 	struct providers *all = &pool->providers;
 	const struct payout_limits *limits = &pool->limits;
 
-	all->patience_ms = pool->config.provider_patience_ms;
-	all->return_ms = pool->config.provider_return_ms;
+	take_times(pool);
 	for (uint32_t i = 0; i < all->count; i++) {
 		struct provider *p = &all->items[i];
 

@@ -7,6 +7,7 @@
 #define POOL_PROVIDERS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <adit/sv2.h>
@@ -44,10 +45,13 @@ struct provider {
 	uint64_t refused_id; /* the last future one: its SetNewPrevHash brings no work */
 	bool has_refused_id;
 	char fault[160]; /* what was wrong last; "" while it has never done wrong */
+	char away[160];  /* why it is not connected; "" while it is, or was not tried yet */
 
 	/* preference.c */
+	bool owing_told;      /* that it owes a block */
 	bool doubted;         /* lost, stuck or refused, and not ready since */
 	uint64_t behind_ms;   /* since when another one has a greater height; 0: not */
+	uint64_t owes_ms;     /* when it was sent a block for the tip that it is on; 0: it wasn't */
 	uint64_t trusted_ms;  /* from when on it may take its place back */
 	uint64_t tip_ms;      /* when its tip came */
 	uint64_t switches_to; /* how often it became the active one */
@@ -57,11 +61,13 @@ struct providers {
 	struct provider items[POOL_PROVIDERS_MAX];
 	uint32_t count;
 	struct provider *active; /* whose work is mined; NULL: none is ready */
-	uint32_t patience_ms;    /* the two of preference.h */
+	uint32_t patience_ms;    /* the three of preference.h */
 	uint32_t return_ms;
+	uint32_t owing_ms;
 	uint64_t lost_ms; /* since when there is none but on an older tip; 0: there is */
 	uint64_t timer;   /* of the host, valid while armed */
 	bool armed;
+	uint64_t armed_ms; /* for when */
 };
 
 /* Starts to connect to the configured providers. */
@@ -70,6 +76,10 @@ void providers_fini(struct pool *pool);
 /* The configuration has changed: takes over times, and tells the providers how large the coinbase
  * may become if that is new. */
 void providers_reload(struct pool *pool);
+/* P was sent a block. Moves no work: may be called while a share is judged. */
+void providers_sent_block(struct pool *pool, struct provider *p, const uint8_t prev_hash[32]);
+/* What keeps P from being used, as a short text ("away: ...") in OUT; "" when nothing does. */
+void provider_describe(const struct provider *p, char *out, size_t capacity);
 /* An object for each, in order, for `status`. */
 struct json_object *providers_json(const struct pool *pool);
 

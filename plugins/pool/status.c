@@ -5,6 +5,7 @@
 
 #include <json-c/json.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "lib/util/clock.h"
 #include "plugins/pool/answers.h"
@@ -16,31 +17,54 @@
 /* --- the state line ----------------------------------------------------------------------------
  */
 
-void status_update(struct pool *pool)
+/* Why work does not come from the first provider of the list: appends to TEXT. */
+static void add_first(const struct providers *all, char *text, size_t capacity)
+{
+	size_t size = strlen(text);
+	char why[200];
+
+	if (all->count == 0 || all->active == all->items)
+		return;
+	provider_describe(all->items, why, sizeof why);
+	if (why[0] != '\0')
+		snprintf(text + size, capacity - size, " (%.100s is %s)", all->items[0].address,
+			 why);
+}
+
+static void say_work(const struct pool *pool, char *text, size_t capacity)
 {
 	const struct providers *all = &pool->providers;
-	char text[300];
-	int size;
 	bool connected = false;
 
 	for (uint32_t i = 0; i < all->count; i++)
 		connected = connected || all->items[i].conn;
 	if (!pool->current)
-		size = snprintf(text, sizeof text, "%s",
-				connected ? "waiting for a template"
-					  : "connecting to the template provider");
+		snprintf(text, capacity, "%s",
+			 connected ? "waiting for a template"
+				   : "connecting to the template provider");
 	else if (all->active && all->active != all->items)
-		size = snprintf(text, sizeof text, "mining at height %u, with templates of %.100s",
-				pool->current->height, all->active->address);
+		snprintf(text, capacity, "mining at height %u, with templates of %.100s",
+			 pool->current->height, all->active->address);
 	else if (all->active)
-		size = snprintf(text, sizeof text, "mining at height %u", pool->current->height);
+		snprintf(text, capacity, "mining at height %u", pool->current->height);
 	else
-		size = snprintf(text, sizeof text, "mining at height %u on the last template: %s",
-				pool->current->height,
-				connected ? "no template provider has a usable one for the tip"
-					  : "the template provider is away");
+		snprintf(text, capacity, "mining at height %u on the last template: %s",
+			 pool->current->height,
+			 connected ? "no template provider has a usable one for the tip"
+				   : "the template provider is away");
+	if (pool->current || !connected)
+		add_first(all, text, capacity);
+}
+
+void status_update(struct pool *pool)
+{
+	char text[700];
+	size_t size;
+
+	say_work(pool, text, 500);
+	size = strlen(text);
 	if (pool->journal.error[0] != '\0')
-		snprintf(text + size, sizeof text - (size_t)size,
+		snprintf(text + size, sizeof text - size,
 			 "; found blocks can't be written to disk: %s", pool->journal.error);
 	pool->api->status(pool->host, text);
 }

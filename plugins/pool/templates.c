@@ -27,13 +27,24 @@ static bool outputs_well_formed(const struct adit_sv2_new_template *m)
 	return reader_left(&r) == 0;
 }
 
-static int32_t check_message(const struct adit_sv2_new_template *m, struct error *e)
+/* A job's second half and a solution's coinbase are a B0_64K each. */
+#define COINBASE_MAX 65535u
+/* What a coinbase has besides its outputs, at most: version, marker, flag, counts, input with a
+ * script of 100 bytes, witness of 34, lock time. */
+#define COINBASE_BESIDE 256u
+
+static int32_t check_message(const struct adit_sv2_new_template *m,
+			     const struct coinbase_parts *parts, struct error *e)
 {
 	if (m->coinbase_tx_value_remaining > MONEY_MAX)
 		return error_set(e, ADIT_E_PROTOCOL, "more satoshi than there are");
 	if (m->merkle_path.count > MERKLE_MAX_DEPTH)
 		return error_set(e, ADIT_E_PROTOCOL, "a merkle path of %u elements",
 				 m->merkle_path.count);
+	if (m->coinbase_tx_outputs.size + parts->outputs_size > COINBASE_MAX - COINBASE_BESIDE)
+		return error_set(e, ADIT_E_PROTOCOL,
+				 "%u bytes of coinbase outputs leave no room for the pool's",
+				 m->coinbase_tx_outputs.size);
 	if (!outputs_well_formed(m))
 		return error_set(e, ADIT_E_PROTOCOL, "its coinbase outputs are malformed");
 	return ADIT_OK;
@@ -70,7 +81,7 @@ struct template *template_new(const struct adit_sv2_new_template *m,
 {
 	struct template *t;
 
-	if (check_message(m, e) != ADIT_OK)
+	if (check_message(m, parts, e) != ADIT_OK)
 		return NULL;
 	t = calloc(1, sizeof *t);
 	if (!t) {

@@ -61,10 +61,11 @@ struct coinbase {
 	struct buf suffix;          /* stripped of BIP141 */
 };
 
-/* What goes into the scriptSig of this pool's coinbases, besides the template's. */
+/* What goes into this pool's coinbases, besides the template's. */
 struct coinbase_parts {
 	const char *tag; /* may be empty */
 	size_t extranonce_size;
+	uint32_t outputs_size; /* bytes of outputs that providers were told to leave room for */
 };
 
 /* Checks MESSAGE and makes it into work, with one reference. NULL with E filled. */

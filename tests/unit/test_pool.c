@@ -925,7 +925,8 @@ START_TEST(provider_goes_and_comes)
 	new_tip(&b, 1, 2, NBITS_HARD);
 	ck_assert_ptr_eq(b.pool->providers.active, provider(&b, 1));
 	ck_assert_str_eq(fake_host_status(b.host),
-			 "mining at height 101, with templates of unix:/nonexistent/b.sock");
+			 "mining at height 101, with templates of unix:/nonexistent/b.sock "
+			 "(unix:/nonexistent/a.sock is away: gone)");
 	take_job(&m);
 	solve(&m, m.target, true);
 	expect_accepted(&m);

@@ -19,6 +19,7 @@
 
 #define PATIENCE 2000u
 #define RETURN 10000u
+#define OWING 10000u
 #define START 1000000u
 
 static struct providers all;
@@ -34,6 +35,7 @@ static void rules_setup(void)
 	all.count = 3;
 	all.patience_ms = PATIENCE;
 	all.return_ms = RETURN;
+	all.owing_ms = OWING;
 	now = START;
 	mined = 0;
 }
@@ -199,6 +201,69 @@ START_TEST(not_back_to_an_older_tip_at_once)
 }
 END_TEST
 
+/* A block that is sent and becomes no tip tells something of who took it. */
+START_TEST(a_block_that_became_of_nothing)
+{
+	tip(0, 100, 1);
+	tip(1, 100, 1);
+	preference_owes(&all.items[0], now);
+	pick();
+	expect(0);
+	ck_assert_uint_eq(next, START + OWING);
+	after(OWING - 1);
+	preference_owes(&all.items[0], now); /* the first one counts */
+	pick();
+	expect(0);
+	after(1);
+	expect(1);
+	after(60000);
+	expect(1);
+	/* Its next tip settles that, and the time for its return begins. */
+	all.items[0].owes_ms = 0;
+	tip(0, 100, 2);
+	tip(1, 100, 2);
+	after(RETURN - 1);
+	expect(1);
+	after(1);
+	expect(0);
+}
+END_TEST
+
+/* Nor are others behind of a height that it only tells. */
+START_TEST(a_height_that_is_made_up)
+{
+	tip(0, 1000000, 1);
+	tip(1, 100, 2);
+	expect(0);
+	preference_owes(&all.items[0], now);
+	after(OWING);
+	expect(0); /* the last work goes on: it may be the other one that lags */
+	after(PATIENCE);
+	expect(1);
+	tip(1, 101, 3);
+	after(60000);
+	expect(1);
+}
+END_TEST
+
+START_TEST(blocks_that_nobody_took)
+{
+	tip(0, 100, 1);
+	tip(1, 100, 1);
+	preference_owes(&all.items[0], now);
+	after(OWING);
+	expect(1);
+	preference_owes(&all.items[1], now);
+	after(OWING);
+	expect(1); /* as good as the other */
+	lose(1);
+	expect(0);
+	tip(1, 101, 2);
+	after(PATIENCE);
+	expect(1);
+}
+END_TEST
+
 START_TEST(heights_that_are_not_told)
 {
 	tip(0, 0, 1);
@@ -354,6 +419,7 @@ START_TEST(fallback_and_return)
 	ck_assert_ptr_eq(b.pool->providers.active, provider(&b, 1));
 	miner_saw(1, 0); /* the same tip: nothing turns stale */
 	check_state(0, "away", 0);
+	ck_assert_ptr_nonnull(strstr(fake_host_status(b.host), "is away: "));
 	tdp_open(&b, 0);
 	check_state(0, "waiting", 0);
 	give_tip(0, 101);
@@ -431,6 +497,36 @@ START_TEST(a_refused_template_of_the_same_tip)
 	ck_assert_int_eq(give_prev_hash(0, 502, 102), ADIT_OK);
 	ck_assert_ptr_eq(b.pool->providers.active, provider(&b, 0));
 	miner_saw(1, 1);
+}
+END_TEST
+
+/* Outputs of the provider's own that leave no room for the pool's in a job's message. */
+START_TEST(outputs_of_nearly_64k)
+{
+	static uint8_t outputs[65535];
+	uint8_t prefix[2] = {1, 102};
+	uint32_t script = 65535 - 100 - 11;
+	struct adit_sv2_new_template m = {
+	    .template_id = 500,
+	    .future_template = true,
+	    .version = 0x20000000,
+	    .coinbase_tx_version = 2,
+	    .coinbase_prefix = {.data = prefix, .size = 2},
+	    .coinbase_tx_value_remaining = REWARD,
+	    .coinbase_tx_outputs_count = 1,
+	    .coinbase_tx_outputs = {.data = outputs, .size = 65535 - 100},
+	};
+
+	outputs[8] = 0xfd;
+	outputs[9] = (uint8_t)script;
+	outputs[10] = (uint8_t)(script >> 8);
+	ck_assert_int_eq(provider_handlers.new_template(provider(&b, 0), &b.tdp[0]->head, &m),
+			 ADIT_OK);
+	ck_assert_uint_eq(provider(&b, 0)->refused, 1);
+	ck_assert_ptr_nonnull(strstr(provider(&b, 0)->fault, "leave no room"));
+	ck_assert_int_eq(give_prev_hash(0, 500, 102), ADIT_OK);
+	ck_assert_ptr_eq(b.pool->providers.active, provider(&b, 1));
+	ck_assert_ptr_nonnull(strstr(fake_host_status(b.host), "is refused: template refused"));
 }
 END_TEST
 
@@ -583,6 +679,9 @@ static Suite *make_suite(void)
 	tcase_add_test(rules, a_fork_is_not_changed_for_another);
 	tcase_add_test(rules, not_back_to_an_older_tip_at_once);
 	tcase_add_test(rules, heights_that_are_not_told);
+	tcase_add_test(rules, a_block_that_became_of_nothing);
+	tcase_add_test(rules, a_height_that_is_made_up);
+	tcase_add_test(rules, blocks_that_nobody_took);
 	tcase_add_test(rules, random_lives);
 	tcase_add_checked_fixture(pool, rig_setup, rig_teardown);
 	tcase_set_timeout(pool, 60);
@@ -591,6 +690,7 @@ static Suite *make_suite(void)
 	tcase_add_test(pool, a_refused_template_for_a_new_tip);
 	tcase_add_test(pool, nobody_has_usable_work);
 	tcase_add_test(pool, a_refused_template_of_the_same_tip);
+	tcase_add_test(pool, outputs_of_nearly_64k);
 	tcase_add_test(pool, faults_change_nothing);
 	tcase_add_test(pool, an_id_that_comes_again);
 	tcase_add_test(pool, a_future_job_from_before);
