@@ -27,6 +27,8 @@ enum duplicates_result { DUPLICATES_NEW, DUPLICATES_SEEN, DUPLICATES_FULL };
 /* As many slots as fit into BYTES, rounded down to a power of two (at least 1024). */
 int32_t duplicates_init(struct duplicates *d, size_t bytes);
 void duplicates_fini(struct duplicates *d);
+/* The header hash will be looked for soon: begins to load its place. */
+void duplicates_expect(const struct duplicates *d, const uint8_t hash[32]);
 /* Looks for the header hash and remembers it. */
 enum duplicates_result duplicates_add(struct duplicates *d, const uint8_t hash[32]);
 /* The tip has changed. */

@@ -31,6 +31,7 @@ struct examined {
 	struct job *job; /* valid when the share's job was found */
 	uint8_t header[80];
 	uint8_t hash[32];
+	double difficulty; /* of `hash` */
 };
 
 /* Version bits may change inside of BIP323's mask only, if at all. */
@@ -108,6 +109,8 @@ static enum share_result examine(struct pool *pool, struct channel *channel, con
 	if (result != SHARE_ACCEPTED)
 		return result;
 	hash_share(x, s);
+	duplicates_expect(&pool->duplicates, x->hash);
+	x->difficulty = target_difficulty(x->hash);
 	return examine_hash(pool, channel, x);
 }
 
@@ -145,12 +148,11 @@ static void accept_share(struct channel *channel, const struct share *s, const s
 	struct pool_conn *conn = channel->conn;
 	struct pool *pool = conn->pool;
 	struct acknowledgement *ack = &channel->ack;
-	double difficulty = target_difficulty(x->hash);
 	/* Blocks count, too, when the network's target is the easier one: so that is what a share
 	 * is worth on such a chain. */
 	double hashes = fmin(x->job->hashes, x->job->template->tip.hashes);
 
-	share_log_record(conn, channel->id, channel, x->job, s, result, difficulty);
+	share_log_record(conn, channel->id, channel, x->job, s, result, x->difficulty);
 	ack->count++;
 	ack->last_sequence = s->sequence;
 	ack->difficulty += x->job->difficulty;
@@ -162,10 +164,10 @@ static void accept_share(struct channel *channel, const struct share *s, const s
 	}
 	vardiff_share(&channel->vardiff, hashes);
 	conn->refused_in_row = 0;
-	if (difficulty > channel->stats.best_difficulty)
-		channel->stats.best_difficulty = difficulty;
-	if (difficulty > pool->stats.best_difficulty)
-		pool->stats.best_difficulty = difficulty;
+	if (x->difficulty > channel->stats.best_difficulty)
+		channel->stats.best_difficulty = x->difficulty;
+	if (x->difficulty > pool->stats.best_difficulty)
+		pool->stats.best_difficulty = x->difficulty;
 	if (pool->sample_due) {
 		pool->sample_due = false;
 		events_share(channel, x->job, x->hash, &s->worker);
@@ -189,7 +191,7 @@ int32_t shares_submitted(struct pool_conn *conn, uint32_t channel_id, bool stand
 			      x.job ? fmin(x.job->hashes, x.job->template->tip.hashes) : 0);
 	if (result != SHARE_ACCEPTED && result != SHARE_BLOCK) {
 		share_log_record(conn, channel_id, channel, x.job, share, result,
-				 was_hashed(result) ? target_difficulty(x.hash) : 0);
+				 was_hashed(result) ? x.difficulty : 0);
 		return refuse(conn, channel, channel_id, share, result);
 	}
 	if (result == SHARE_BLOCK)
