@@ -21,6 +21,18 @@ static const struct {
      "frame, the hashes, sealing the answer. field: 5,000 connections, one share a read; floor:\n"
      "that, and reading and writing the same bytes. Standard and extended channels, 12 merkle\n"
      "levels; a new tip and a new job each second. At last a burst over two workers."},
+    {"handshakes", bench_handshakes,
+     "Connections: accepted, Noise, SetupConnection, reset by the peer; floor: the crypto, and a\n"
+     "bare server that accepts and closes."},
+    {"fanout", bench_fanout,
+     "A new tip and a new job to 1,000 and 10,000 connections, one channel each; floor: one "
+     "send()\n"
+     "of the same bytes to as many, the seals, and the merkle root of each standard channel. Says\n"
+     "after how many milliseconds the first, the median and the last had it."},
+    {"memory", bench_memory,
+     "Resident bytes of the server an idle connection, without a channel and with one; floor: "
+     "what\n"
+     "its two ciphers take."},
 };
 
 static int usage(FILE *out)
