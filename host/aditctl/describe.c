@@ -198,6 +198,23 @@ static void show_node_chain(struct json_object *status, struct json_object *chai
 		printf("%-16sthe node is still downloading the chain\n", "note");
 }
 
+/* What the node lacks does not keep anyone from mining: it is said, and no more. */
+static void show_node_missing(struct json_object *status)
+{
+	struct json_object *missing = json_array_member(status, "missing_methods");
+
+	if (json_count(missing) == 0)
+		return;
+	printf("%-16s", "without");
+	for (size_t i = 0; i < json_count(missing); i++) {
+		const char *name = json_object_get_string(json_element(missing, i));
+
+		fputs(i > 0 ? ", " : "", stdout);
+		put_clean(name != NULL ? name : "?");
+	}
+	fputc('\n', stdout);
+}
+
 static void show_node_state(const struct options *o, struct json_object *status)
 {
 	const char *state = json_text(status, "state", "?");
@@ -215,6 +232,8 @@ static void show_node_state(const struct options *o, struct json_object *status)
 		     text);
 	fputc('\n', stdout);
 	put_text("detail", status, "detail");
+	put_text("ipc", status, "ipc");
+	show_node_missing(status);
 }
 
 static void show_node_all(const struct options *o, struct json_object *status,
@@ -226,6 +245,9 @@ static void show_node_all(const struct options *o, struct json_object *status,
 	printf("%-16s%" PRId64 " accepted, %" PRId64 " rejected\n", "blocks",
 	       json_integer(status, "blocks_accepted", 0),
 	       json_integer(status, "blocks_rejected", 0));
+	if (json_integer(status, "queries_limited", 0) > 0)
+		printf("%-16s%" PRId64 " refused: too many (query_rate)\n", "queries",
+		       json_integer(status, "queries_limited", 0));
 }
 
 int command_node(const struct options *o)

@@ -15,6 +15,7 @@
 
 #include "lib/util/error.h"
 
+struct query;
 struct service;
 struct service_request;
 
@@ -39,13 +40,13 @@ struct backend {
 	/* NULL where it is not known. BLOCK as for `submit`; finished with service_checked(). */
 	void (*check_block)(void *self, const uint8_t *block, size_t size,
 			    struct service_request *request);
+	/* Everything else, see query.h; what the backend can't know is ADIT_E_UNSUPPORTED. */
+	void (*query)(void *self, const struct query *query, struct service_request *request);
 	/* The following only where the chain is ours; NULL elsewhere. */
 	/* Replaces the last DEPTH blocks, at least one, by a branch of its own. */
 	void (*reorganise)(void *self, uint32_t depth, struct service_request *request);
 	/* Lets COUNT synthetic transactions arrive. */
 	void (*add_transactions)(void *self, uint32_t count, struct service_request *request);
-	/* The ends of all branches. */
-	void (*get_chain_tips)(void *self, struct service_request *request);
 };
 
 extern const struct backend backend_embedded;

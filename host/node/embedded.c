@@ -20,8 +20,6 @@
 #define FIRST_TRANSACTIONS 12 /* in the mempool at start, so that the first template has some */
 #define LOAD_SLICE_MS 50      /* how long loading may keep the loop from other work */
 
-#define MAX_TIPS 100 /* branches that one answer lists */
-
 static void embedded_free(struct embedded *b)
 {
 	chain_free(&b->chain);
@@ -410,52 +408,38 @@ static void embedded_add_transactions(void *self, uint32_t count, struct service
 	service_answer(request, json, (size_t)size);
 }
 
-/* --- branches -----------------------------------------------------------------------------------
- */
-
-static bool has_child(const struct chain *c, const struct chain_block *block)
+static void answer_header(struct embedded *b, const uint8_t hash[32],
+			  struct service_request *request)
 {
-	for (size_t i = 0; i < c->recent_count; i++)
-		if (c->recent[i]->parent == block)
-			return true;
-	return false;
+	const struct chain_block *block = chain_find(&b->chain, hash);
+	struct error e = {0};
+	struct buf data = {0};
+	int32_t result = ADIT_OK;
+
+	if (block == NULL)
+		result = error_set(&e, ADIT_E_NOT_FOUND, "no block of that hash");
+	else if (block->height == 0)
+		(void)buf_append(&data, chain_genesis, chain_genesis_size);
+	else
+		result = chain_store_read(&b->store, block->offset, block->size, &data, &e);
+	if (result != ADIT_OK)
+		service_failed(request, result, e.text);
+	else
+		service_header_found(request, data.data, block->height,
+				     chain_is_active(&b->chain, block)
+					 ? chain_height(&b->chain) - block->height + 1
+					 : 0);
+	buf_free(&data);
 }
 
-static void add_tip(const struct chain *c, struct chain_block *block, struct buf *out)
-{
-	char hash[65];
-
-	hex_encode_reversed(block->hash, 32, hash);
-	buf_printf(out, "%s{\"hash\":\"%s\",\"height\":%u,\"branch_length\":%u,\"status\":\"%s\"}",
-		   block == chain_tip(c) ? "" : ",", hash, block->height,
-		   block->height - chain_fork(c, block)->height,
-		   block == chain_tip(c) ? "active" : "valid-fork");
-}
-
-/* The active one, then the others, newest first. */
-static void embedded_get_chain_tips(void *self, struct service_request *request)
+static void embedded_query_any(void *self, const struct query *q, struct service_request *request)
 {
 	struct embedded *b = self;
-	const struct chain *c = &b->chain;
-	struct buf json = {0};
-	size_t listed = 1;
 
-	buf_printf(&json, "{\"tips\":[");
-	add_tip(c, chain_tip(c), &json);
-	for (size_t i = c->recent_count; i > 0 && listed < MAX_TIPS; i--) {
-		struct chain_block *block = c->recent[i - 1];
-
-		if (chain_is_active(c, block) || has_child(c, block))
-			continue;
-		add_tip(c, block, &json);
-		listed++;
-	}
-	buf_printf(&json, "]}");
-	if (json.failed)
-		service_failed(request, ADIT_E_NO_MEMORY, "out of memory");
+	if (q->kind == QUERY_BLOCK_HEADER)
+		answer_header(b, q->hash, request);
 	else
-		service_answer(request, (const char *)json.data, json.size);
-	buf_free(&json);
+		embedded_query(b, q, request);
 }
 
 static void embedded_reorganise(void *self, uint32_t depth, struct service_request *request)
@@ -473,7 +457,7 @@ const struct backend backend_embedded = {
     .get_block_by_height = embedded_get_block_by_height,
     .get_transactions = embedded_get_transactions,
     .check_block = embedded_check_block,
+    .query = embedded_query_any,
     .reorganise = embedded_reorganise,
     .add_transactions = embedded_add_transactions,
-    .get_chain_tips = embedded_get_chain_tips,
 };

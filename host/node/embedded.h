@@ -29,6 +29,9 @@ int32_t embedded_timer(struct embedded *b, uint32_t delay, uint32_t repeat, adit
 /* What has become of the chain: events, mempool, template. */
 void embedded_announce(struct embedded *b, const struct acceptance *a);
 
+/* embedded_query.c: everything but headers. */
+void embedded_query(struct embedded *b, const struct query *q, struct service_request *request);
+
 /* Begins to replace the last DEPTH blocks; answers REQUEST when that is done. */
 void reorg_begin(struct embedded *b, uint32_t depth, struct service_request *request);
 /* Gives up what is under way, as ERROR with MESSAGE. */

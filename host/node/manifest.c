@@ -21,6 +21,9 @@ const char adit_node_manifest[] =
     " | the network; a node that is on another one is not used\n"
     "template_interval = duration | 15s | 1s..10m"
     " | a new template is asked for at least this often\n"
+    "query_rate = int | 100 | 0..1000000 | questions that each role may ask a second; 0: no limit."
+    " Blocks are submitted without limit\n"
+    "query_burst = int | 1000 | 1..1000000 | questions that a role may ask at once\n"
     /* backend = bitcoin-rpc */
     "rpc_url = string | - | - | http://HOST:PORT/ of the node's RPC server;"
     " default 127.0.0.1 and the network's port\n"

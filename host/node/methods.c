@@ -2,7 +2,7 @@
 /* The methods of adit/node.h: JSON in, JSON out. */
 #include "config.h"
 
-#include "host/node/service.h"
+#include "host/node/method.h"
 
 #include <inttypes.h>
 #include <json-c/json.h>
@@ -14,17 +14,16 @@
 #include "lib/bitcoin/sha256.h"
 #include "lib/bitcoin/target.h"
 #include "lib/bitcoin/tx.h"
+#include "lib/util/clock.h"
 #include "lib/util/hex.h"
 
-static void refuse(struct service *s, struct adit_request *request, int32_t error,
+void method_refuse(struct service *s, struct adit_request *request, int32_t error,
 		   const char *message)
 {
 	s->api->reply(s->host, request, error, message, NULL, 0, NULL, 0);
 }
 
-/* Takes over OBJECT. */
-static void reply_object(struct service *s, struct adit_request *request,
-			 struct json_object *object)
+void method_reply(struct service *s, struct adit_request *request, struct json_object *object)
 {
 	size_t size = 0;
 	const char *text =
@@ -33,14 +32,13 @@ static void reply_object(struct service *s, struct adit_request *request,
 		: NULL;
 
 	if (text == NULL)
-		refuse(s, request, ADIT_E_NO_MEMORY, "out of memory");
+		method_refuse(s, request, ADIT_E_NO_MEMORY, "out of memory");
 	else
 		s->api->reply(s->host, request, ADIT_OK, NULL, text, size, NULL, 0);
 	json_object_put(object);
 }
 
-/* Answers with ADIT_E_UNAVAILABLE and returns false unless the node is usable. */
-static bool ready(struct service *s, struct adit_request *request)
+bool method_ready(struct service *s, struct adit_request *request)
 {
 	char message[512];
 
@@ -48,7 +46,25 @@ static bool ready(struct service *s, struct adit_request *request)
 		return true;
 	snprintf(message, sizeof(message), "the node is not ready (%s)%s%s",
 		 service_state_name(s->state), s->detail[0] != '\0' ? ": " : "", s->detail);
-	refuse(s, request, ADIT_E_UNAVAILABLE, message);
+	method_refuse(s, request, ADIT_E_UNAVAILABLE, message);
+	return false;
+}
+
+bool method_within_limit(struct service *s, struct adit_request *request,
+			 const struct adit_request_info *info)
+{
+	const char *caller = info->caller != NULL ? info->caller : "?";
+	uint32_t wait = limiter_take(&s->limiter, caller, 1, clock_monotonic_ms());
+	char text[256];
+
+	if (wait == 0)
+		return true;
+	s->limited++;
+	snprintf(text, sizeof(text),
+		 "%.64s: %.64s has reached its limit of %u queries a second, %u at once (query_rate"
+		 " and query_burst of [node]); again in %u ms",
+		 info->method, caller, s->limiter.rate, s->limiter.burst, wait);
+	method_refuse(s, request, ADIT_E_LIMIT, text);
 	return false;
 }
 
@@ -95,6 +111,15 @@ static void add_number(struct json_object *object, const char *key, uint64_t val
 	json_object_object_add(object, key, json_object_new_uint64(value));
 }
 
+static void add_missing(struct json_object *object, const struct service *s)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; list != NULL && i < s->missing_count; i++)
+		json_object_array_add(list, json_object_new_string(s->missing[i]));
+	json_object_object_add(object, "missing_methods", list);
+}
+
 static void get_status(void *user, struct adit_request *request,
 		       const struct adit_request_info *info)
 {
@@ -103,7 +128,7 @@ static void get_status(void *user, struct adit_request *request,
 
 	(void)info;
 	if (o == NULL) {
-		refuse(s, request, ADIT_E_NO_MEMORY, "out of memory");
+		method_refuse(s, request, ADIT_E_NO_MEMORY, "out of memory");
 		return;
 	}
 	add_text(o, "backend", s->backend->name);
@@ -122,7 +147,10 @@ static void get_status(void *user, struct adit_request *request,
 	add_number(o, "blocks_accepted", s->accepted);
 	add_number(o, "blocks_rejected", s->rejected);
 	add_text(o, "version", s->version);
-	reply_object(s, request, o);
+	add_text(o, "ipc", s->ipc);
+	add_missing(o, s);
+	add_number(o, "queries_limited", s->limited);
+	method_reply(s, request, o);
 }
 
 static void get_chain_tip(void *user, struct adit_request *request,
@@ -132,14 +160,14 @@ static void get_chain_tip(void *user, struct adit_request *request,
 	struct json_object *o;
 
 	(void)info;
-	if (!ready(s, request))
+	if (!method_ready(s, request))
 		return;
 	o = json_object_new_object();
 	if (o != NULL) {
 		add_hash(o, "hash", s->tip.hash);
 		add_number(o, "height", s->tip.height);
 	}
-	reply_object(s, request, o);
+	method_reply(s, request, o);
 }
 
 static void get_chain_info(void *user, struct adit_request *request,
@@ -149,7 +177,7 @@ static void get_chain_info(void *user, struct adit_request *request,
 	struct json_object *o;
 
 	(void)info;
-	if (!ready(s, request))
+	if (!method_ready(s, request))
 		return;
 	o = json_object_new_object();
 	if (o != NULL) {
@@ -163,7 +191,7 @@ static void get_chain_info(void *user, struct adit_request *request,
 		json_object_object_add(o, "initial_block_download",
 				       json_object_new_boolean(s->initial_download));
 	}
-	reply_object(s, request, o);
+	method_reply(s, request, o);
 }
 
 static void get_block_template(void *user, struct adit_request *request,
@@ -173,34 +201,36 @@ static void get_block_template(void *user, struct adit_request *request,
 	struct buf json = {0};
 
 	(void)info;
-	if (!ready(s, request))
+	if (!method_ready(s, request))
 		return;
 	if (s->template == NULL)
-		refuse(s, request, ADIT_E_UNAVAILABLE, "the node has not made a template yet");
+		method_refuse(s, request, ADIT_E_UNAVAILABLE,
+			      "the node has not made a template yet");
 	else if (!template_json(s->template, &json))
-		refuse(s, request, ADIT_E_NO_MEMORY, "out of memory");
+		method_refuse(s, request, ADIT_E_NO_MEMORY, "out of memory");
 	else
 		s->api->reply(s->host, request, ADIT_OK, NULL, (const char *)json.data, json.size,
 			      s->template->data.data, s->template->data.size);
 	buf_free(&json);
 }
 
-/* A request for the backend; NULL after an answer when there are too many. */
-static struct service_request *request_new(struct service *s, struct adit_request *request)
+struct service_request *method_request(struct service *s, struct adit_request *request,
+				       size_t limit)
 {
 	struct service_request *r;
 
 	if (!s->opened) {
-		refuse(s, request, ADIT_E_UNAVAILABLE, "the node service is stopping");
+		method_refuse(s, request, ADIT_E_UNAVAILABLE, "the node service is stopping");
 		return NULL;
 	}
-	if (s->request_count >= SERVICE_MAX_REQUESTS) {
-		refuse(s, request, ADIT_E_LIMIT, "too many requests to the node are under way");
+	if (s->request_count >= limit) {
+		method_refuse(s, request, ADIT_E_LIMIT,
+			      "too many requests to the node are under way");
 		return NULL;
 	}
 	r = calloc(1, sizeof(*r));
 	if (r == NULL) {
-		refuse(s, request, ADIT_E_NO_MEMORY, "out of memory");
+		method_refuse(s, request, ADIT_E_NO_MEMORY, "out of memory");
 		return NULL;
 	}
 	r->service = s;
@@ -236,8 +266,8 @@ static bool has_block(struct service *s, struct adit_request *request,
 {
 	if (info->attachment_size >= 81 && info->attachment_size <= SERVICE_MAX_BLOCK)
 		return true;
-	refuse(s, request, ADIT_E_INVALID_ARGUMENT,
-	       "the attachment must be a block of 81 to 4000000 bytes");
+	method_refuse(s, request, ADIT_E_INVALID_ARGUMENT,
+		      "the attachment must be a block of 81 to 4000000 bytes");
 	return false;
 }
 
@@ -249,7 +279,7 @@ static void submit_block(void *user, struct adit_request *request,
 
 	if (!has_block(s, request, info))
 		return;
-	r = request_new(s, request);
+	r = method_request(s, request, SERVICE_MAX_REQUESTS);
 	if (r == NULL)
 		return;
 	sha256d_header(info->attachment, r->hash);
@@ -261,7 +291,8 @@ static void submit_block(void *user, struct adit_request *request,
 static bool known(struct service *s, struct adit_request *request, bool what)
 {
 	if (!what)
-		refuse(s, request, ADIT_E_UNSUPPORTED, "this node, or its backend, can't tell");
+		method_refuse(s, request, ADIT_E_UNSUPPORTED,
+			      "this node, or its backend, can't tell");
 	return what;
 }
 
@@ -272,9 +303,9 @@ static void check_block(void *user, struct adit_request *request,
 	struct service_request *r;
 
 	if (!has_block(s, request, info) || !known(s, request, s->backend->check_block != NULL) ||
-	    !ready(s, request))
+	    !method_within_limit(s, request, info) || !method_ready(s, request))
 		return;
-	r = request_new(s, request);
+	r = method_request(s, request, SERVICE_MAX_QUERIES);
 	if (r != NULL)
 		s->backend->check_block(s->backend_self, info->attachment, info->attachment_size,
 					r);
@@ -288,13 +319,14 @@ static void get_transactions(void *user, struct adit_request *request,
 	struct service_request *r;
 
 	if (count == 0 || count > SERVICE_MAX_WTXIDS || info->attachment_size % 32 != 0) {
-		refuse(s, request, ADIT_E_INVALID_ARGUMENT,
-		       "the attachment must be 1 to 65535 wtxids of 32 bytes");
+		method_refuse(s, request, ADIT_E_INVALID_ARGUMENT,
+			      "the attachment must be 1 to 65535 wtxids of 32 bytes");
 		return;
 	}
-	if (!known(s, request, s->backend->get_transactions != NULL) || !ready(s, request))
+	if (!known(s, request, s->backend->get_transactions != NULL) ||
+	    !method_within_limit(s, request, info) || !method_ready(s, request))
 		return;
-	r = request_new(s, request);
+	r = method_request(s, request, SERVICE_MAX_QUERIES);
 	if (r != NULL)
 		s->backend->get_transactions(s->backend_self, info->attachment, count, r);
 }
@@ -310,12 +342,13 @@ static void get_block(void *user, struct adit_request *request,
 
 	json_object_put(o);
 	if (!found) {
-		refuse(s, request, ADIT_E_INVALID_ARGUMENT, "hash: 64 hexadecimal digits expected");
+		method_refuse(s, request, ADIT_E_INVALID_ARGUMENT,
+			      "hash: 64 hexadecimal digits expected");
 		return;
 	}
-	if (!ready(s, request))
+	if (!method_within_limit(s, request, info) || !method_ready(s, request))
 		return;
-	r = request_new(s, request);
+	r = method_request(s, request, SERVICE_MAX_QUERIES);
 	if (r != NULL)
 		s->backend->get_block(s->backend_self, hash, r);
 }
@@ -331,12 +364,13 @@ static void get_block_by_height(void *user, struct adit_request *request,
 
 	json_object_put(o);
 	if (!found) {
-		refuse(s, request, ADIT_E_INVALID_ARGUMENT, "height: a block height expected");
+		method_refuse(s, request, ADIT_E_INVALID_ARGUMENT,
+			      "height: a block height expected");
 		return;
 	}
-	if (!ready(s, request))
+	if (!method_within_limit(s, request, info) || !method_ready(s, request))
 		return;
-	r = request_new(s, request);
+	r = method_request(s, request, SERVICE_MAX_QUERIES);
 	if (r != NULL)
 		s->backend->get_block_by_height(s->backend_self, (uint32_t)height, r);
 }
@@ -344,14 +378,13 @@ static void get_block_by_height(void *user, struct adit_request *request,
 /* --- of the embedded chain alone ----------------------------------------------------------------
  */
 
-/* What makes history or traffic is for the administrator, not for roles. Answers when it is not. */
-static bool from_administrator(struct service *s, struct adit_request *request,
+bool method_from_administrator(struct service *s, struct adit_request *request,
 			       const struct adit_request_info *info)
 {
 	if (info->caller != NULL && strcmp(info->caller, "control") == 0)
 		return true;
-	refuse(s, request, ADIT_E_PERMISSION_DENIED,
-	       "only for the administrator, over the control socket");
+	method_refuse(s, request, ADIT_E_PERMISSION_DENIED,
+		      "only for the administrator, over the control socket");
 	return false;
 }
 
@@ -359,7 +392,8 @@ static bool from_administrator(struct service *s, struct adit_request *request,
 static bool supported(struct service *s, struct adit_request *request, bool what)
 {
 	if (!what)
-		refuse(s, request, ADIT_E_UNSUPPORTED, "only the embedded chain can do this");
+		method_refuse(s, request, ADIT_E_UNSUPPORTED,
+			      "only the embedded chain can do this");
 	return what;
 }
 
@@ -373,9 +407,9 @@ static bool take_number(struct service *s, struct adit_request *request,
 
 	json_object_put(o);
 	if (found)
-		return ready(s, request);
+		return method_ready(s, request);
 	snprintf(message, sizeof(message), "%s: a number of at least 1 expected", key);
-	refuse(s, request, ADIT_E_INVALID_ARGUMENT, message);
+	method_refuse(s, request, ADIT_E_INVALID_ARGUMENT, message);
 	return false;
 }
 
@@ -387,10 +421,10 @@ static void administer(struct service *s, struct adit_request *request,
 	struct service_request *r;
 	uint32_t number = 0;
 
-	if (!supported(s, request, fn != NULL) || !from_administrator(s, request, info) ||
+	if (!supported(s, request, fn != NULL) || !method_from_administrator(s, request, info) ||
 	    !take_number(s, request, info, key, &number))
 		return;
-	r = request_new(s, request);
+	r = method_request(s, request, SERVICE_MAX_QUERIES);
 	if (r != NULL)
 		fn(s->backend_self, number, r);
 }
@@ -411,20 +445,6 @@ static void add_transactions(void *user, struct adit_request *request,
 	administer(s, request, info, "count", s->backend->add_transactions);
 }
 
-static void get_chain_tips(void *user, struct adit_request *request,
-			   const struct adit_request_info *info)
-{
-	struct service *s = user;
-	struct service_request *r;
-
-	(void)info;
-	if (!supported(s, request, s->backend->get_chain_tips != NULL) || !ready(s, request))
-		return;
-	r = request_new(s, request);
-	if (r != NULL)
-		s->backend->get_chain_tips(s->backend_self, r);
-}
-
 int32_t service_register_methods(struct service *s)
 {
 	static const struct {
@@ -442,7 +462,6 @@ int32_t service_register_methods(struct service *s)
 	    {"get_block_by_height", ADIT_METHOD_ANY, get_block_by_height},
 	    {"get_transactions_by_wtxid", ADIT_METHOD_ANY, get_transactions},
 	    {"check_block", ADIT_METHOD_ANY, check_block},
-	    {"get_chain_tips", ADIT_METHOD_ANY, get_chain_tips},
 	    {"reorganise", ADIT_METHOD_ANY, reorganise},
 	    {"add_transactions", ADIT_METHOD_ANY, add_transactions},
 	};
@@ -454,5 +473,5 @@ int32_t service_register_methods(struct service *s)
 		if (result != ADIT_OK)
 			return result;
 	}
-	return ADIT_OK;
+	return queries_register(s);
 }

@@ -44,6 +44,9 @@ static int32_t node_init(const struct adit_host_api *api, struct adit_host *host
 		return ADIT_E_NO_MEMORY;
 	s->api = api;
 	s->host = host;
+	s->progress = -1;
+	limiter_init(&s->limiter, (uint32_t)service_config_int(s, "query_rate", 100),
+		     (uint32_t)service_config_int(s, "query_burst", 1000));
 	s->backend = backend_find(service_config(s, "backend"));
 	if (!learn_instance(s))
 		result = error_set(&e, ADIT_E_INTERNAL, "the host gives no network or directory");

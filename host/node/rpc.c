@@ -246,18 +246,31 @@ static void wrong_network(struct rpc *b, const char *chain)
 	look_after_backoff(b);
 }
 
-static void show_download(struct rpc *b, struct json_object *info, const struct service_tip *tip)
+static void take_progress(struct rpc *b, struct json_object *info)
 {
+	struct service *s = b->service;
 	struct json_object *progress;
 	uint64_t headers = 0;
-	double percent = 0;
-	char detail[128];
 
 	(void)value_u64(info, "headers", INT32_MAX, &headers);
-	if (json_object_object_get_ex(info, "verificationprogress", &progress))
-		percent = json_object_get_double(progress) * 100;
-	snprintf(detail, sizeof(detail), "block %u of %llu, %.2f%% verified", tip->height,
-		 (unsigned long long)headers, percent);
+	s->headers = (uint32_t)headers;
+	s->progress = -1;
+	if (json_object_object_get_ex(info, "verificationprogress", &progress) &&
+	    (json_object_is_type(progress, json_type_double) ||
+	     json_object_is_type(progress, json_type_int)))
+		s->progress = json_object_get_double(progress);
+	/* Also true for no number at all. */
+	if (!(s->progress >= 0 && s->progress <= 1))
+		s->progress = s->progress > 1 ? 1 : -1;
+}
+
+static void show_download(struct rpc *b, const struct service_tip *tip)
+{
+	const struct service *s = b->service;
+	char detail[128];
+
+	snprintf(detail, sizeof(detail), "block %u of %u, %.2f%% verified", tip->height, s->headers,
+		 s->progress > 0 ? s->progress * 100 : 0);
 	stop_work(b);
 	service_set_tip(b->service, tip);
 	rpc_not_ready(b, SERVICE_INITIAL_DOWNLOAD, detail);
@@ -274,6 +287,7 @@ static void on_version(void *user, const struct rpc_answer *answer)
 	b->version_known = true;
 	snprintf(b->service->version, sizeof(b->service->version), "%s", text);
 	service_log(b->service, ADIT_LOG_INFO, "the node at %s is %s", b->url, text);
+	rpc_features_look(b);
 }
 
 static void on_mempool(void *user, const struct rpc_answer *answer)
@@ -355,11 +369,12 @@ static void on_look(void *user, const struct rpc_answer *answer)
 		wrong_network(b, chain);
 		return;
 	}
+	take_progress(b, answer->result);
 	look_at_the_rest(b);
 	/* A regtest counts as downloading while its last block is old: there a block has to be
 	 * mined first, and the node gives templates for it. */
 	if (b->service->initial_download && strcmp(chain, "regtest") != 0)
-		show_download(b, answer->result, &tip);
+		show_download(b, &tip);
 	else
 		at_work(b, &tip);
 }
@@ -401,6 +416,7 @@ static void rpc_close(void *self)
 	struct rpc *b = self;
 
 	rpc_requests_cancel(b);
+	rpc_queries_cancel(b);
 	stop_work(b);
 	rpc_timer_end(b, &b->look_timer);
 	rpc_client_free(b->client);
@@ -417,4 +433,6 @@ const struct backend backend_rpc = {
     .submit = rpc_submit,
     .get_block = rpc_get_block,
     .get_block_by_height = rpc_get_block_by_height,
+    .check_block = rpc_check_block,
+    .query = rpc_query,
 };

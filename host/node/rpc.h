@@ -6,6 +6,7 @@
  *   rpc_work.c    templates: getblocktemplate, with long poll on a connection of its own
  *   rpc_chain.c   which blocks came and went between two tips
  *   rpc_request.c submissions and block fetches
+ *   rpc_query.c   everything else that NodeAPI asks, and which methods the node has
  */
 #ifndef NODE_RPC_H
 #define NODE_RPC_H
@@ -28,6 +29,7 @@
 
 struct rpc_submission;
 struct rpc_fetch;
+struct rpc_query;
 
 struct rpc {
 	struct service *service;
@@ -42,6 +44,7 @@ struct rpc {
 	struct rpc_call *look;
 	struct rpc_call *mempool_look;
 	struct rpc_call *version_look;
+	struct rpc_call *help_look;
 	uint64_t look_timer; /* 0: none */
 	uint32_t backoff_ms; /* 0: all is well */
 	bool usable;         /* the node is there, on our network, and not in initial download */
@@ -73,6 +76,7 @@ struct rpc {
 	struct rpc_submission *submissions;
 	size_t submission_count;
 	struct rpc_fetch *fetches;
+	struct rpc_query *queries;
 };
 
 /* rpc.c: a call without parameters beyond PARAMS, which is JSON. */
@@ -102,5 +106,13 @@ void rpc_get_block(void *self, const uint8_t hash[32], struct service_request *r
 void rpc_get_block_by_height(void *self, uint32_t height, struct service_request *request);
 /* Finishes what is open with ADIT_E_CANCELLED. */
 void rpc_requests_cancel(struct rpc *b);
+
+/* rpc_query.c */
+void rpc_query(void *self, const struct query *query, struct service_request *request);
+void rpc_check_block(void *self, const uint8_t *block, size_t size,
+		     struct service_request *request);
+void rpc_queries_cancel(struct rpc *b);
+/* Asks the node for its list of methods, and tells the service which are missing. */
+void rpc_features_look(struct rpc *b);
 
 #endif

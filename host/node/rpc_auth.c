@@ -64,18 +64,32 @@ static int32_t read_cookie(struct rpc_auth *a, int fd, bool force, bool *changed
 	bool ok;
 
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		return error_set(e, ADIT_E_UNAVAILABLE, "%s is not a regular file", a->cookie);
+		return error_set(e, ADIT_E_UNAVAILABLE,
+				 "cookie %s is not a regular file; see rpc_cookie_file", a->cookie);
 	if (!force && same_file(a, &st))
 		return ADIT_OK;
 	size = read(fd, text, sizeof(text) - 1);
 	ok = size > 0 && take_cookie(a, text, changed);
 	secure_wipe(text, sizeof(text));
 	if (!ok)
-		return error_set(e, ADIT_E_UNAVAILABLE, "%s holds no user:password", a->cookie);
+		return error_set(e, ADIT_E_UNAVAILABLE,
+				 "cookie %s holds no user:password; see rpc_cookie_file",
+				 a->cookie);
 	a->inode = st.st_ino;
 	a->size = st.st_size;
 	a->changed = st.st_mtim;
 	return ADIT_OK;
+}
+
+static const char *remedy(int error)
+{
+	if (error == ENOENT)
+		return "; is the node running, with server=1? It lies where rpc_datadir or"
+		       " rpc_cookie_file say";
+	if (error == EACCES)
+		return "; the node makes it readable for its group with rpccookieperms=group, and"
+		       " aditd's user has to be in it; or take rpc_user and rpc_password";
+	return "";
 }
 
 int32_t rpc_auth_refresh(struct rpc_auth *a, bool force, bool *changed, struct error *e)
@@ -89,8 +103,7 @@ int32_t rpc_auth_refresh(struct rpc_auth *a, bool force, bool *changed, struct e
 	fd = open(a->cookie, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return error_set(e, ADIT_E_UNAVAILABLE, "cookie %s: %s%s", a->cookie,
-				 strerror(errno),
-				 errno == ENOENT ? "; is the node running, with server=1?" : "");
+				 strerror(errno), remedy(errno));
 	result = read_cookie(a, fd, force, changed, e);
 	close(fd);
 	return result;

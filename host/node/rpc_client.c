@@ -126,7 +126,9 @@ static void answer_body(struct rpc_call *call)
 	    (!node_error(body, &answer) &&
 	     !json_object_object_get_ex(body, "result", &answer.result))) {
 		answer.error = ADIT_E_PROTOCOL;
-		answer.message = "the answer is not JSON-RPC";
+		answer.message =
+		    "the answer is not JSON-RPC; is it a Bitcoin node's RPC server that"
+		    " rpc_url leads to?";
 	}
 	call_answer(call, &answer);
 	json_object_put(body);
@@ -149,26 +151,48 @@ static void refused(struct rpc_call *call)
 			return;
 	}
 	if (auth->cookie[0] != '\0')
-		snprintf(text, sizeof(text), "the node refuses the cookie %s", auth->cookie);
+		snprintf(text, sizeof(text),
+			 "the node refuses the cookie %s: is it this node's? (rpc_datadir,"
+			 " rpc_cookie_file, network)",
+			 auth->cookie);
 	else
 		snprintf(text, sizeof(text), "the node refuses rpc_user and rpc_password");
 	call_fail(call, ADIT_E_PERMISSION_DENIED, text);
 }
 
+/* What a status says that no RPC server gives with an answer; NULL: nothing in particular. */
+static const char *status_hint(long status)
+{
+	if (status == 403)
+		return "the node does not allow it: this address (rpcallowip of the node) or this"
+		       " method for this user (its rpcwhitelist)";
+	if (status >= 300 && status < 400)
+		return "it refers to another place; rpc_url has to lead to the node itself";
+	if (status == 404 || status == 405)
+		return "there is no RPC server at that path; see rpc_url";
+	if (status == 502 || status == 504)
+		return "a proxy answers for the node; see rpc_url";
+	return NULL;
+}
+
 static void answer_http(struct rpc_call *call)
 {
-	char text[64];
+	char text[256];
 	long status = 0;
+	const char *hint;
 
 	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
-	snprintf(text, sizeof(text), "the node answers with HTTP status %ld", status);
+	hint = status_hint(status);
+	snprintf(text, sizeof(text), "HTTP status %ld%s%s", status, hint != NULL ? ": " : "",
+		 hint != NULL ? hint : "");
 	if (status == 401)
 		refused(call);
 	else if (status == 403)
-		call_fail(call, ADIT_E_PERMISSION_DENIED,
-			  "the node does not take RPC from this address (rpcallowip)");
+		call_fail(call, ADIT_E_PERMISSION_DENIED, text);
 	else if (status == 503)
 		call_fail(call, ADIT_E_UNAVAILABLE, "the node has too many requests (HTTP 503)");
+	else if (status == 502 || status == 504)
+		call_fail(call, ADIT_E_UNAVAILABLE, text);
 	else if (status != 200 && status != 404 && status != 500)
 		call_fail(call, ADIT_E_PROTOCOL, text);
 	else if (status != 200 && call->response.size == 0)
@@ -181,12 +205,15 @@ static void call_done(struct rpc_call *call, CURLcode code)
 {
 	const char *message =
 	    call->curl_error[0] != '\0' ? call->curl_error : curl_easy_strerror(code);
+	char text[96];
 
 	curl_multi_remove_handle(call->client->multi, call->easy);
 	call->in_multi = false;
-	if (call->response.failed)
-		call_fail(call, ADIT_E_LIMIT, "the node's answer is too large");
-	else if (code == CURLE_OK)
+	if (call->response.failed) {
+		snprintf(text, sizeof(text), "the node's answer is too large: more than %zu bytes",
+			 call->response.limit);
+		call_fail(call, ADIT_E_LIMIT, text);
+	} else if (code == CURLE_OK)
 		answer_http(call);
 	else if (code == CURLE_OPERATION_TIMEDOUT)
 		call_fail(call, ADIT_E_TIMEOUT, message);

@@ -156,6 +156,17 @@ void service_reorganised(struct service *s, const uint8_t old_tip[32], const uin
 			new_text);
 }
 
+void service_lacks(struct service *s, const char *method)
+{
+	for (size_t i = 0; i < s->missing_count; i++)
+		if (strcmp(s->missing[i], method) == 0)
+			return;
+	if (s->missing_count == SERVICE_MAX_MISSING)
+		return;
+	s->missing[s->missing_count++] = method;
+	service_log(s, ADIT_LOG_INFO, "the node has no %s", method);
+}
+
 /* Numbers begin at the clock, so that a restarted service never uses one again. */
 static uint64_t next_template_id(struct service *s)
 {
@@ -245,17 +256,6 @@ static void submission_accepted(struct service *s, const uint8_t hash[32], const
 			hash_text, height);
 }
 
-/* Reasons come from a node: only what a reason can consist of goes into JSON. */
-static void clean_reason(const char *reason, char *out, size_t capacity)
-{
-	size_t n = 0;
-
-	for (; *reason != '\0' && n + 1 < capacity; reason++)
-		if (*reason >= 0x20 && *reason < 0x7f && *reason != '"' && *reason != '\\')
-			out[n++] = *reason;
-	out[n] = '\0';
-}
-
 void service_submitted(struct service_request *r, const char *reason, bool duplicate,
 		       uint32_t height)
 {
@@ -270,7 +270,7 @@ void service_submitted(struct service_request *r, const char *reason, bool dupli
 		snprintf(json, sizeof(json), "{\"accepted\":true,%s\"hash\":\"%s\",\"height\":%u}",
 			 duplicate ? "\"duplicate\":true," : "", hash, height);
 	} else {
-		clean_reason(reason, clean, sizeof(clean));
+		service_clean_reason(reason, clean, sizeof(clean));
 		s->rejected++;
 		service_log(s, ADIT_LOG_WARNING, "block %s refused: %s", hash, clean);
 		snprintf(json, sizeof(json),
@@ -295,40 +295,18 @@ void service_block_found(struct service_request *r, const uint8_t hash[32], uint
 	request_free(r);
 }
 
-void service_transactions(struct service_request *r, size_t count, size_t found,
-			  const struct buf *data)
+void service_answer_with(struct service_request *r, const char *json, size_t size,
+			 const void *attachment, size_t attachment_size)
 {
 	struct service *s = r->service;
-	char json[64];
 
-	snprintf(json, sizeof(json), "{\"count\":%zu,\"found\":%zu}", count, found);
-	s->api->reply(s->host, r->request, ADIT_OK, NULL, json, strlen(json), data->data,
-		      data->size);
-	request_free(r);
-}
-
-void service_checked(struct service_request *r, const char *reason)
-{
-	struct service *s = r->service;
-	char clean[128];
-	char json[192];
-
-	if (reason == NULL) {
-		snprintf(json, sizeof(json), "{\"valid\":true}");
-	} else {
-		clean_reason(reason, clean, sizeof(clean));
-		snprintf(json, sizeof(json), "{\"valid\":false,\"reason\":\"%s\"}", clean);
-	}
-	s->api->reply(s->host, r->request, ADIT_OK, NULL, json, strlen(json), NULL, 0);
+	s->api->reply(s->host, r->request, ADIT_OK, NULL, json, size, attachment, attachment_size);
 	request_free(r);
 }
 
 void service_answer(struct service_request *r, const char *json, size_t size)
 {
-	struct service *s = r->service;
-
-	s->api->reply(s->host, r->request, ADIT_OK, NULL, json, size, NULL, 0);
-	request_free(r);
+	service_answer_with(r, json, size, NULL, 0);
 }
 
 void service_failed(struct service_request *r, int32_t error, const char *message)

@@ -11,6 +11,8 @@
 #include <adit/plugin.h>
 
 #include "host/node/backend.h"
+#include "host/node/limiter.h"
+#include "host/node/query.h"
 #include "host/node/template.h"
 #include "lib/bitcoin/address.h"
 #include "lib/util/buf.h"
@@ -23,6 +25,8 @@
 /* Bytes in its answer. */
 #define SERVICE_MAX_TRANSACTIONS ((size_t)16 << 20)
 #define SERVICE_MAX_REQUESTS 64 /* submissions and block fetches under way */
+#define SERVICE_MAX_QUERIES 48  /* of these, what is no submission: a block always has a place */
+#define SERVICE_MAX_MISSING 16  /* methods of the node that are told as missing */
 #define SERVICE_OWN_BLOCKS 64   /* accepted submissions that are remembered, to count each once */
 
 enum service_state {
@@ -42,6 +46,14 @@ struct service_tip {
 	uint32_t median_time;
 };
 
+struct service;
+
+/* What a method of queries.c is registered with. */
+struct service_method {
+	struct service *service;
+	int kind; /* query_kind */
+};
+
 struct service {
 	const struct adit_host_api *api;
 	struct adit_host *host;
@@ -53,7 +65,12 @@ struct service {
 	enum service_state state;
 	char detail[384];
 	char version[64]; /* of the node, as it calls itself */
+	char ipc[128];    /* of a backend that has it: how the node's IPC socket does; else empty */
+	const char *missing[SERVICE_MAX_MISSING]; /* what the node lacks, by its own names */
+	size_t missing_count;
 	bool initial_download;
+	uint32_t headers;           /* highest that the node knows of; 0: not known */
+	double progress;            /* of verification, 0 to 1; negative: not known */
 	uint32_t block_interval_ms; /* to which difficulty is steered; 0 where that is not known */
 	uint64_t mempool_tx;
 	struct service_tip tip;
@@ -66,6 +83,9 @@ struct service {
 	size_t own_blocks_count; /* ever; the newest SERVICE_OWN_BLOCKS are kept */
 	struct service_request *requests;
 	size_t request_count;
+	struct limiter limiter;
+	uint64_t limited; /* queries that were refused by it */
+	struct service_method methods[QUERY_KINDS];
 };
 
 /* A NodeAPI call that a backend works on. */
@@ -91,6 +111,8 @@ void service_block_connected(struct service *s, const struct service_tip *tip);
 void service_block_disconnected(struct service *s, const uint8_t hash[32], uint32_t height);
 /* After a reorganisation's blocks: ChainReorg. */
 void service_reorganised(struct service *s, const uint8_t old_tip[32], const uint8_t new_tip[32]);
+/* The node does not have METHOD (a static text). Repeats are free. */
+void service_lacks(struct service *s, const char *method);
 /* A template; owned by the service from now on. One that makes the same work as the current one is
  * dropped. */
 void service_set_template(struct service *s, struct node_template *t);
@@ -105,6 +127,14 @@ void service_submitted(struct service_request *r, const char *reason, bool dupli
 /* The block that was asked for. */
 void service_block_found(struct service_request *r, const uint8_t hash[32], uint32_t height,
 			 uint64_t confirmations, const uint8_t *block, size_t size);
+/* The header that was asked for, 80 bytes. CONFIRMATIONS: 0 beside the best chain. */
+void service_header_found(struct service_request *r, const uint8_t header[80], uint32_t height,
+			  uint64_t confirmations);
+/* A transaction with its size, and what else is known about it: EXTRA, members of a JSON object
+ * that begin with a comma, or "". ADIT_E_PROTOCOL is answered unless RAW is one transaction whose
+ * txid is TXID. */
+void service_transaction_found(struct service_request *r, const uint8_t txid[32],
+			       const uint8_t *raw, size_t size, const char *extra);
 /* What get_transactions_by_wtxid found: FOUND of COUNT, DATA as adit/node.h has it. */
 void service_transactions(struct service_request *r, size_t count, size_t found,
 			  const struct buf *data);
@@ -112,6 +142,9 @@ void service_transactions(struct service_request *r, size_t count, size_t found,
 void service_checked(struct service_request *r, const char *reason);
 /* The answer as a JSON object. */
 void service_answer(struct service_request *r, const char *json, size_t size);
+/* The same with an attachment, borrowed. */
+void service_answer_with(struct service_request *r, const char *json, size_t size,
+			 const void *attachment, size_t attachment_size);
 /* No verdict, no block: ERROR is an adit_error. */
 void service_failed(struct service_request *r, int32_t error, const char *message);
 
@@ -120,6 +153,8 @@ void service_failed(struct service_request *r, int32_t error, const char *messag
 
 void service_log(struct service *s, int32_t level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* What of REASON, a node's word, may stand in JSON and in a log; cut to CAPACITY. */
+void service_clean_reason(const char *reason, char *out, size_t capacity);
 /* A configuration value, NULL when it is absent or empty. */
 const char *service_config(struct service *s, const char *key);
 /* An integer or duration (in milliseconds). */

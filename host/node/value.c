@@ -9,6 +9,8 @@
 #include "lib/util/hex.h"
 
 #define JSON_DEPTH 16
+#define COIN 100000000.0
+#define MAX_COINS 21000000.0
 
 struct json_object *value_parse(const char *text, size_t size)
 {
@@ -64,6 +66,23 @@ bool value_u32(struct json_object *o, const char *key, uint32_t *out)
 	if (!value_u64(o, key, UINT32_MAX, &value))
 		return false;
 	*out = (uint32_t)value;
+	return true;
+}
+
+bool value_amount(struct json_object *o, const char *key, uint64_t *satoshi)
+{
+	struct json_object *value = get(o, key, json_type_double);
+	double coins;
+
+	if (value == NULL)
+		value = get(o, key, json_type_int);
+	if (value == NULL)
+		return false;
+	coins = json_object_get_double(value);
+	/* All satoshi there will be have less than the 53 bits of a double: rounding is exact. */
+	if (!(coins >= 0 && coins <= MAX_COINS))
+		return false;
+	*satoshi = (uint64_t)(coins * COIN + 0.5);
 	return true;
 }
 

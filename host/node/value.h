@@ -14,6 +14,8 @@ struct json_object *value_parse(const char *text, size_t size);
 /* A whole number of 0..MAX. */
 bool value_u64(struct json_object *o, const char *key, uint64_t max, uint64_t *out);
 bool value_u32(struct json_object *o, const char *key, uint32_t *out);
+/* An amount in coins (0.00001000) as satoshi; up to all there will be. */
+bool value_amount(struct json_object *o, const char *key, uint64_t *satoshi);
 bool value_bool(struct json_object *o, const char *key, bool *out);
 /* Borrowed from the object; NULL when there is no text. */
 const char *value_text(struct json_object *o, const char *key);

@@ -10,8 +10,10 @@
  * get_status        {} -> {"backend":"embedded","network":"regtest","state":"ready",
  *                   "detail":"","height":7,"hash":"..","bits":"207fffff","difficulty":4.6e-10,
  *                   "tip_time":1700000000,"mempool_tx":3,"blocks_accepted":1,"blocks_rejected":0,
- *                   "version":"/Satoshi:31.0.0/"}
- *                   Always answers. state: connecting, starting, initial-download, ready, failing.
+ *                   "version":"/Satoshi:31.0.0/","ipc":"","missing_methods":[],
+ *                   "queries_limited":0}
+ *                   missing_methods: what of its RPC the node does not have. queries_limited: how
+ *                   many were refused for being too many. Always answers. state: connecting, starting, initial-download, ready, failing.
  * get_chain_tip     {} -> {"hash":"..","height":7}
  * get_chain_info    {} -> {"hash","height","bits","difficulty","next_bits":"207fffff",
  *                   "block_interval_ms":0,"median_time","network","initial_block_download":false}
@@ -36,11 +38,45 @@
  *                   submit_block: whether it could be the successor of the present tip. Nothing
  *                   is kept of it. "inconclusive-not-best-prevblk": it follows another block.
  *
- * Only with the embedded chain, else ADIT_E_UNSUPPORTED; the last two only for the administrator,
- * that is over the control socket:
+ * get_block_height  {} -> {"height":7}
+ * get_sync_status   {} -> {"phase":"ready","detail":"","synced":true,
+ *                   "initial_block_download":false,"height":7,"headers":7,"progress":0.99}
+ *                   phase: the state of get_status. What is not known is null. Always answers.
+ *
+ * The following ask the node each time, as get_block, get_transactions_by_wtxid and check_block do.
+ * Each role may ask `query_rate` such questions a second and `query_burst` at once, see adit.conf(5);
+ * then the answer is ADIT_E_LIMIT, which names the limit and when to ask again. ADIT_E_UNSUPPORTED: this node has no such RPC method,
+ * which the message names. ADIT_E_NOT_FOUND: there is no such thing.
+ *
+ * get_block_header  {"hash":".."} -> {"hash","height","confirmations","version","prev_hash",
+ *                   "merkle_root","time","bits","nonce"}; attachment: its 80 bytes.
+ * get_transaction   {"hash":"..","block_hash":".."} -> {"txid","wtxid","size","weight",
+ *                   "block_hash","confirmations"}, the last two when it is in a block; attachment:
+ *                   the transaction. HASH is its txid. Without BLOCK_HASH a node without an index of
+ *                   transactions (txindex) looks in its mempool only.
+ * has_transaction   {"hash":".."} -> {"found":true}; the same holds.
+ * get_utxo          {"hash":"..","index":0,"mempool":true} -> {"value","script","confirmations",
+ *                   "coinbase"}; mempool (default true): with what it creates and spends.
  * get_chain_tips    {} -> {"tips":[{"hash","height","branch_length":0,"status":"active"}, ...]}
- *                   The ends of all branches, newest first, 100 at most; others than the first are
- *                   "valid-fork", branch_length blocks long.
+ *                   The ends of all branches, 100 at most, the active one first; others are
+ *                   "valid-fork" and so on, branch_length blocks long.
+ * get_mempool_transactions {} -> {"count":2,"txids":["..", ...]}; attachment: all txids, 32 bytes
+ *                   each in internal byte order. The list in JSON ends after 1000.
+ * get_mempool_transaction {"hash":".."} -> {"txid","wtxid","size","weight","fee","time"};
+ *                   attachment: the transaction.
+ * get_mempool_size  {} -> {"transaction_count","size_bytes","total_fee","min_fee_rate"}
+ *                   size_bytes: virtual bytes. min_fee_rate: satoshi per virtual byte.
+ * check_transaction_in_mempool {"hash":".."} -> {"in_mempool":true}
+ * get_fee_estimate  {"target_blocks":6} -> {"target_blocks":6,"fee_rate":12.345}: satoshi per virtual
+ *                   byte. ADIT_E_UNAVAILABLE: the node has seen too little to say.
+ * get_network_stats {} -> {"peer_count","inbound","outbound","bytes_sent","bytes_received",
+ *                   "hash_rate"}, as far as the node tells.
+ * get_network_peers {} -> {"count":8,"peers":[{"id","addr","transport","network","services",
+ *                   "version","subversion","connected_since","inbound"}, ...]}, 1000 at most.
+ * ban_peer          {"address":"192.0.2.1","seconds":86400} -> {"banned":true}. Only for the
+ *                   administrator, that is over the control socket.
+ *
+ * Only with the embedded chain, else ADIT_E_UNSUPPORTED; and only for the administrator:
  * reorganise        {"depth":2} -> {"done":true,"old_tip":"..","new_tip":"..","height":9,
  *                   "disconnected":2,"connected":3}. Mines a branch of its own that replaces the
  *                   last blocks, at least DEPTH (100 at most). Takes as long as depth + 1 blocks

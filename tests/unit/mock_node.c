@@ -245,12 +245,39 @@ static int method_of(struct json_object *request, struct json_object *param)
 			return MOCK_LONGPOLL;
 		return i;
 	}
-	ck_abort_msg("the backend called %s", name);
-	return -1;
+	return MOCK_OTHER;
+}
+
+/* As bitcoind, which says 404 with it in the older protocol. */
+static void send_canned(struct mock_node *m, struct evhttp_request *req,
+			struct json_object *request)
+{
+	const char *name = json_object_get_string(json_object_object_get(request, "method"));
+
+	snprintf(m->last_params, sizeof(m->last_params), "%s",
+		 json_object_to_json_string_ext(json_object_object_get(request, "params"),
+						JSON_C_TO_STRING_PLAIN));
+	for (size_t i = 0; i < MOCK_CANNED; i++) {
+		const struct mock_canned *c = &m->canned[i];
+
+		if (c->method == NULL || strcmp(c->method, name) != 0)
+			continue;
+		if (c->code != 0)
+			send_error(m, req, c->code, c->result);
+		else
+			send_result(req, c->result);
+		return;
+	}
+	send_error(m, req, -32601, "Method not found");
+}
+
+static bool is_proposal(struct json_object *param)
+{
+	return json_object_object_get_ex(param, "mode", NULL);
 }
 
 static void answer(struct mock_node *m, struct evhttp_request *req, int method,
-		   struct json_object *param)
+		   struct json_object *request, struct json_object *param)
 {
 	switch (method) {
 	case MOCK_CHAIN_INFO:
@@ -263,7 +290,10 @@ static void answer(struct mock_node *m, struct evhttp_request *req, int method,
 		send_result(req, "{\"size\":42}");
 		break;
 	case MOCK_TEMPLATE:
-		send_template(m, req);
+		if (is_proposal(param))
+			send_result(req, m->submit_result);
+		else
+			send_template(m, req);
 		break;
 	case MOCK_LONGPOLL:
 		take_longpoll(m, req);
@@ -276,6 +306,9 @@ static void answer(struct mock_node *m, struct evhttp_request *req, int method,
 		break;
 	case MOCK_BLOCK_HASH:
 		send_hash(m, req, json_object_get_int64(param));
+		break;
+	case MOCK_OTHER:
+		send_canned(m, req, request);
 		break;
 	default:
 		m->last_submitted_size = strlen(json_object_get_string(param)) / 2;
@@ -343,7 +376,7 @@ static void on_request(struct evhttp_request *req, void *user)
 	if (!authorized(m, req))
 		evhttp_send_reply(req, 401, "Unauthorized", NULL);
 	else if (!misbehave(m, req, method))
-		answer(m, req, method, param);
+		answer(m, req, method, request, param);
 	json_object_put(request);
 }
 
@@ -371,6 +404,30 @@ void mock_node_down(struct mock_node *m)
 	if (m->http != NULL)
 		evhttp_free(m->http);
 	m->http = NULL;
+}
+
+static struct mock_canned *canned_for(struct mock_node *m, const char *method)
+{
+	struct mock_canned *free_one = NULL;
+
+	for (size_t i = 0; i < MOCK_CANNED; i++) {
+		if (m->canned[i].method != NULL && strcmp(m->canned[i].method, method) == 0)
+			return &m->canned[i];
+		if (m->canned[i].method == NULL && free_one == NULL)
+			free_one = &m->canned[i];
+	}
+	ck_assert_ptr_nonnull(free_one);
+	return free_one;
+}
+
+void mock_node_can(struct mock_node *m, const char *method, const char *result)
+{
+	*canned_for(m, method) = (struct mock_canned){result != NULL ? method : NULL, 0, result};
+}
+
+void mock_node_cannot(struct mock_node *m, const char *method, int code, const char *message)
+{
+	*canned_for(m, method) = (struct mock_canned){method, code, message};
 }
 
 void mock_node_write_cookie(struct mock_node *m, const char *user_password)

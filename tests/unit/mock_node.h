@@ -24,8 +24,11 @@ enum mock_method {
 	MOCK_BLOCK,
 	MOCK_BLOCK_HASH,
 	MOCK_SUBMIT,
+	MOCK_OTHER, /* what `canned` answers, or the node does not have */
 	MOCK_METHODS
 };
+
+#define MOCK_CANNED 24
 
 struct mock_node {
 	struct event_base *base;
@@ -47,6 +50,14 @@ struct mock_node {
 	unsigned longpoll_ids; /* a new id each time, counted here from 1; 0: as the work is */
 	size_t last_submitted_size;
 
+	/* Answers to methods beside those of the enum: RESULT is JSON, or with CODE an error's text. */
+	struct mock_canned {
+		const char *method;
+		int code;
+		const char *result;
+	} canned[MOCK_CANNED];
+	char last_params[512]; /* of a canned method, as JSON */
+
 	/* What goes wrong: for all methods or ONLY one. */
 	int only;         /* -1: all */
 	int http_status;  /* 0: as it should be */
@@ -62,6 +73,10 @@ struct mock_node {
 
 void mock_node_init(struct mock_node *m, struct event_base *base);
 void mock_node_free(struct mock_node *m);
+/* METHOD answers RESULT from now on (borrowed); NULL: the node has no such method. */
+void mock_node_can(struct mock_node *m, const char *method, const char *result);
+/* METHOD answers an error. */
+void mock_node_cannot(struct mock_node *m, const char *method, int code, const char *message);
 /* Closes or opens the server's socket; the port stays the same. */
 void mock_node_down(struct mock_node *m);
 void mock_node_up(struct mock_node *m);
