@@ -20,6 +20,7 @@ struct options {
 	long count;          /* -n: 0 no bound */
 	long blocks;         /* --blocks: 0 no bound */
 	bool off;            /* --off */
+	const char *role;    /* --role NAME or NULL */
 	const char *summary; /* --summary FILE or NULL */
 	char **arguments;    /* what follows the command */
 	int argument_count;
@@ -37,6 +38,7 @@ int command_log(const struct options *o);
 int command_describe(const struct options *o);
 int command_node(const struct options *o);
 int command_keys(const struct options *o);
+int command_pool(const struct options *o);
 int command_trace(const struct options *o);
 int command_config(const struct options *o);
 int command_reload(const struct options *o);

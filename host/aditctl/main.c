@@ -28,6 +28,7 @@ static const struct command commands[] = {
     {"stop", 0, 0, "", command_stop},
     {"call", 2, 3, "", command_call},
     {"watch", 0, 0, "bS", command_watch},
+    {"pool", 0, 3, "nr", command_pool},
     {"trace", 1, 1, "nO", command_trace},
     {"config", 0, 4, "", command_config},
     {"reload", 0, 0, "", command_reload},
@@ -41,11 +42,17 @@ static const struct command commands[] = {
 };
 
 static const struct option long_options[] = {
-    {"socket", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
-    {"follow", no_argument, NULL, 'f'},       {"count", required_argument, NULL, 'n'},
-    {"blocks", required_argument, NULL, 'b'}, {"summary", required_argument, NULL, 'S'},
-    {"off", no_argument, NULL, 'O'},          {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0},
+    {"socket", required_argument, NULL, 's'},
+    {"json", no_argument, NULL, 'j'},
+    {"follow", no_argument, NULL, 'f'},
+    {"count", required_argument, NULL, 'n'},
+    {"blocks", required_argument, NULL, 'b'},
+    {"summary", required_argument, NULL, 'S'},
+    {"role", required_argument, NULL, 'r'},
+    {"off", no_argument, NULL, 'O'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
 };
 
 static const char usage[] =
@@ -57,6 +64,14 @@ static const char usage[] =
     "  node                         the node and its chain\n"
     "  events [-n COUNT] [TYPE...]  what happens, as it happens\n"
     "  watch [--blocks N]           accepted blocks, and a live line on a terminal\n"
+    "  pool [stats]                 what a pool has done; also: miners, channels, workers, jobs,\n"
+    "                               template, config\n"
+    "  pool set-difficulty CHANNEL NUMBER|auto\n"
+    "                               fixes the difficulty of a channel, or has it steered again\n"
+    "  pool disconnect MINER [REASON]\n"
+    "                               ends a connection, or one channel of it\n"
+    "  pool renew-extranonce [CHANNEL]\n"
+    "                               gives a channel, or all, another extranonce prefix\n"
     "  trace CONNECTION|all         what Stratum V2 connections say; --off ends it\n"
     "  call TARGET METHOD [JSON]    calls a method of a role\n"
     "  config [ROLE]                the configuration, and where each value comes from\n"
@@ -76,7 +91,8 @@ static const char usage[] =
     "\n"
     "  -s, --socket SOCKET  the control socket (default: $ADIT_SOCKET, else as configured)\n"
     "  -j, --json           prints the answer as it came, one JSON document a line\n"
-    "  -n, --count COUNT    ends after COUNT events\n"
+    "  -n, --count COUNT    ends after COUNT events, or rows of a pool's list\n"
+    "  -r, --role ROLE      pool: an instance or a worker (default: pool)\n"
     "      --blocks N       ends after N accepted blocks\n"
     "      --summary FILE   watch: writes a line with the totals to FILE at the end\n"
     "  -h, --help           prints this\n"
@@ -109,7 +125,7 @@ static int parse_options(int argc, char **argv, struct options *o, char *given, 
 	size_t used = 0;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "s:jfn:hV", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "s:jfn:r:hV", long_options, NULL)) != -1) {
 		switch (option) {
 		case 's':
 			if (strlen(optarg) >= sizeof(o->socket))
@@ -132,6 +148,9 @@ static int parse_options(int argc, char **argv, struct options *o, char *given, 
 		case 'b':
 			if (!parse_count(optarg, &o->blocks))
 				return wrong("--blocks", "a number of at least 1 is expected");
+			break;
+		case 'r':
+			o->role = optarg;
 			break;
 		case 'S':
 			o->summary = optarg;

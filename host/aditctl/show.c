@@ -35,22 +35,6 @@ static void put_clean(const char *text)
 	fputs(clean, stdout);
 }
 
-static void add_count(struct table *t, int64_t count)
-{
-	char text[TEXT_UNIT_SIZE];
-
-	text_count(count, text, sizeof(text));
-	table_add(t, STYLE_PLAIN, count < 0 ? "-" : text);
-}
-
-static void add_duration(struct table *t, int64_t ms)
-{
-	char text[TEXT_UNIT_SIZE];
-
-	text_duration(ms, text, sizeof(text));
-	table_add(t, STYLE_PLAIN, text);
-}
-
 /* The strings of ARRAY, comma-separated. */
 static void join(struct json_object *array, char *out, size_t capacity)
 {
@@ -170,9 +154,9 @@ static void add_role(struct table *t, struct json_object *role)
 			table_addf(t, STYLE_PLAIN, "%" PRId64, json_integer(worker, "pid", 0));
 		else
 			table_add(t, STYLE_PLAIN, "-");
-		add_duration(t, json_integer(worker, "uptime_ms", -1));
+		table_add_duration(t, json_integer(worker, "uptime_ms", -1));
 		if (i == 0)
-			add_count(t, json_integer(role, "restarts", 0));
+			table_add_count(t, json_integer(role, "restarts", 0));
 		else
 			table_add(t, STYLE_PLAIN, "");
 		table_add(t, STYLE_PLAIN, i == 0 ? text : "");
@@ -194,18 +178,14 @@ static void show_roles(const struct options *o, struct json_object *roles)
 
 static void add_miner(struct table *t, struct json_object *miner)
 {
-	char text[TEXT_UNIT_SIZE];
-
 	table_add(t, STYLE_PLAIN, json_text(miner, "channel", "?"));
 	table_add(t, STYLE_PLAIN, json_text(miner, "user", ""));
 	table_add(t, STYLE_PLAIN, json_text(miner, "kind", ""));
-	text_hashrate(json_number(miner, "hashrate", -1), text, sizeof(text));
-	table_add(t, STYLE_PLAIN, text);
-	text_difficulty(json_number(miner, "difficulty", -1), text, sizeof(text));
-	table_add(t, STYLE_PLAIN, text);
-	add_count(t, json_integer(miner, "accepted", -1));
-	add_count(t, json_integer(miner, "rejected", -1));
-	add_duration(t, json_integer(miner, "last_share_ms", -1));
+	table_add_hashrate(t, json_number(miner, "hashrate", -1));
+	table_add_difficulty(t, json_number(miner, "difficulty", -1));
+	table_add_count(t, json_integer(miner, "accepted", -1));
+	table_add_count(t, json_integer(miner, "rejected", -1));
+	table_add_duration(t, json_integer(miner, "last_share_ms", -1));
 }
 
 static void show_miners(const struct options *o, struct json_object *roles)
@@ -242,12 +222,12 @@ static void add_ring(struct table *t, struct json_object *ring)
 
 		table_add(t, STYLE_PLAIN, i == 0 ? json_text(ring, "producer", "?") : "");
 		if (i == 0)
-			add_count(t, json_integer(ring, "written", -1));
+			table_add_count(t, json_integer(ring, "written", -1));
 		else
 			table_add(t, STYLE_PLAIN, "");
 		table_add(t, STYLE_PLAIN, json_text(reader, "name", "-"));
-		add_count(t, json_integer(reader, "behind", -1));
-		add_count(t, json_integer(reader, "lost", -1));
+		table_add_count(t, json_integer(reader, "behind", -1));
+		table_add_count(t, json_integer(reader, "lost", -1));
 	}
 }
 

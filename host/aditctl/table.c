@@ -100,6 +100,38 @@ void table_addf(struct table *t, enum style style, const char *format, ...)
 	table_add(t, style, text);
 }
 
+void table_add_count(struct table *t, int64_t count)
+{
+	char text[TEXT_UNIT_SIZE];
+
+	text_count(count, text, sizeof(text));
+	table_add(t, STYLE_PLAIN, count < 0 ? "-" : text);
+}
+
+void table_add_duration(struct table *t, int64_t ms)
+{
+	char text[TEXT_UNIT_SIZE];
+
+	text_duration(ms, text, sizeof(text));
+	table_add(t, STYLE_PLAIN, text);
+}
+
+void table_add_hashrate(struct table *t, double hashes_per_second)
+{
+	char text[TEXT_UNIT_SIZE];
+
+	text_hashrate(hashes_per_second, text, sizeof(text));
+	table_add(t, STYLE_PLAIN, text);
+}
+
+void table_add_difficulty(struct table *t, double difficulty)
+{
+	char text[TEXT_UNIT_SIZE];
+
+	text_difficulty(difficulty, text, sizeof(text));
+	table_add(t, STYLE_PLAIN, text);
+}
+
 /* The heading without its separator. */
 static void heading(const struct table *t, size_t column, char *out, size_t capacity)
 {

@@ -48,6 +48,11 @@ void table_free(struct table *t);
 void table_add(struct table *t, enum style style, const char *text);
 void table_addf(struct table *t, enum style style, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* A number with its unit as text.h writes it; "-" for what is not known (negative). */
+void table_add_count(struct table *t, int64_t count);
+void table_add_duration(struct table *t, int64_t ms);
+void table_add_hashrate(struct table *t, double hashes_per_second);
+void table_add_difficulty(struct table *t, double difficulty);
 /* Headings and rows, each line cut to the terminal's width; columns that are "-" or empty in all
  * rows are left out. Nothing when there are no rows. */
 void table_print(const struct table *t, FILE *out, const struct terminal *terminal);

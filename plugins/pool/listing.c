@@ -20,11 +20,33 @@
 struct page {
 	uint32_t limit;
 	struct miner_name after; /* zeros: from the beginning */
+	uint32_t position;       /* of the table of workers: the same */
 };
+
+/* `after` as VALUE has it: a name, or with POSITIONS a number. What is WRONG with it, or NULL. */
+static const char *read_after(const struct pool *pool, struct json_object *value, bool positions,
+			      struct page *page)
+{
+	if (!value)
+		return NULL;
+	if (positions) {
+		int64_t position =
+		    json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : 0;
+
+		page->position = (uint32_t)position;
+		return position >= 1 && position <= UINT32_MAX
+			   ? NULL
+			   : "after: expected the `next` of the page before, a number";
+	}
+	if (!json_object_is_type(value, json_type_string) ||
+	    !miner_name_parse(pool, json_object_get_string(value), &page->after))
+		return "after: expected the `next` of the page before, such as pool.1/7/2";
+	return page->after.own ? NULL : "after: that is another worker; ask it by its name";
+}
 
 /* False after the request was answered with what is wrong. */
 static bool read_page(struct pool *pool, struct adit_request *request,
-		      const struct adit_request_info *info, struct page *page)
+		      const struct adit_request_info *info, bool positions, struct page *page)
 {
 	struct json_object *params = read_params(pool, request, info);
 	struct json_object *value;
@@ -33,6 +55,8 @@ static bool read_page(struct pool *pool, struct adit_request *request,
 	if (!params)
 		return false;
 	*page = (struct page){.limit = PAGE_DEFAULT};
+	if (json_object_object_get_ex(params, "after", &value))
+		wrong = read_after(pool, value, positions, page);
 	if (json_object_object_get_ex(params, "limit", &value)) {
 		int64_t limit =
 		    json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : 0;
@@ -41,12 +65,6 @@ static bool read_page(struct pool *pool, struct adit_request *request,
 			wrong = "limit: expected 1..2000";
 		page->limit = (uint32_t)limit;
 	}
-	if (json_object_object_get_ex(params, "after", &value) && value &&
-	    (!json_object_is_type(value, json_type_string) ||
-	     !miner_name_parse(pool, json_object_get_string(value), &page->after)))
-		wrong = "after: expected the `next` of the page before, such as pool.1/7/2";
-	if (!wrong && page->after.conn && !page->after.own)
-		wrong = "after: that is another worker; ask it by its name";
 	json_object_put(params);
 	if (wrong)
 		answer_error(pool, request, ADIT_E_INVALID_ARGUMENT, wrong);
@@ -128,7 +146,7 @@ void on_list_channels(void *user, struct adit_request *request,
 	char next[128];
 	bool more = false;
 
-	if (!read_page(pool, request, info, &page))
+	if (!read_page(pool, request, info, false, &page))
 		return;
 	list = json_object_new_array();
 	TAILQ_FOREACH(conn, &pool->conns, link)
@@ -226,7 +244,7 @@ void on_list_miners(void *user, struct adit_request *request, const struct adit_
 	struct page page;
 	char next[128];
 
-	if (!read_page(pool, request, info, &page))
+	if (!read_page(pool, request, info, false, &page))
 		return;
 	list = json_object_new_array();
 	TAILQ_FOREACH(conn, &pool->conns, link)
@@ -305,25 +323,32 @@ static struct json_object *worker_json(const struct worker *worker, uint64_t now
 	return o;
 }
 
+/* A page begins at a place in the table, where an entry stays as long as its channel lives. */
 void on_list_workers(void *user, struct adit_request *request, const struct adit_request_info *info)
 {
 	struct pool *pool = user;
 	const struct workers *w = &pool->workers;
-	struct json_object *o = json_object_new_object();
-	struct json_object *list = json_object_new_array();
 	uint64_t now = clock_monotonic_ms();
-	uint32_t left = PAGE_MAX;
+	struct json_object *o, *list;
+	struct page page;
+	uint32_t i;
 
-	(void)info;
-	for (uint32_t i = 0; w->entries && i < w->max && left > 0; i++) {
+	if (!read_page(pool, request, info, true, &page))
+		return;
+	o = json_object_new_object();
+	list = json_object_new_array();
+	for (i = page.position; w->entries && i < w->max; i++) {
 		if (!w->entries[i].channel)
 			continue;
+		if (page.limit-- == 0)
+			break;
 		json_object_array_add(list, worker_json(&w->entries[i], now));
-		left--;
 	}
 	add_count(o, "count", w->count);
 	add_count(o, "max", w->max);
 	add_count(o, "unlisted_shares", w->unlisted);
 	json_object_object_add(o, "workers", list);
+	json_object_object_add(o, "next",
+			       w->entries && i < w->max ? json_object_new_uint64(i) : NULL);
 	answer(pool, request, o);
 }

@@ -15,6 +15,7 @@
 #include "plugins/pool/work.h"
 
 #define REASON_MAX 100 /* bytes of a reason for the log */
+#define WRONG_MAX 256  /* bytes of what is wrong with parameters */
 
 static struct pool_conn *find_conn(struct pool *pool, const struct miner_name *name)
 {
@@ -51,13 +52,14 @@ static struct json_object *set_one(struct channel *channel, double difficulty)
 
 /* A number above 0, or null for automatic (0 then); false with what is WRONG. */
 static bool read_difficulty(const struct pool *pool, struct json_object *params, double *out,
-			    const char **wrong)
+			    char wrong[WRONG_MAX])
 {
 	const struct vardiff_options *o = &pool->config.vardiff;
 	struct json_object *value;
 	double work;
 
-	*wrong = "difficulty: expected a number above 0, or null to have it steered again";
+	snprintf(wrong, WRONG_MAX,
+		 "difficulty: expected a number above 0, or null to have it steered again");
 	*out = 0;
 	if (!json_object_object_get_ex(params, "difficulty", &value))
 		return false;
@@ -69,19 +71,25 @@ static bool read_difficulty(const struct pool *pool, struct json_object *params,
 	*out = json_object_get_double(value);
 	if (!isfinite(*out) || *out <= 0)
 		return false;
-	*wrong = "difficulty: outside of the pool's min_difficulty and max_difficulty";
+	snprintf(wrong, WRONG_MAX,
+		 "difficulty: %g is outside of min_difficulty and max_difficulty "
+		 "of the section [%s], %s and %s",
+		 *out, pool->info.instance, pool->api->config(pool->host, "min_difficulty"),
+		 pool->api->config(pool->host, "max_difficulty"));
 	work = target_difficulty_work(*out);
 	return work >= o->min_work && work <= o->max_work;
 }
 
 /* The member KEY of PARAMS, as a name; false with what is WRONG. */
 static bool read_name(const struct pool *pool, struct json_object *params, const char *key,
-		      struct miner_name *name, const char **wrong)
+		      struct miner_name *name, char wrong[WRONG_MAX])
 {
 	struct json_object *value;
 
-	*wrong = "expected the name of a connection or channel, such as pool.1/7 or pool.1/7/2: "
-		 "get_connected_miners and list_channels show them";
+	snprintf(wrong, WRONG_MAX,
+		 "%s: expected the name of a connection or channel, such as pool.1/7 or "
+		 "pool.1/7/2: get_connected_miners and list_channels show them",
+		 key);
 	return json_object_object_get_ex(params, key, &value) &&
 	       json_object_is_type(value, json_type_string) &&
 	       miner_name_parse(pool, json_object_get_string(value), name);
@@ -94,14 +102,14 @@ void on_set_difficulty(void *user, struct adit_request *request,
 	struct json_object *params = read_params(pool, request, info);
 	struct json_object *o, *list;
 	struct miner_name name;
-	const char *wrong;
+	char wrong[WRONG_MAX];
 	struct pool_conn *conn;
 	double difficulty;
 
 	if (!params)
 		return;
-	if (!read_name(pool, params, "channel", &name, &wrong) ||
-	    !read_difficulty(pool, params, &difficulty, &wrong)) {
+	if (!read_name(pool, params, "channel", &name, wrong) ||
+	    !read_difficulty(pool, params, &difficulty, wrong)) {
 		answer_error(pool, request, ADIT_E_INVALID_ARGUMENT, wrong);
 		json_object_put(params);
 		return;
@@ -146,14 +154,14 @@ void on_disconnect_miner(void *user, struct adit_request *request,
 	char reason[REASON_MAX + 1] = "disconnected by the administrator";
 	struct json_object *o, *value;
 	struct miner_name name;
-	const char *wrong;
+	char wrong[WRONG_MAX];
 
 	if (!params)
 		return;
 	if (json_object_object_get_ex(params, "reason", &value) &&
 	    json_object_is_type(value, json_type_string))
 		snprintf(reason, sizeof reason, "%s", json_object_get_string(value));
-	if (read_name(pool, params, "miner", &name, &wrong)) {
+	if (read_name(pool, params, "miner", &name, wrong)) {
 		o = json_object_new_object();
 		add_count(o, "disconnected", disconnect(pool, &name, reason));
 		answer(pool, request, o);
@@ -184,13 +192,13 @@ void on_renew_extranonce(void *user, struct adit_request *request,
 	struct json_object *o;
 	struct miner_name name = {.own = true};
 	struct pool_conn *conn;
-	const char *wrong;
+	char wrong[WRONG_MAX];
 	uint32_t count = 0;
 
 	if (!params)
 		return;
 	if (json_object_object_get_ex(params, "channel", NULL) &&
-	    !read_name(pool, params, "channel", &name, &wrong)) {
+	    !read_name(pool, params, "channel", &name, wrong)) {
 		answer_error(pool, request, ADIT_E_INVALID_ARGUMENT, wrong);
 		json_object_put(params);
 		return;

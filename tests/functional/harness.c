@@ -118,7 +118,8 @@ void harness_configure_pool(const char *nbits, const char *pool_keys)
 			  "backend = embedded\n"
 			  "network = regtest\n"
 			  "embedded_nbits = %s\n",
-			  harness.directory, harness.directory, ADIT_STAGE_PLUGINS, nbits);
+			  harness.directory, harness.directory,
+			  harness.plugins != NULL ? harness.plugins : ADIT_STAGE_PLUGINS, nbits);
 	harness_configure("\n[template-provider]\n"
 			  "process = templates\n"
 			  "listen = unix:%s/tdp.sock\n"
@@ -203,6 +204,26 @@ int harness_run(const char *extra, char **output)
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_msg(WIFEXITED(status), "aditd was ended by signal %d:\n%s", WTERMSIG(status),
 		      *output);
+	return WEXITSTATUS(status);
+}
+
+int harness_aditctl(const char *arguments, char **output)
+{
+	char command[1024], part[4096];
+	size_t size = 0, n;
+	FILE *collected = open_memstream(output, &size);
+	FILE *from;
+	int status;
+
+	snprintf(command, sizeof(command), ADITCTL " -s %s %s 2>&1", harness.socket, arguments);
+	from = popen(command, "r");
+	ck_assert_ptr_nonnull(from);
+	while ((n = fread(part, 1, sizeof(part), from)) > 0)
+		fwrite(part, 1, n, collected);
+	status = pclose(from);
+	fclose(collected);
+	ck_assert_msg(WIFEXITED(status), "aditctl %s: wait status %#x", arguments,
+		      (unsigned)status);
 	return WEXITSTATUS(status);
 }
 

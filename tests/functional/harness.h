@@ -33,6 +33,7 @@ struct harness {
 	uint16_t port;    /* on which sv2-server listens */
 	unsigned workers; /* of process `mining`, 1; to be set before it is configured */
 	const char *server_keys; /* more lines for [sv2-server], or NULL; likewise */
+	const char *plugins; /* a plugin folder instead of the build tree's, or NULL; likewise */
 	const char *program; /* to run instead of the build tree's aditd, or NULL; likewise */
 	pid_t pid;        /* of aditd, 0: not running */
 	struct control control;
@@ -74,6 +75,9 @@ uint16_t harness_free_port(void);
 /* Runs `aditd -c CONFIG EXTRA...` to its end and returns its exit status; *OUTPUT (freed by the
  * caller) is what it wrote on both streams. */
 int harness_run(const char *extra, char **output);
+/* Runs `aditctl -s SOCKET ARGUMENTS`, the arguments as a shell reads them, and returns its exit
+ * status; *OUTPUT (freed by the caller) is what it wrote on both streams. */
+int harness_aditctl(const char *arguments, char **output);
 /* Starts aditd and waits until its control socket answers. */
 void harness_start(void);
 /* Waits until the node is ready and all enabled roles run. */

@@ -32,25 +32,8 @@ static char *output;
  */
 static int aditctl(const char *arguments)
 {
-	char command[1024];
-	size_t size = 0, n;
-	char part[4096];
-	FILE *collected, *from;
-	int status;
-
 	free(output);
-	output = NULL;
-	collected = open_memstream(&output, &size);
-	snprintf(command, sizeof(command), ADITCTL " -s %s %s 2>&1", harness.socket, arguments);
-	from = popen(command, "r");
-	ck_assert_ptr_nonnull(from);
-	while ((n = fread(part, 1, sizeof(part), from)) > 0)
-		fwrite(part, 1, n, collected);
-	status = pclose(from);
-	fclose(collected);
-	ck_assert_msg(WIFEXITED(status), "aditctl %s: wait status %#x", arguments,
-		      (unsigned)status);
-	return WEXITSTATUS(status);
+	return harness_aditctl(arguments, &output);
 }
 
 static void says(const char *text)

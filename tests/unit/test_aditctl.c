@@ -644,6 +644,72 @@ START_TEST(watch_says_when_the_connection_ends)
 }
 END_TEST
 
+#define TWO_WORKERS                                                                                \
+	"\"result\":[{\"worker\":\"pool.1\",\"result\":{}},{\"worker\":\"pool.2\",\"result\":{}}]"
+#define CHANNEL(name)                                                                              \
+	"{\"channel\":\"" name "\",\"user\":\"u\",\"fixed_difficulty\":true,"                      \
+	"\"difficulty\":2}"
+#define PAGE(entries, next) "\"result\":{\"channels\":[" entries "],\"next\":" next "}"
+
+/* Every worker is asked for its own, from where the page before has ended. */
+START_TEST(pool_lists_are_taken_in_pages)
+{
+	int fd;
+
+	start(false, "pool", "channels", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), TWO_WORKERS);
+	answer(fd, read_request(fd), PAGE(CHANNEL("pool.1/1/2"), "\"pool.1/1/2\""));
+	answer(fd, read_request(fd), PAGE(CHANNEL("pool.1/3/2"), "null"));
+	answer(fd, read_request(fd), PAGE(CHANNEL("pool.2/9/2"), "null"));
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	contains(run.requests, "\"target\":\"pool.1\",\"method\":\"list_channels\",\"params\":{"
+			       "\"limit\":500}");
+	contains(run.requests, "\"limit\":500,\"after\":\"pool.1\\/1\\/2\"");
+	contains(run.requests, "\"target\":\"pool.2\"");
+	contains(run.out, "pool.1/1/2  u     fixed 2");
+	contains(run.out, "pool.1/3/2");
+	contains(run.out, "pool.2/9/2");
+	contains_not(run.out, "more");
+}
+END_TEST
+
+START_TEST(pool_list_ends_at_the_count)
+{
+	int fd;
+
+	start(false, "--json", "pool", "-n", "1", "channels", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), TWO_WORKERS);
+	answer(fd, read_request(fd), PAGE(CHANNEL("pool.1/1/2"), "null"));
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	contains(run.requests, "\"limit\":1}");
+	contains(run.out, "{\"worker\":\"pool.1\",\"result\":{\"channels\":[{\"channel\":");
+	run.out[0] = '\0';
+	start(false, "pool", "-n", "1", "channels", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), TWO_WORKERS);
+	answer(fd, read_request(fd), PAGE(CHANNEL("pool.1/1/2"), "null"));
+	finish(fd);
+	contains(run.out, "there are more channels");
+}
+END_TEST
+
+/* The others are shown, and the status says that one is missing. */
+START_TEST(pool_worker_without_an_answer)
+{
+	exchange("\"result\":[{\"worker\":\"pool.1\",\"result\":{\"miner_count\":3}},{\"worker\":"
+		 "\"pool.2\",\"error\":{\"code\":\"timeout\",\"message\":\"no answer in time\"}}]",
+		 "pool");
+	ck_assert_int_eq(run.status, 1);
+	contains(run.out, "pool.1");
+	contains_not(run.out, "pool.2");
+	contains(run.err, "aditctl: pool.2: no answer in time");
+}
+END_TEST
+
 /* Answers of the wrong shape: shown as well as can be, or refused, but never a crash. %s: nothing.
  */
 static const char *const wrong_results[] = {
@@ -666,6 +732,10 @@ static const char *const wrong_results[] = {
     "1e308,\"shares_accepted\":9223372036854775807}}]}]}",
     "\"result\":{\"version\":\"\\u0000\\u001b]0;x\\u0007\\u009b31m\\u202e\",\"roles\":[{\"name\":"
     "\"a\\nb\\tc\\u007f\",\"listen\":[1,null,\"\\u001b\"],\"dependencies\":\"x\"}]}",
+    "\"result\":[{\"worker\":7,\"result\":{\"accepted_shares\":9223372036854775807,"
+    "\"uptime_seconds\":9223372036854775807,\"rejects\":[]}},{\"worker\":\"\\u001b\",\"result\":{"
+    "\"accepted_shares\":9223372036854775807,\"hashrate\":1e308,\"rejects\":{\"\\u001b[1m\":-1,"
+    "\"b\":\"x\"}}},{\"error\":7},{\"error\":{\"message\":\"\\u001b\"}},{\"result\":[]}]",
     "\"error\":null",
     "\"error\":7",
     "\"error\":{\"message\":[],\"data\":7}",
@@ -674,8 +744,8 @@ static const char *const wrong_results[] = {
 
 START_TEST(wrong_shapes_are_survived)
 {
-	static const char *const methods[] = {"status", "roles", "stop"};
-	size_t m = (size_t)_i % 3, i = (size_t)_i / 3;
+	static const char *const methods[] = {"status", "roles", "stop", "pool"};
+	size_t m = (size_t)_i % 4, i = (size_t)_i / 4;
 
 	exchange(wrong_results[i], methods[m]);
 	ck_assert_int_le(run.status, 4);
@@ -1277,13 +1347,16 @@ static TCase *program_case(void)
 	tcase_add_test(c, call_refuses_bad_json);
 	tcase_add_test(c, usage_errors_are_status_2);
 	tcase_add_test(c, stop_waits_for_the_end);
+	tcase_add_test(c, pool_lists_are_taken_in_pages);
+	tcase_add_test(c, pool_list_ends_at_the_count);
+	tcase_add_test(c, pool_worker_without_an_answer);
 	tcase_add_test(c, events_are_lines);
 	tcase_add_test(c, events_as_json_are_one_a_line);
 	tcase_add_test(c, events_end_well_on_ctrl_c);
 	tcase_add_test(c, watch_joins_the_two_events);
 	tcase_add_test(c, watch_on_a_terminal_has_a_live_line);
 	tcase_add_test(c, watch_says_when_the_connection_ends);
-	tcase_add_loop_test(c, wrong_shapes_are_survived, 0, COUNT(wrong_results) * 3);
+	tcase_add_loop_test(c, wrong_shapes_are_survived, 0, COUNT(wrong_results) * 4);
 	tcase_add_loop_test(c, wrong_shapes_do_not_stop_a_watch, 0, COUNT(wrong_results));
 	tcase_add_test(c, number_beyond_64_bits);
 	tcase_add_loop_test(c, garbage_is_status_4, 0, 11);

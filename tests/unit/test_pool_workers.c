@@ -30,6 +30,35 @@ static void share_of(struct miner *m, const char *worker)
 	expect_accepted(m);
 }
 
+/* Three workers, one at a time. */
+static void list_in_pages(struct bench *b)
+{
+	char params[64] = "{\"limit\":1}";
+	unsigned next = 1, seen = 0;
+	struct fake_reply *r;
+
+	while (next > 0) {
+		const char *at;
+
+		r = fake_host_call(b->host, "list_workers", params, NULL, 0);
+		ck_assert_int_eq(r->error, ADIT_OK);
+		seen += strstr(r->json, "\"worker\":") != NULL;
+		at = strstr(r->json, "\"next\":");
+		ck_assert_ptr_nonnull(at);
+		ck_assert(sscanf(at, "\"next\":%u", &next) == 1 || strstr(at, "null"));
+		if (strstr(at, "null"))
+			next = 0;
+		fake_reply_free(r);
+		snprintf(params, sizeof params, "{\"limit\":1,\"after\":%u}", next);
+		ck_assert_uint_le(seen, 3);
+	}
+	ck_assert_uint_eq(seen, 3);
+	r = fake_host_call(b->host, "list_workers", "{\"after\":\"pool.1/1/2\"}", NULL, 0);
+	ck_assert_int_eq(r->error, ADIT_E_INVALID_ARGUMENT);
+	ck_assert_ptr_nonnull(strstr(r->message, "a number"));
+	fake_reply_free(r);
+}
+
 START_TEST(workers_are_counted)
 {
 	struct bench b;
@@ -65,6 +94,7 @@ START_TEST(workers_are_counted)
 	ck_assert_ptr_nonnull(strstr(r->json, "\"worker\":\"bad?name\""));
 	ck_assert_ptr_nonnull(strstr(r->json, "\"count\":3"));
 	fake_reply_free(r);
+	list_in_pages(&b);
 	leave(&b, c);
 	ck_assert_uint_eq(b.pool->workers.count, 0);
 	bench_end(&b);
