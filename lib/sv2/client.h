@@ -28,7 +28,7 @@ struct sv2_client_options {
 	uint32_t connect_timeout_ms;   /* 0: 5000 */
 	uint32_t handshake_timeout_ms; /* connect to SetupConnection.Success, 0: 10000 */
 	uint32_t idle_timeout_ms;      /* 0: never */
-	uint32_t write_timeout_ms;     /* neither all that is queued nor 64 KiB taken, 0: 30000 */
+	uint32_t write_timeout_ms;     /* as of struct sv2_server_options, 0: 30000 */
 	size_t max_pending;            /* 0: 4 MiB */
 	uint32_t retry_min_ms;         /* 0: 1000 */
 	uint32_t retry_max_ms;         /* 0: 30000 */

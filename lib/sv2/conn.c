@@ -129,6 +129,7 @@ void sv2_conn_end(struct sv2_conn *c, enum sv2_end end, const char *reason)
 	c->phase = SV2_ENDING;
 	c->end = (uint8_t)end;
 	c->drop = end_drops(c, end);
+	c->reset = end == SV2_END_LIMIT || end == SV2_END_TIMEOUT;
 	(void)snprintf(c->reason, sizeof(c->reason), "%s", reason != NULL ? reason : "closed");
 	if (c->traced)
 		sv2_trace_end(c);
@@ -194,10 +195,10 @@ void sv2_conn_check_deadlines(struct sv2_conn *c, uint64_t now)
 			sv2_conn_end(c, SV2_END_TIMEOUT, "idle for too long");
 		else if (c->asks_extensions && now >= c->deadline)
 			sv2_conn_end(c, SV2_END_TIMEOUT, "no answer to RequestExtensions");
-		else if (sv2_conn_pending(c) > 0 && now - c->owed_since >= o->write_timeout_ms)
+		else if (sv2_conn_stalls(c, now))
 			sv2_conn_end(c, SV2_END_TIMEOUT, "the peer does not read");
 	} else if (c->phase == SV2_DRAINING && now >= c->deadline) {
-		c->drop = true;
+		c->drop = c->reset = true;
 		sv2_loop_schedule(c->loop, c);
 	}
 }
@@ -269,6 +270,15 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 /* --- life --------------------------------------------------------------------------------------
  */
 
+/* See conn_taken(). */
+static bool socket_counts(int fd)
+{
+	int domain = AF_UNIX;
+	socklen_t size = sizeof(domain);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain != AF_UNIX;
+}
+
 /* First bytes: a client begins the handshake; without Noise both sides are ready at once. */
 static int32_t conn_begin(struct sv2_conn *c)
 {
@@ -298,6 +308,7 @@ int32_t sv2_conn_start(struct sv2_conn *c, struct sv2_loop *loop, int fd, enum s
 	c->ops = ops;
 	c->options = options;
 	c->fd = fd;
+	c->counted = socket_counts(fd);
 	c->side = (uint8_t)side;
 	c->id = atomic_fetch_add(&last_id, 1) + 1;
 	c->started = c->last_read = clock_monotonic_ms();
@@ -324,6 +335,17 @@ void sv2_conn_open(struct sv2_conn *c, enum sv2_scope scope)
 	c->opened = true;
 }
 
+/* What the system holds for a peer that takes nothing goes with the connection; else it would stay
+ * for minutes, and the peer would not learn of the end. */
+static void conn_close(const struct sv2_conn *c)
+{
+	const struct linger at_once = {.l_onoff = 1};
+
+	if (c->reset && sv2_conn_unsent(c))
+		(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(c->fd);
+}
+
 void sv2_conn_destroy(struct sv2_conn *c)
 {
 	sv2_loop_part(c->loop, c);
@@ -333,7 +355,7 @@ void sv2_conn_destroy(struct sv2_conn *c)
 		event_free(c->read_event);
 	if (c->write_event != NULL)
 		event_free(c->write_event);
-	close(c->fd);
+	conn_close(c);
 	noise_handshake_wipe(&c->handshake);
 	noise_cipher_fini(&c->send);
 	noise_cipher_fini(&c->receive);

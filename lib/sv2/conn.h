@@ -101,6 +101,9 @@ struct sv2_conn {
 	bool traced;          /* see trace.h */
 	bool asks_extensions; /* client: RequestExtensions has no answer yet */
 	bool drop;            /* do not bother to write what is queued */
+	bool reset;           /* nor to have the system deliver what it holds */
+	bool counted;         /* the system tells what the peer has taken of what it was given */
+	bool owes;            /* the write timeout runs */
 	bool eof_out;         /* end of file was sent */
 	bool eof_in;          /* and received */
 	/* receiving */
@@ -117,12 +120,13 @@ struct sv2_conn {
 	/* sending */
 	struct noise_cipher send;
 	struct buf out;
-	size_t out_at; /* bytes of `out` that have been written */
-	size_t owed;   /* bytes that the peer has to take within the write timeout */
+	size_t out_at;    /* bytes of `out` that have been written */
+	uint64_t written; /* bytes that were ever given to the socket */
+	uint64_t owed;    /* up to here the peer has to take them within the write timeout */
 	/* monotonic ms */
 	uint64_t started;
 	uint64_t last_read;
-	uint64_t owed_since; /* start of the write timeout; see `owed` */
+	uint64_t owed_since; /* start of the write timeout, if it runs; see `owed` */
 	uint64_t deadline;   /* of the ending, or of the answer to RequestExtensions */
 	struct noise_handshake handshake;
 	char peer[80];
@@ -159,6 +163,11 @@ int32_t sv2_conn_queue_raw(struct sv2_conn *c, const uint8_t *data, size_t size)
 int32_t sv2_conn_queue_frame(struct sv2_conn *c, const uint8_t *frame, size_t size);
 /* Writes once; waits for the socket with what is left. */
 void sv2_conn_write(struct sv2_conn *c);
+/* Whether the peer has not taken within the write timeout what it should. One that has is owed
+ * anew, or no longer. */
+bool sv2_conn_stalls(struct sv2_conn *c, uint64_t now);
+/* Whether the system holds bytes that the peer has not taken. */
+bool sv2_conn_unsent(const struct sv2_conn *c);
 size_t sv2_conn_pending(const struct sv2_conn *c);
 
 #endif

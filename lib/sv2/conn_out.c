@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "lib/sv2/conn.h"
@@ -25,13 +27,47 @@ size_t sv2_conn_pending(const struct sv2_conn *c)
 	return c->out.size - c->out_at;
 }
 
-/* The write timeout begins anew, for what is queued now. */
-static void conn_owe(struct sv2_conn *c)
+/* Bytes that the peer has taken, of all that were given to the socket. The system takes megabytes
+ * for a TCP peer that takes nothing, or is gone; what of them the peer has acknowledged it tells.
+ * (Of a Unix socket, whose buffer is small, it would count storage and not bytes.) */
+static uint64_t conn_taken(const struct sv2_conn *c)
 {
-	size_t pending = sv2_conn_pending(c);
+	int held = 0;
 
-	c->owed = pending < PROGRESS_SIZE ? pending : PROGRESS_SIZE;
-	c->owed_since = clock_monotonic_ms();
+	if (!c->counted || ioctl(c->fd, SIOCOUTQ, &held) < 0 || held < 0)
+		return c->written;
+	return (uint64_t)held < c->written ? c->written - (uint64_t)held : 0;
+}
+
+bool sv2_conn_unsent(const struct sv2_conn *c)
+{
+	return conn_taken(c) < c->written;
+}
+
+/* The write timeout begins anew, for what waits now for a peer that has TAKEN so much; without any
+ * it does not run. */
+static void conn_owe(struct sv2_conn *c, uint64_t taken, uint64_t now)
+{
+	uint64_t waits = c->written - taken + sv2_conn_pending(c);
+
+	c->owes = waits > 0;
+	c->owed = taken + (waits < PROGRESS_SIZE ? waits : PROGRESS_SIZE);
+	c->owed_since = now;
+}
+
+/* A peer that takes its bytes is asked about four times in a write timeout, not at each tick. */
+bool sv2_conn_stalls(struct sv2_conn *c, uint64_t now)
+{
+	uint64_t passed = now - c->owed_since;
+	uint64_t taken;
+
+	if (!c->owes || passed < c->options->write_timeout_ms / 4)
+		return false;
+	taken = conn_taken(c);
+	if (taken < c->owed)
+		return passed >= c->options->write_timeout_ms;
+	conn_owe(c, taken, now);
+	return false;
 }
 
 /* Room for SIZE bytes at the queue's end. A message alone in the queue may pass the bound: the
@@ -60,12 +96,10 @@ static int32_t conn_room(struct sv2_conn *c, size_t size, uint8_t **at)
 /* SIZE bytes have been put where conn_room() said. */
 static void conn_queued(struct sv2_conn *c, size_t size)
 {
-	bool first = sv2_conn_pending(c) == 0;
-
 	c->out.size += size;
 	c->loop->queued += size;
-	if (first)
-		conn_owe(c);
+	if (!c->owes)
+		conn_owe(c, c->written, clock_monotonic_ms());
 	if (!c->write_armed)
 		sv2_loop_schedule(c->loop, c);
 	else
@@ -206,10 +240,7 @@ void sv2_conn_write(struct sv2_conn *c)
 		c->out_at += (size_t)n;
 		c->loop->queued -= (size_t)n;
 		c->loop->bytes_out += (size_t)n;
-		if ((size_t)n >= c->owed)
-			conn_owe(c);
-		else
-			c->owed -= (size_t)n;
+		c->written += (size_t)n;
 	}
 	conn_arm_write(c, n < (ssize_t)pending);
 	if (n < (ssize_t)pending)

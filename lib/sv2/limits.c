@@ -170,7 +170,7 @@ bool sv2_limits_shed(void *server)
 	sv2_conn_end(c, SV2_END_LIMIT,
 		     queued ? "too many bytes wait on all connections (max_queued)"
 			    : "too many bytes of incomplete messages (max_unfinished)");
-	c->drop = true;
+	c->drop = c->reset = true;
 	sv2_loop_schedule(&s->loop, c);
 	return true;
 }

@@ -31,7 +31,9 @@ struct sv2_server_options {
 	uint32_t certificate_skew;     /* seconds valid_from is back-dated, 0: 3600 */
 	uint32_t handshake_timeout_ms; /* accept to SetupConnection, 0: 10000 */
 	uint32_t idle_timeout_ms;      /* nothing received, 0: never */
-	uint32_t write_timeout_ms;     /* queued and neither all nor 64 KiB taken, 0: 30000 */
+	/* Something waits, here or in the system, and the peer has taken (over TCP: acknowledged)
+	 * neither all nor 64 KiB of it; 0: 30000 */
+	uint32_t write_timeout_ms;
 	size_t max_pending; /* bytes queued a connection, 0: 4 MiB; one message alone may pass it */
 	/* Of all workers together: */
 	uint32_t max_connections; /* 0: 1024 */

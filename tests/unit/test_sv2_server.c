@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -13,6 +14,7 @@
 
 #include <check.h>
 
+#include "lib/sv2/conn.h"
 #include "lib/util/clock.h"
 #include "tests/unit/sv2_rig.h"
 
@@ -646,6 +648,79 @@ START_TEST(test_write_stall)
 }
 END_TEST
 
+/* A peer whose window is 4 KiB, and a server's socket that takes all it is given for it. */
+static int dial_small_window(struct rig *rig)
+{
+	uint8_t frame[256];
+	uint8_t answer[SV2_HEADER_SIZE + 6];
+	struct adit_sv2_setup_connection m = rig_setup(ADIT_SV2_TEMPLATE_DISTRIBUTION, 0);
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(rig->port)};
+	const int window = 4096;
+	const int room = 1 << 20;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof(window)), 0);
+	ck_assert_int_eq(connect(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+	rig_write(fd, frame, rig_frame(ADIT_SV2_SETUP_CONNECTION, &m, frame, sizeof(frame)));
+	ck_assert(rig_read(rig, fd, answer, sizeof(answer), 60000));
+	ck_assert_int_eq(
+	    setsockopt(sv2_conn_of(rig->conn)->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
+	return fd;
+}
+
+/* The system has taken all that was sent, and the peer takes nothing of it: that is a stall too, as
+ * it is of one whose machine is gone. What waits for it is thrown away. */
+START_TEST(test_stall_in_the_system)
+{
+	struct rig rig;
+	struct sv2_server_options so = {.write_timeout_ms = 400};
+	uint8_t sink[1024];
+	ssize_t n;
+	int fd;
+
+	rig_init(&rig, false);
+	rig_serve(&rig, &so);
+	fd = dial_small_window(&rig);
+	ck_assert_int_eq(send_template(rig.conn), ADIT_OK);
+	ck_assert_int_eq(send_template(rig.conn), ADIT_OK);
+	rig_run(&rig, 50);
+	ck_assert_uint_eq(adit_sv2_pending(rig.conn), 0);
+	rig_until(&rig, &rig.closed, 1, 60000);
+	ck_assert(rig_saw(&rig, "does not read"));
+	rig_until_empty(&rig, 60000);
+	while ((n = recv(fd, sink, sizeof(sink), 0)) > 0)
+		;
+	ck_assert_int_eq(n, -1);
+	ck_assert_int_eq(errno, ECONNRESET);
+	close(fd);
+	rig_fini(&rig);
+}
+END_TEST
+
+/* The same peer, which does read: nothing is held against it, however long nothing is sent. */
+START_TEST(test_no_stall_once_read)
+{
+	struct rig rig;
+	struct sv2_server_options so = {.write_timeout_ms = 400};
+	static uint8_t frame[SV2_HEADER_SIZE + 41 + 60000];
+	int fd;
+
+	rig_init(&rig, false);
+	rig_serve(&rig, &so);
+	fd = dial_small_window(&rig);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(send_template(rig.conn), ADIT_OK);
+		ck_assert(rig_read(&rig, fd, frame, sizeof(frame), 60000));
+		rig_run(&rig, 1000);
+	}
+	ck_assert_uint_eq(rig.closed, 0);
+	close(fd);
+	rig_until(&rig, &rig.closed, 1, 60000);
+	rig_fini(&rig);
+}
+END_TEST
+
 static void until_accepted(struct rig *rig, uint64_t count)
 {
 	for (int i = 0; i < 400 && stats_of(rig).accepted < count; i++)
@@ -1060,6 +1135,8 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, test_idle_timeout);
 	tcase_add_test(tcase, test_slow_reader);
 	tcase_add_test(tcase, test_write_stall);
+	tcase_add_test(tcase, test_stall_in_the_system);
+	tcase_add_test(tcase, test_no_stall_once_read);
 	tcase_add_test(tcase, test_max_connections);
 	tcase_add_test(tcase, test_max_handshakes);
 	tcase_add_test(tcase, test_open_and_pause);
