@@ -10,7 +10,7 @@
 
 #include "tests/functional/harness.h"
 
-#define RIG_WAIT_MS 20000
+#define RIG_WAIT_MS HARNESS_WAIT_MS
 
 #if defined(__SANITIZE_ADDRESS__)
 #define RIG_SANITIZED 1

@@ -24,9 +24,6 @@
 
 #define REPORT_BYTES 12000
 #define PAUSE_MS 20
-#define START_MS 20000
-#define STOP_MS 30000
-#define ANSWER_MS 20000
 
 struct harness harness;
 
@@ -249,7 +246,7 @@ void harness_start(void)
 	if (harness.pid == 0)
 		become_aditd(NULL, log);
 	close(log);
-	harness_wait(START_MS, connects, NULL, "the control socket is there");
+	harness_wait(HARNESS_WAIT_MS, connects, NULL, "the control socket is there");
 }
 
 static bool all_run(void *user)
@@ -271,7 +268,7 @@ static bool all_run(void *user)
 
 void harness_wait_running(void)
 {
-	harness_wait(START_MS, all_run, NULL, "the node is ready and all roles run");
+	harness_wait(HARNESS_WAIT_MS, all_run, NULL, "the node is ready and all roles run");
 }
 
 static bool has_ended(void *user)
@@ -301,7 +298,7 @@ void harness_await_end(void)
 	if (harness.connected)
 		control_close(&harness.control);
 	harness.connected = false;
-	harness_wait(STOP_MS, has_ended, &status, "aditd has ended");
+	harness_wait(HARNESS_WAIT_MS, has_ended, &status, "aditd has ended");
 	harness.pid = 0;
 	must(WIFEXITED(status) && WEXITSTATUS(status) == 0, "aditd ended with wait status %#x",
 	     (unsigned)status);
@@ -326,7 +323,7 @@ struct json_object *harness_request(const char *method, struct json_object *para
 	struct json_object *result;
 	struct error e;
 	int32_t code = control_request(&harness.control, method, params,
-				       (int)harness_limit(ANSWER_MS), &result, &e);
+				       (int)harness_limit(HARNESS_WAIT_MS), &result, &e);
 
 	must(code == ADIT_OK, "%s: %s", method, e.text);
 	return result;
@@ -438,6 +435,20 @@ void harness_wait(uint64_t ms, bool (*condition)(void *user), void *user, const 
 	}
 }
 
+static bool is_logged(void *user)
+{
+	return harness_log_has(user);
+}
+
+void harness_wait_log(const char *text)
+{
+	char wanted[512], what[640];
+
+	snprintf(wanted, sizeof(wanted), "%s", text);
+	snprintf(what, sizeof(what), "'%s' is in the log", text);
+	harness_wait(HARNESS_WAIT_MS, is_logged, wanted, what);
+}
+
 struct wanted {
 	const char *role;
 	const char *key;
@@ -483,6 +494,6 @@ pid_t harness_kill(const char *role)
 
 	must(s.before > 0, "%s has no process", role);
 	ck_assert_int_eq(kill(s.before, SIGKILL), 0);
-	harness_wait(START_MS, has_successor, &s, "the killed process has a successor");
+	harness_wait(HARNESS_WAIT_MS, has_successor, &s, "the killed process has a successor");
 	return s.now;
 }

@@ -22,6 +22,11 @@
 #include "host/aditctl/control.h"
 #include "host/aditctl/json.h"
 
+/* How long anything that is waited for may take, and a whole test (seconds): much longer than on an
+ * idle machine, and only ever spent by what fails. */
+#define HARNESS_WAIT_MS 60000
+#define HARNESS_TEST_S 600
+
 /* An address of the regtest network: the P2WPKH example of BIP173, under the prefix bcrt. */
 #define HARNESS_ADDRESS "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 
@@ -112,6 +117,9 @@ uint64_t harness_limit(uint64_t ms); /* MS times $ADIT_TEST_SLOW */
 void harness_wait(uint64_t ms, bool (*condition)(void *user), void *user, const char *what);
 /* Waits until harness_number(ROLE, KEY) >= LEAST and returns it. */
 int64_t harness_wait_number(const char *role, const char *key, int64_t least, uint64_t ms);
+/* Waits until the log has TEXT: what a role says comes there in no order with what is seen of it
+ * elsewhere. */
+void harness_wait_log(const char *text);
 /* A short pause between two looks. */
 void harness_pause(void);
 

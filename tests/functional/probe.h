@@ -17,7 +17,7 @@
 #include "lib/sv2/codec.h"
 #include "lib/util/buf.h"
 
-#define PROBE_WAIT_MS 15000 /* how long the server may take for an answer */
+#define PROBE_WAIT_MS 60000 /* how long the server may take for an answer */
 
 struct probe {
 	int fd; /* -1: closed */

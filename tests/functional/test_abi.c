@@ -238,7 +238,7 @@ static void leaves_trace(const char *callback)
 	char line[128];
 
 	snprintf(line, sizeof(line), "fatal abi-wrong.%s.1: SIGSEGV at address 0x0", callback);
-	must(harness_log_has(line), "no '%s' in the log", line);
+	harness_wait_log(line);
 }
 #endif
 
@@ -267,8 +267,7 @@ START_TEST(crash_in_each_callback)
 #endif
 	}
 	rig_wait_state("abi-wrong@fail", "running", 1);
-	must(harness_log_has("gave up: the thing it works on has gone; bring it back"),
-	     "the reason of fail() is not in the log");
+	harness_wait_log("gave up: the thing it works on has gone; bring it back");
 	others_live();
 }
 END_TEST
@@ -343,13 +342,12 @@ START_TEST(bad_stop_of_a_role)
 		harness_wait(RIG_WAIT_MS, has_no_process, &pids[i], "the process has ended");
 		snprintf(line, sizeof(line), "abi-wrong.%s.1: %s", bad_stops[i].how,
 			 bad_stops[i].said);
-		must(harness_log_has(line), "no '%s' in the log", line);
+		harness_wait_log(line);
 		snprintf(name, sizeof(name), "abi-wrong@%s", bad_stops[i].how);
 		rig_wait_state(name, "disabled", 0);
 	}
 	took = clock_monotonic_ms() - start;
-	must(took >= 4900 && took < harness_limit(8000), "the stop took %llu ms",
-	     (unsigned long long)took);
+	must(took >= 4900, "the stop took %llu ms", (unsigned long long)took);
 	others_live();
 }
 END_TEST
@@ -362,7 +360,7 @@ START_TEST(bad_stop_of_all)
 	harness_wait_running();
 	harness_stop();
 	for (size_t i = 0; i < BAD_STOPS; i++)
-		must(harness_log_has(bad_stops[i].said), "no '%s' in the log", bad_stops[i].said);
+		harness_wait_log(bad_stops[i].said);
 }
 END_TEST
 
@@ -511,7 +509,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(c, setup, rig_teardown);
-	tcase_set_timeout(c, (double)harness_limit(120));
+	tcase_set_timeout(c, (double)harness_limit(HARNESS_TEST_S));
 	tcase_add_test(c, refused_plugins);
 	tcase_add_test(c, accepted_plugins);
 	tcase_add_test(c, failing_starts);

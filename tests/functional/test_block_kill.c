@@ -21,7 +21,7 @@
 #define NBITS "207fffff" /* every share is a block */
 #define POOL_KEYS "min_difficulty = 0.000001\n"
 #define STOPS_MAX 200 /* the paths have some 20 */
-#define CHAIN_MS 30000
+#define CHAIN_MS HARNESS_WAIT_MS
 #define SKIPPED 77
 
 /* One run: a miner with a solved block, and the process that is to be killed. */
@@ -203,7 +203,7 @@ int main(void)
 		fputs("skipped: this machine does not permit ptrace\n", stderr);
 		return SKIPPED;
 	}
-	tcase_set_timeout(c, (double)harness_limit(600));
+	tcase_set_timeout(c, (double)harness_limit(HARNESS_TEST_S));
 	tcase_add_test(c, pool_is_killed);
 	tcase_add_test(c, template_provider_is_killed);
 	suite_add_tcase(suite, c);

@@ -123,7 +123,8 @@ START_TEST(role_without_plugin)
 	harness_configure_pool("207fffff", "");
 	harness_configure("[ghost]\n");
 	harness_start();
-	harness_wait(20000, said_what_is_left_out, NULL, "aditd says what it can't start");
+	harness_wait(HARNESS_WAIT_MS, said_what_is_left_out, NULL,
+		     "aditd says what it can't start");
 	ck_assert(!harness_log_has("all roles run"));
 	ck_assert_int_gt(harness_pid("pool"), 0);
 	harness_stop();
@@ -258,7 +259,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
-	tcase_set_timeout(c, (double)harness_limit(60));
+	tcase_set_timeout(c, (double)harness_limit(HARNESS_TEST_S));
 	tcase_add_test(c, good_configuration);
 	tcase_add_test(c, all_errors_at_once);
 	tcase_add_test(c, missing_key_and_unknown_role);

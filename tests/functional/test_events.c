@@ -17,7 +17,7 @@
 
 #define PAGE_MAX 64
 #define WORDS_MAX 12
-#define WAIT_MS 30000
+#define WAIT_MS HARNESS_WAIT_MS
 
 /* An event of the page. */
 struct entry {
@@ -294,7 +294,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(c, harness_setup, harness_teardown);
-	tcase_set_timeout(c, (double)harness_limit(180));
+	tcase_set_timeout(c, (double)harness_limit(HARNESS_TEST_S));
 	tcase_add_test(c, events_are_as_described);
 	suite_add_tcase(suite, c);
 	runner = srunner_create(suite);

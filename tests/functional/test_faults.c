@@ -291,17 +291,17 @@ static void half_open(void)
 	probe_send_raw(&open_ends[2], half, 5);
 }
 
-/* Has the server answer and never reads, until it is thrown out for what waits for it. */
+/* Has the server answer and never reads, until it is thrown out for what waits for it. Its window
+ * stays as it was announced: a system that takes less than it announced may drop the server's
+ * acknowledgements with the answers, and then neither side can send until the write timeout. */
 static void slow_reader(void)
 {
 	struct adit_sv2_update_channel update = {.channel_id = 77777, .nominal_hash_rate = 1};
-	const int small = 4096;
 	uint8_t frame[64];
 	size_t size;
 	bool closed = false;
 
 	probe_ready(&bad, harness.port);
-	(void)setsockopt(bad.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	ck_assert_int_eq(
 	    sv2_encode_frame(ADIT_SV2_UPDATE_CHANNEL, &update, frame, sizeof(frame), &size),
 	    ADIT_OK);
@@ -411,7 +411,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
-	tcase_set_timeout(c, (double)harness_limit(180));
+	tcase_set_timeout(c, (double)harness_limit(HARNESS_TEST_S));
 	tcase_add_test(c, nobody_else_notices);
 	suite_add_tcase(suite, c);
 	runner = srunner_create(suite);

@@ -20,7 +20,7 @@
 #define POOL_KEYS "shares_per_minute = 600\nmin_difficulty = 0.000001\n"
 #define HASHRATE 100000
 #define MINER "cpu-miner@honest"
-#define SHARE_MS 30000
+#define SHARE_MS HARNESS_WAIT_MS
 
 static struct probe probe;
 static struct probe_channel channel;
@@ -534,7 +534,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
-	tcase_set_timeout(c, (double)harness_limit(180));
+	tcase_set_timeout(c, (double)harness_limit(HARNESS_TEST_S));
 	tcase_add_test(c, garbage_instead_of_a_handshake);
 	tcase_add_test(c, plain_text_instead_of_a_handshake);
 	tcase_add_test(c, connections_that_end_early);

@@ -15,7 +15,8 @@
 #define NBITS "1f00ffff" /* 65,000 hashes a block */
 #define POOL_KEYS "shares_per_minute = 600\nmin_difficulty = 0.000001\n"
 #define HASHRATE 100000
-#define BACK_MS 20000 /* until there is another block; a few seconds on an idle machine */
+#define BACK_MS HARNESS_WAIT_MS /* until there is another block; a few seconds on an idle machine  \
+				 */
 
 /* One role of each process, and the roles that share it. */
 static const struct {
@@ -126,7 +127,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(c, harness_setup, harness_teardown);
-	tcase_set_timeout(c, (double)harness_limit(180));
+	tcase_set_timeout(c, (double)harness_limit(HARNESS_TEST_S));
 	tcase_add_loop_test(c, killed_process_comes_back, 0, (int)COUNT);
 	tcase_add_test(c, all_killed_come_back);
 	suite_add_tcase(suite, c);

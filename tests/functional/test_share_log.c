@@ -19,7 +19,7 @@
 /* one difficulty: some 40 shares a second of a miner with this rate */
 #define POOL_KEYS "min_difficulty = 0.000001\nmax_difficulty = 0.000001\n"
 #define HASHRATE 200000
-#define WAIT_MS 60000
+#define WAIT_MS HARNESS_WAIT_MS
 
 static void link_plugin(const char *folder, const char *name)
 {
@@ -321,7 +321,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(c, setup, harness_teardown);
-	tcase_set_timeout(c, (double)harness_limit(300));
+	tcase_set_timeout(c, (double)harness_limit(HARNESS_TEST_S));
 	tcase_add_test(c, either_end_is_killed);
 	tcase_add_test(c, overflow_is_exact);
 	tcase_add_test(c, later_rings);
