@@ -100,9 +100,13 @@ void blocks_found(struct channel *channel, struct job *job, const uint8_t header
 		  const uint8_t hash[32], const uint8_t *extranonce, uint32_t extranonce_size)
 {
 	struct pool *pool = channel->conn->pool;
-	struct adit_sv2_conn *conn = job->template->provider->conn;
+	struct provider *provider = job->template->provider;
 	struct pending_block block = {0};
 
+	if (!provider) {
+		custom_block(channel, job, hash);
+		return;
+	}
 	memcpy(block.header, header, 80);
 	memcpy(block.hash, hash, 32);
 	pool->stats.blocks_found++;
@@ -114,11 +118,11 @@ void blocks_found(struct channel *channel, struct job *job, const uint8_t header
 	/* The message leaves at the end of this wake-up, or within adit_sv2_send() when the queue
 	 * is long. Whoever kills this process in between finds the block in the journal. */
 	journal_write(pool, &block);
-	if (conn) {
-		submit(conn, &block);
-		providers_sent_block(pool, job->template->provider, block.header + 4);
+	if (provider->conn) {
+		submit(provider->conn, &block);
+		providers_sent_block(pool, provider, block.header + 4);
 	}
-	log_block(channel, &block, conn != NULL);
+	log_block(channel, &block, provider->conn != NULL);
 	events_block(channel, job, hash);
 	payouts_block(pool, job->coinbase);
 	blocks_keep(pool, &block);

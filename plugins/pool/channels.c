@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/bitcoin/target.h"
+#include "lib/sv2/token.h"
 #include "lib/util/clock.h"
 #include "plugins/pool/pool.h"
 #include "plugins/pool/text.h"
@@ -21,6 +22,7 @@ struct pool_conn *conn_new(struct pool *pool, struct adit_sv2_conn *sv2)
 	conn->pool = pool;
 	conn->sv2 = sv2;
 	conn->standard_jobs = adit_sv2_conn_flags(sv2) & ADIT_SV2_REQUIRES_STANDARD_JOBS;
+	conn->custom_work = adit_sv2_conn_flags(sv2) & ADIT_SV2_REQUIRES_WORK_SELECTION;
 	conn->opened_ms = clock_monotonic_ms();
 	conn->next_id = CHANNEL_FIRST;
 	LIST_INIT(&conn->groups);
@@ -127,6 +129,8 @@ struct channel *channel_new(struct pool_conn *conn, const struct channel_request
 	}
 	channel->id = conn->next_id++;
 	text_printable(request->user.data, request->user.size, channel->user);
+	if (conn->custom_work)
+		job_token_user(request->user.data, request->user.size, channel->user_digest);
 	channel_start(channel, request);
 	conn->channels[conn->count++] = channel; /* ids only grow: the order holds */
 	pool->channel_count++;

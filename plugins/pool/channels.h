@@ -12,6 +12,7 @@
 
 #include <adit/sv2.h>
 
+#include "lib/sv2/token.h"
 #include "lib/sv2/vardiff.h"
 #include "plugins/pool/classes.h"
 #include "plugins/pool/jobs.h"
@@ -56,7 +57,8 @@ struct channel {
 	struct channel_stats stats;
 	struct worker_list workers; /* extension 0x0002 */
 	uint32_t worker_count;
-	char user[]; /* printable UTF-8, from user_identity */
+	uint8_t user_digest[JOB_TOKEN_USER]; /* job_token_user(); on connections for custom work */
+	char user[];                         /* printable UTF-8, from user_identity */
 };
 
 struct pool_conn {
@@ -64,6 +66,7 @@ struct pool_conn {
 	struct pool *pool;
 	struct adit_sv2_conn *sv2;
 	bool standard_jobs; /* REQUIRES_STANDARD_JOBS: no group messages */
+	bool custom_work;   /* REQUIRES_WORK_SELECTION: no jobs of the pool's */
 	uint64_t opened_ms;
 	uint32_t next_id;
 	uint32_t refused_in_row;   /* refused shares since the last accepted one */

@@ -97,6 +97,9 @@ static void on_get_pool_config(void *user, struct adit_request *request,
 	    "max_channels",
 	    "max_workers",
 	    "version_rolling",
+	    "custom_jobs",
+	    "token_key",
+	    "pool_share",
 	    "share_memory",
 	};
 	struct pool *pool = user;

@@ -85,6 +85,7 @@ static void pool_free(struct pool *pool)
 {
 	journal_stop(pool);
 	blocks_fini(&pool->blocks);
+	custom_fini(pool);
 	duplicates_fini(&pool->duplicates);
 	extranonce_fini(&pool->extranonce);
 	payouts_fini(pool);
@@ -100,6 +101,8 @@ static int32_t pool_prepare(struct pool *pool, struct error *e)
 
 	if (result == ADIT_OK)
 		result = payouts_init(pool, e);
+	if (result == ADIT_OK)
+		result = custom_init(pool, e);
 	if (result != ADIT_OK)
 		return result;
 	workers_init(&pool->workers, pool->config.max_workers);

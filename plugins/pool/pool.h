@@ -10,6 +10,7 @@
  *   identity.c   who a miner is;  payout.c  the outputs that pay;  classes.c  channels that pay alike
  *   payouts.c    the present payout and its changes;  indexes.c  those of ranged descriptors
  *   shares.c     examination and acknowledgement;  duplicates.c;  share_log.c  for accounting
+ *   custom.c     jobs that miners composed themselves
  *   blocks.c     found blocks to the template provider;  journal.c  and to disk
  *   status.c     what administrators see;  manage.c  what they ask;  listing.c  lists
  *   orders.c     what they change
@@ -26,6 +27,7 @@
 #include "plugins/pool/blocks.h"
 #include "plugins/pool/channels.h"
 #include "plugins/pool/classes.h"
+#include "plugins/pool/custom.h"
 #include "plugins/pool/duplicates.h"
 #include "plugins/pool/extranonce.h"
 #include "plugins/pool/indexes.h"
@@ -69,6 +71,7 @@ struct pool {
 	struct pool_stats stats;
 	struct blocks blocks;
 	struct journal journal;
+	struct custom custom;
 	struct adit_share_writer *share_log; /* NULL: nothing is recorded */
 	bool sample_due; /* the next accepted share becomes an event */
 	uint32_t ticks;  /* seconds since the start */

@@ -25,16 +25,20 @@ static void on_setup(void *context, struct adit_sv2_conn *sv2,
 		     struct adit_sv2_setup_result *result)
 {
 	const struct pool *pool = context;
+	bool custom = request->flags & ADIT_SV2_REQUIRES_WORK_SELECTION;
 
 	(void)sv2;
-	if (pool->config.version_rolling)
-		return;
 	/* Bits of the answer mean other things than those of the request. */
-	result->flags = ADIT_SV2_REQUIRES_FIXED_VERSION;
-	if (request->flags & ADIT_SV2_REQUIRES_VERSION_ROLLING) {
-		result->error_flags = ADIT_SV2_REQUIRES_VERSION_ROLLING;
+	if (!pool->config.version_rolling)
+		result->flags = ADIT_SV2_REQUIRES_FIXED_VERSION;
+	if (custom)
+		result->flags |= ADIT_SV2_REQUIRES_EXTENDED_CHANNELS;
+	if (custom && pool->config.custom_jobs == CUSTOM_NONE)
+		result->error_flags |= ADIT_SV2_REQUIRES_WORK_SELECTION;
+	if (!pool->config.version_rolling)
+		result->error_flags |= request->flags & ADIT_SV2_REQUIRES_VERSION_ROLLING;
+	if (result->error_flags)
 		result->error_code = "unsupported-feature-flags";
-	}
 }
 
 static void on_opened(void *context, struct adit_sv2_conn *sv2)
@@ -128,6 +132,9 @@ static int32_t on_open_standard(void *context, struct adit_sv2_conn *sv2,
 	(void)context;
 	if (!conn)
 		return ADIT_E_UNAVAILABLE;
+	if (conn->custom_work)
+		return refuse_open(sv2, m->request_id,
+				   "standard-channels-not-supported-for-custom-work");
 	channel = open_channel(conn, m->request_id, true, &m->user_identity, m->nominal_hash_rate,
 			       &m->max_target);
 	if (!channel)
@@ -303,25 +310,19 @@ static int32_t on_share_extended(void *context, struct adit_sv2_conn *sv2,
 	return conn ? shares_submitted(conn, m->channel_id, false, &share) : ADIT_E_UNAVAILABLE;
 }
 
-/* Jobs are the pool's own here: who wants to compose them connects with REQUIRES_WORK_SELECTION,
- * which is refused at setup. */
 static int32_t on_custom_job(void *context, struct adit_sv2_conn *sv2,
 			     const struct adit_sv2_set_custom_mining_job *m)
 {
-	struct adit_sv2_set_custom_mining_job_error answer = {
-	    .channel_id = m->channel_id,
-	    .request_id = m->request_id,
-	    .error_code = text_bytes("jd-not-supported"),
-	};
+	struct pool_conn *conn = adit_sv2_user(sv2);
 
 	(void)context;
-	adit_sv2_send(sv2, ADIT_SV2_SET_CUSTOM_MINING_JOB_ERROR, &answer);
-	return ADIT_OK;
+	return conn ? custom_set_job(conn, m) : ADIT_E_UNAVAILABLE;
 }
 
 const struct adit_sv2_mining_server_handlers server_handlers = {
     .size = sizeof(struct adit_sv2_mining_server_handlers),
-    .supported_flags = ADIT_SV2_REQUIRES_STANDARD_JOBS | ADIT_SV2_REQUIRES_VERSION_ROLLING,
+    .supported_flags = ADIT_SV2_REQUIRES_STANDARD_JOBS | ADIT_SV2_REQUIRES_WORK_SELECTION |
+		       ADIT_SV2_REQUIRES_VERSION_ROLLING,
     .supported_extensions = ADIT_SV2_WORKER_HASHRATE,
     .setup = on_setup,
     .opened = on_opened,

@@ -80,6 +80,30 @@ static int32_t read_identities(struct pool_config *c, const struct source *s, st
 			 text);
 }
 
+static int32_t read_custom(struct pool_config *c, const struct source *s, struct error *e)
+{
+	static const char *const words[] = {
+	    [CUSTOM_NONE] = "none", [CUSTOM_DECLARED] = "full-template", [CUSTOM_ANY] = "any"};
+	const char *text = text_of(s, "custom_jobs");
+	const char *share = text_of(s, "pool_share");
+	size_t i = 0;
+	char *end;
+
+	while (i < sizeof words / sizeof words[0] && strcmp(text, words[i]) != 0)
+		i++;
+	if (i == sizeof words / sizeof words[0])
+		return error_set(e, ADIT_E_CONFIG,
+				 "custom_jobs: expected none, full-template or any, not \"%s\"",
+				 text);
+	c->custom_jobs = (enum custom_policy)i;
+	c->pool_share = strtod(share, &end);
+	if (end == share || *end != '\0' || !(c->pool_share >= 0 && c->pool_share <= 100))
+		return error_set(e, ADIT_E_CONFIG, "pool_share: expected 0..100, not \"%s\"",
+				 share);
+	c->token_key = strdup(text_of(s, "token_key"));
+	return c->token_key ? ADIT_OK : error_set(e, ADIT_E_NO_MEMORY, "out of memory");
+}
+
 static int32_t read_tag(struct pool_config *c, const struct source *s, struct error *e)
 {
 	const char *text = text_of(s, "tag");
@@ -198,6 +222,7 @@ int32_t settings_read(struct pool_config *c, const struct adit_host_api *api,
 	if ((result = read_limits(c, &s, e)) != ADIT_OK ||
 	    (result = read_payout(c, &s, network, e)) != ADIT_OK ||
 	    (result = read_identities(c, &s, e)) != ADIT_OK ||
+	    (result = read_custom(c, &s, e)) != ADIT_OK ||
 	    (result = read_tag(c, &s, e)) != ADIT_OK ||
 	    (result = read_difficulties(c, &s, e)) != ADIT_OK)
 		return result;
@@ -208,7 +233,8 @@ bool settings_same_fixed(const struct pool_config *a, const struct pool_config *
 {
 	if (a->extranonce_rollable != b->extranonce_rollable ||
 	    a->duplicates_bytes != b->duplicates_bytes || a->max_workers != b->max_workers ||
-	    a->version_rolling != b->version_rolling || a->provider_count != b->provider_count)
+	    a->version_rolling != b->version_rolling || a->custom_jobs != b->custom_jobs ||
+	    strcmp(a->token_key, b->token_key) != 0 || a->provider_count != b->provider_count)
 		return false;
 	for (uint32_t i = 0; i < a->provider_count; i++) {
 		if (strcmp(a->providers[i], b->providers[i]) != 0)
@@ -220,6 +246,8 @@ bool settings_same_fixed(const struct pool_config *a, const struct pool_config *
 void settings_fini(struct pool_config *c)
 {
 	reward_free(&c->reward);
+	free(c->token_key);
+	c->token_key = NULL;
 	for (uint32_t i = 0; i < c->provider_count; i++)
 		free(c->providers[i]);
 	c->provider_count = 0;

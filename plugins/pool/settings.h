@@ -12,6 +12,7 @@
 #include "lib/bitcoin/reward.h"
 #include "lib/sv2/vardiff.h"
 #include "lib/util/error.h"
+#include "plugins/pool/custom.h"
 #include "plugins/pool/identity.h"
 
 #define POOL_PROVIDERS_MAX 8
@@ -33,6 +34,9 @@ struct pool_config {
 	uint32_t max_workers;  /* that are counted one by one */
 	size_t duplicates_bytes;
 	bool version_rolling;
+	enum custom_policy custom_jobs;
+	char *token_key;   /* file of the keys of tokens; owned */
+	double pool_share; /* percentage of an undeclared coinbase that has to go to the pool */
 };
 
 /* ADIT_E_CONFIG with E filled: which key, what is wrong with it. */

@@ -124,6 +124,7 @@ void status_answer(void *user, struct adit_request *request, const struct adit_r
 		 pool->providers.active ? pool->providers.active->address : NULL);
 	json_object_object_add(o, "template_providers", providers_json(pool));
 	add_count(o, "jobs_sent", pool->stats.jobs_sent);
+	custom_status(pool, o);
 	add_double(o, "best_difficulty", pool->stats.best_difficulty);
 	json_object_object_add(o, "miners", channels_json(pool, MINERS_MAX));
 	answer(pool, request, o);

@@ -114,6 +114,8 @@ void template_unref(struct template *t)
 {
 	if (!t || --t->refs > 0)
 		return;
+	if (t->account)
+		*t->account -= t->account_size;
 	buf_free(&t->prefix);
 	buf_free(&t->outputs);
 	free(t);

@@ -33,10 +33,12 @@ struct tip {
 struct template
 {
 	uint32_t refs;
-	struct provider *provider; /* borrowed; lives as long as the pool */
-	uint64_t id;               /* as the provider counts */
-	uint32_t job_id;           /* under which it last went to all channels */
-	bool announced;            /* as a future job that no new tip has ended */
+	struct provider *provider; /* borrowed; lives as long as the pool. NULL: a custom job's */
+	size_t *account;           /* where its bytes are counted, NULL: nowhere */
+	size_t account_size;
+	uint64_t id;     /* as the provider counts */
+	uint32_t job_id; /* under which it last went to all channels */
+	bool announced;  /* as a future job that no new tip has ended */
 	uint32_t version;
 	uint32_t height;   /* 0: the coinbase prefix does not tell */
 	uint64_t value;    /* satoshi */

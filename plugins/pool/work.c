@@ -13,7 +13,7 @@
 
 #define RETARGET_JOB_MS 1000 /* between two jobs that only one channel gets */
 
-static uint32_t next_job_id(struct pool *pool)
+uint32_t work_job_id(struct pool *pool)
 {
 	if (++pool->last_job_id == 0)
 		pool->last_job_id = 1;
@@ -154,6 +154,8 @@ static void job_to_group(struct pool *pool, struct group *group, struct coinbase
 	uint32_t job_id = c->template->job_id;
 	struct channel *channel;
 
+	if (group->conn->custom_work)
+		return;
 	if (!group->conn->standard_jobs) {
 		send_group(pool, group);
 		pool->stats.jobs_sent++;
@@ -196,6 +198,8 @@ static void prev_hash_to_group(struct pool *pool, struct group *group,
 {
 	struct channel *channel;
 
+	if (group->conn->custom_work)
+		return;
 	if (!group->conn->standard_jobs)
 		send_group(pool, group);
 	TAILQ_FOREACH(channel, &group->channels, in_group)
@@ -275,6 +279,7 @@ static void adopt(struct pool *pool, struct template *t)
 		/* Only a new tip: on the same one an old share could be submitted again. */
 		duplicates_clear(&pool->duplicates);
 		pool->tip_number++;
+		custom_new_tip(pool);
 	}
 	if (!pool->open && pool->server) {
 		pool->open = true;
@@ -287,14 +292,14 @@ static void adopt(struct pool *pool, struct template *t)
 
 void work_future(struct pool *pool, struct template *t)
 {
-	t->job_id = next_job_id(pool);
+	t->job_id = work_job_id(pool);
 	t->announced = true;
 	broadcast_job(pool, t, JOB_FUTURE);
 }
 
 void work_now(struct pool *pool, struct template *t)
 {
-	t->job_id = next_job_id(pool);
+	t->job_id = work_job_id(pool);
 	broadcast_job(pool, t, JOB_ACTIVE);
 	adopt(pool, t);
 }
@@ -308,7 +313,7 @@ void work_switch(struct pool *pool, struct template *t)
 		return;
 	}
 	if (!t->announced)
-		t->job_id = next_job_id(pool);
+		t->job_id = work_job_id(pool);
 	broadcast_prev_hash(pool, t, !t->announced);
 	forget_announcements(pool);
 	adopt(pool, t);
@@ -354,6 +359,8 @@ int32_t work_channel_start(struct channel *channel)
 
 	if (!t)
 		return ADIT_E_UNAVAILABLE;
+	if (channel->conn->custom_work)
+		return ADIT_OK;
 	/* The first job of a channel is a future one, activated by the tip right after it
 	 * (specification 05 section 5.3.15). */
 	result = give_job(channel, t, t->job_id, JOB_FUTURE);
@@ -374,7 +381,7 @@ void work_set_group(struct channel *channel)
 	    .channel_ids = {.data = id, .size = sizeof id, .count = 1},
 	};
 
-	if (!channel->conn->standard_jobs)
+	if (!channel->conn->standard_jobs && !channel->conn->custom_work)
 		adit_sv2_send(channel->conn->sv2, ADIT_SV2_SET_GROUP_CHANNEL, &m);
 }
 
@@ -406,9 +413,9 @@ void work_tick(struct channel *channel, uint64_t now_ms)
 {
 	struct pool *pool = channel->conn->pool;
 
-	if (!channel->needs_job || !pool->current ||
+	if (!channel->needs_job || !pool->current || channel->conn->custom_work ||
 	    (channel->job_sent_ms && now_ms - channel->job_sent_ms < RETARGET_JOB_MS))
 		return;
 	channel->job_sent_ms = now_ms;
-	give_job(channel, pool->current, next_job_id(pool), JOB_ACTIVE);
+	give_job(channel, pool->current, work_job_id(pool), JOB_ACTIVE);
 }

@@ -13,6 +13,8 @@
 #include "plugins/pool/channels.h"
 #include "plugins/pool/templates.h"
 
+/* The next of the job ids of this process. */
+uint32_t work_job_id(struct pool *pool);
 /* T may be activated by a SetNewPrevHash to come: a future job to everyone. */
 void work_future(struct pool *pool, struct template *t);
 /* T stands on the present tip: a job to be mined at once. */
