@@ -135,8 +135,6 @@ bool conf_plan(struct conf *conf, struct problems *problems);
  * may grant more. */
 void conf_rights(struct conf_role *role, const struct conf_section *section,
 		 struct problems *problems);
-/* The union over the roles of GROUP: one process can't keep its plugins apart. */
-uint32_t conf_group_rights(const struct conf_group *group);
 
 /* conf_override.c: STATE/overrides.conf */
 

@@ -77,12 +77,3 @@ void conf_rights(struct conf_role *role, const struct conf_section *section,
 		      role->instance, denied, m->foreign,
 		      given != NULL ? "put in place of" : "add to the section", names);
 }
-
-uint32_t conf_group_rights(const struct conf_group *group)
-{
-	uint32_t rights = 0;
-
-	for (size_t i = 0; i < group->role_count; i++)
-		rights |= group->roles[i]->rights;
-	return rights;
-}

@@ -283,17 +283,22 @@ static void status_manifest(struct buf *out, const struct host *host, const stru
 	(void)buf_append(out, "]", 1);
 }
 
-/* The role's own capabilities, and those of the process, whose plugins can't be kept apart. */
+/* The role's own capabilities, and those of the process, whose plugins can't be kept apart: as the
+ * process that serves has them, which may still be of an earlier configuration; without one, as it
+ * is to have them. */
 static void status_rights(struct buf *out, const struct host *host, const struct conf_role *role)
 {
-	const struct group *group = role->enabled ? group_current(host, role->process) : NULL;
-	const struct conf_group *conf = group != NULL ? group->conf : NULL;
+	const struct group *group = role->enabled ? group_serving(host, role->process) : NULL;
+	const struct process *p = group != NULL ? group->processes[0] : NULL;
+	const struct endpoint *own = p != NULL ? status_endpoint(p, role) : NULL;
+	uint32_t all = own != NULL ? 0 : role->rights;
 
+	for (size_t i = 0; own != NULL && i < p->endpoint_count; i++)
+		all |= p->endpoints[i].capabilities;
 	(void)buf_append(out, ",", 1);
-	control_put_rights(out, "rights", role->rights);
+	control_put_rights(out, "rights", own != NULL ? own->capabilities : role->rights);
 	(void)buf_append(out, ",", 1);
-	control_put_rights(out, "process_rights",
-			   conf != NULL ? conf_group_rights(conf) : role->rights);
+	control_put_rights(out, "process_rights", all);
 }
 
 /* An installed plugin without a section. */

@@ -253,8 +253,8 @@ struct adit_sv2_server_service {
 	 * ADIT_E_INVALID_ARGUMENT when HANDLERS is NULL or its `size` is not set.
 	 * adit_sv2_serve_mining() and its like below check the table's type. */
 	int32_t (*serve)(void *server, uint8_t protocol, const void *handlers, void *context);
-	/* Ends what serve() began: connections are sent Reconnect and closed, `closed` is called for
-	 * each before this returns. Does nothing when PROTOCOL is not served. */
+	/* Ends what serve() began: connections are sent Reconnect, unless the handlers have done so
+	 * before, and closed; `closed` is called for each before this returns. Does nothing when PROTOCOL is not served. */
 	void (*withdraw)(void *server, uint8_t protocol);
 	/* While PROTOCOL is not open no new connection is accepted for it. When no protocol is open,
 	 * those who connect wait in the listener's queue; else they are refused with

@@ -100,6 +100,7 @@ struct sv2_conn {
 	bool write_armed;
 	bool traced;          /* see trace.h */
 	bool asks_extensions; /* client: RequestExtensions has no answer yet */
+	bool told_reconnect;  /* server: Reconnect was sent */
 	bool drop;            /* do not bother to write what is queued */
 	bool reset;           /* nor to have the system deliver what it holds */
 	bool counted;         /* the system tells what the peer has taken of what it was given */

@@ -175,6 +175,7 @@ int32_t sv2_conn_send(struct sv2_conn *c, int32_t message, const void *body)
 		sv2_trace_message(c, SV2_TRACE_OUT, message, body);
 	if (r == ADIT_OK && c->sealed)
 		r = sv2_seal_in_place(&c->send, at, (uint32_t)payload);
+	c->told_reconnect = c->told_reconnect || message == ADIT_SV2_RECONNECT;
 	return conn_sealed(c, r, wire);
 }
 

@@ -448,8 +448,8 @@ int32_t sv2_server_configure(struct sv2_server *s, const struct sv2_server_optio
 	return r;
 }
 
-/* Ends every connection of APP (NULL: of all) with Reconnect; `closed` is called before this
- * returns. */
+/* Ends every connection of APP (NULL: of all) with Reconnect, unless it was sent one before; `closed`
+ * is called before this returns. */
 static void server_end_all(struct sv2_server *s, const struct server_app *app, const char *reason)
 {
 	static const struct adit_sv2_reconnect elsewhere;
@@ -459,7 +459,7 @@ static void server_end_all(struct sv2_server *s, const struct server_app *app, c
 	{
 		if (c->phase >= SV2_DRAINING || (app != NULL && server_conn_of(c)->app != app))
 			continue;
-		if (c->phase == SV2_OPEN)
+		if (c->phase == SV2_OPEN && !c->told_reconnect)
 			(void)sv2_conn_send(c, ADIT_SV2_RECONNECT, &elsewhere);
 		sv2_conn_end_now(c, SV2_END_LOCAL, reason);
 	}

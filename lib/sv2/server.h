@@ -92,7 +92,7 @@ int32_t sv2_server_listen(struct sv2_server *s, int fd, bool is_unix);
 /* Handler tables, one a protocol (enum adit_sv2_protocol, HANDLERS its server's table); kept by
  * reference. ADIT_E_EXISTS when there is one already, ADIT_E_UNSUPPORTED for a protocol that has no
  * table, ADIT_E_INVALID_ARGUMENT when the table's `size` doesn't even cover its callbacks. NULL
- * withdraws: its connections are sent Reconnect and closed, `closed` is called before this returns.
+ * withdraws: its connections are sent Reconnect, if they were not before, and closed, `closed` is called before this returns.
  * No table: SetupConnection of it is refused with "unsupported-protocol" and all its flags. */
 int32_t sv2_server_set(struct sv2_server *s, uint8_t protocol, const void *handlers, void *context);
 /* The same with the type checked. */

@@ -144,6 +144,31 @@ static bool settle(struct pool *pool, const struct pending_block *block, const s
 	return true;
 }
 
+static bool is_kept(const struct blocks *blocks, const uint8_t hash[32])
+{
+	for (uint32_t i = 0; i < blocks->count; i++) {
+		if (memcmp(blocks->items[i].hash, hash, 32) == 0)
+			return true;
+	}
+	return false;
+}
+
+void blocks_adopt(struct pool *pool, struct pending_block *block)
+{
+	if (is_kept(&pool->blocks, block->hash))
+		return;
+	for (uint32_t i = 0; i < pool->providers.count; i++) {
+		struct provider *p = &pool->providers.items[i];
+
+		if (!p->conn || !p->has_tip || strcmp(block->provider, p->address) != 0)
+			continue;
+		if (settle(pool, block, &p->tip))
+			return;
+		submit(p->conn, block);
+	}
+	blocks_keep(pool, block);
+}
+
 void blocks_tip(struct pool *pool, struct provider *p)
 {
 	struct blocks *blocks = &pool->blocks;

@@ -37,8 +37,12 @@ void blocks_fini(struct blocks *blocks);
 /* CHANNEL's share on JOB is a block. EXTRANONCE is its rolled part. */
 void blocks_found(struct channel *channel, struct job *job, const uint8_t header[80],
 		  const uint8_t hash[32], const uint8_t *extranonce, uint32_t extranonce_size);
-/* Keeps BLOCK (taking what it owns), e.g. one from the journal. */
+/* Keeps BLOCK, taking what it owns. */
 void blocks_keep(struct pool *pool, struct pending_block *block);
+/* The same of one out of the journal, of an earlier process or of the one that this one replaces,
+ * unless it is kept already or settled: what it owns is the caller's still then. Sends it, if its
+ * provider is there. */
+void blocks_adopt(struct pool *pool, struct pending_block *block);
 void pending_block_free(struct pending_block *block);
 /* Provider P has announced a tip: settles what it decides, sends again what it does not know. */
 void blocks_tip(struct pool *pool, struct provider *p);

@@ -25,11 +25,11 @@
 #define SYNC_DELAY_MS 10
 #define COINBASE_MAX 65535
 
-static void close_journal(struct journal *j)
+static void close_file(int *fd)
 {
-	if (j->fd >= 0)
-		close(j->fd);
-	j->fd = -1;
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
 }
 
 /* Something has failed: WHY is shown until a block can be written down again. */
@@ -87,52 +87,73 @@ static bool read_block(struct json_object *line, struct pending_block *block)
 	return true;
 }
 
-static void read_line(struct pool *pool, const char *text)
+/* Whether LINE, which is new, is of this process. */
+static bool is_own(const struct pool *pool, struct json_object *line)
+{
+	return json_object_object_get_ex(line, "slice", NULL) &&
+	       number_of(line, "slice") == pool->info.slice;
+}
+
+static void read_line(struct pool *pool, const char *text, bool others)
 {
 	struct json_object *line = json_tokener_parse(text);
 	struct pending_block block = {0};
 	uint64_t now = clock_unix();
 
 	block.journalled = true;
-	if (line && number_of(line, "time") + PENDING_MAX_AGE >= now && read_block(line, &block))
-		blocks_keep(pool, &block);
+	if (line && !(others && is_own(pool, line)) &&
+	    number_of(line, "time") + PENDING_MAX_AGE >= now && read_block(line, &block))
+		blocks_adopt(pool, &block);
 	pending_block_free(&block);
 	json_object_put(line);
 }
 
-/* Blocks of the last hour, from the tail of the file FD. Those that the chain has gone past are
- * dropped at the first tip. */
-static void read_tail(struct pool *pool, int fd)
+/* Takes the blocks out of the lines of FD from *SEEN on, which is moved behind the last whole one;
+ * OTHERS: only those that this process has not written. At most TAIL_MAX bytes: what is left waits
+ * for the next call. */
+static void read_lines(struct pool *pool, int fd, off_t *seen, bool others)
 {
-	char *tail = malloc(TAIL_MAX + 1);
-	char *line;
-	char *rest = tail;
-	struct stat st;
-	ssize_t got = 0;
+	char *text = malloc(TAIL_MAX + 1);
+	ssize_t got = text ? pread(fd, text, TAIL_MAX, *seen) : -1;
+	char *line = text;
+	char *end;
 
-	if (!tail || fstat(fd, &st) != 0) {
-		free(tail);
-		return;
-	}
-	got = pread(fd, tail, TAIL_MAX, st.st_size > TAIL_MAX ? st.st_size - TAIL_MAX : 0);
 	/* A machine that lost its power may leave zeros where a line was to be. */
 	for (ssize_t i = 0; i < got; i++) {
-		if (tail[i] == '\0')
-			tail[i] = '\n';
+		if (text[i] == '\0')
+			text[i] = '\n';
 	}
-	tail[got > 0 ? got : 0] = '\0';
+	if (got > 0)
+		text[got] = '\0';
 	/* The first line may be cut; it then is no JSON. */
-	while ((line = strsep(&rest, "\n"))) {
+	while (got > 0 && (end = strchr(line, '\n'))) {
+		*end = '\0';
 		if (line[0] == '{')
-			read_line(pool, line);
+			read_line(pool, line, others);
+		line = end + 1;
 	}
-	free(tail);
+	if (got > 0)
+		*seen += line > text || got < TAIL_MAX ? line - text : got;
+	free(text);
+}
+
+/* Blocks of the last hour, from the tail of the file FD; *SEEN is its end then. Those that the
+ * chain has gone past are dropped at the first tip. */
+static void read_tail(struct pool *pool, int fd, off_t *seen)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return;
+	*seen = st.st_size > TAIL_MAX ? st.st_size - TAIL_MAX : 0;
+	read_lines(pool, fd, seen, false);
 }
 
 /* The file that was full: its last blocks may still be open. */
 static void read_old(struct pool *pool)
 {
 	char *old;
+	off_t seen;
 	int fd;
 
 	if (asprintf(&old, "%s.old", pool->journal.path) < 0)
@@ -141,8 +162,21 @@ static void read_old(struct pool *pool)
 	free(old);
 	if (fd < 0)
 		return;
-	read_tail(pool, fd);
+	read_tail(pool, fd, &seen);
 	close(fd);
+}
+
+/* What another process has written to FD since the last look. */
+static void follow_file(struct pool *pool, int fd, off_t *seen)
+{
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return;
+	if (st.st_size < *seen)
+		*seen = st.st_size; /* a part of a line was taken back */
+	if (st.st_size > *seen)
+		read_lines(pool, fd, seen, true);
 }
 
 /* --- writing -----------------------------------------------------------------------------------
@@ -157,8 +191,10 @@ static int32_t open_journal(struct pool *pool)
 	j->fd = open(j->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (j->fd < 0)
 		return ADIT_E_IO;
-	/* The process that this one replaces may still write to it for a moment: only a lower bound. */
+	/* The process that this one replaces may still write to it for a moment: only a lower
+	 * bound. */
 	j->size = fstat(j->fd, &st) == 0 ? st.st_size : 0;
+	j->seen = 0;
 	return ADIT_OK;
 }
 
@@ -172,8 +208,23 @@ static bool is_current(const struct journal *j)
 	       opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
 }
 
-/* While a process is replaced two have the file open. The lock lets one of them rename it; the other
- * then sees that its file has another name, and only opens the new one. */
+/* The file has become NAME.old: this process goes on in the new one, and watches the old one until
+ * it is full again, since who is being replaced may still write to it. */
+static void go_on(struct pool *pool)
+{
+	struct journal *j = &pool->journal;
+
+	close_file(&j->former);
+	(void)flock(j->fd, LOCK_UN);
+	j->former = j->fd;
+	j->former_seen = j->seen;
+	j->fd = -1;
+	if (open_journal(pool) != ADIT_OK)
+		trouble(pool, "can't be opened", strerror(errno));
+}
+
+/* While a process is replaced two have the file open. The lock lets one of them rename it; the
+ * other then sees that its file has another name, and only opens the new one. */
 static void rotate(struct pool *pool)
 {
 	struct journal *j = &pool->journal;
@@ -185,13 +236,10 @@ static void rotate(struct pool *pool)
 		flock(j->fd, LOCK_UN);
 		return;
 	}
-	if (!is_current(j) || rename(j->path, old) == 0) {
-		close_journal(j);
-		if (open_journal(pool) != ADIT_OK)
-			trouble(pool, "can't be opened", strerror(errno));
-	} else {
+	if (!is_current(j) || rename(j->path, old) == 0)
+		go_on(pool);
+	else
 		flock(j->fd, LOCK_UN);
-	}
 	free(old);
 }
 
@@ -217,7 +265,7 @@ static void append_hex(struct buf *out, const void *data, size_t size)
 	out->size += 2 * size;
 }
 
-static void format_line(struct buf *out, const struct pending_block *block)
+static void format_line(struct buf *out, const struct pending_block *block, uint16_t slice)
 {
 	char hash[65];
 
@@ -225,9 +273,9 @@ static void format_line(struct buf *out, const struct pending_block *block)
 	/* An address holds nothing that JSON would want escaped: configuration refuses quotes. */
 	buf_printf(out,
 		   "{\"time\":%u,\"height\":%u,\"hash\":\"%s\",\"provider\":\"%s\","
-		   "\"template_id\":%llu,\"header\":\"",
+		   "\"template_id\":%llu,\"slice\":%u,\"header\":\"",
 		   clock_unix(), block->height, hash, block->provider,
-		   (unsigned long long)block->template_id);
+		   (unsigned long long)block->template_id, slice);
 	append_hex(out, block->header, 80);
 	buf_printf(out, "\",\"coinbase\":\"");
 	append_hex(out, block->coinbase, block->coinbase_size);
@@ -269,7 +317,7 @@ void journal_write(struct pool *pool, struct pending_block *block)
 	if (j->fd < 0 && open_journal(pool) != ADIT_OK)
 		result = errno;
 	if (result == 0) {
-		format_line(&line, block);
+		format_line(&line, block, pool->info.slice);
 		result = append_line(j, &line);
 		buf_free(&line);
 	}
@@ -294,6 +342,16 @@ void journal_retry(struct pool *pool)
 	}
 }
 
+void journal_follow(struct pool *pool)
+{
+	struct journal *j = &pool->journal;
+
+	follow_file(pool, j->former, &j->former_seen);
+	follow_file(pool, j->fd, &j->seen);
+	if (j->fd >= 0 && !is_current(j))
+		go_on(pool);
+}
+
 int32_t journal_start(struct pool *pool, struct error *e)
 {
 	struct journal *j = &pool->journal;
@@ -306,7 +364,7 @@ int32_t journal_start(struct pool *pool, struct error *e)
 	}
 	read_old(pool);
 	if (open_journal(pool) == ADIT_OK) {
-		read_tail(pool, j->fd);
+		read_tail(pool, j->fd, &j->seen);
 		return ADIT_OK;
 	}
 	/* A full disk is no reason to mine nothing. */
@@ -323,7 +381,8 @@ void journal_stop(struct pool *pool)
 
 	if (j->sync_timer && j->fd >= 0)
 		fdatasync(j->fd);
-	close_journal(j);
+	close_file(&j->fd);
+	close_file(&j->former);
 	free(j->path);
 	j->path = NULL;
 }

@@ -3,7 +3,7 @@
  * journal.h: found blocks on disk: one JSON object a line in the state directory,
  *
  *   {"time":.., "height":.., "hash":"..", "provider":"unix:/..", "template_id":..,
- *    "header":"80 bytes in hex", "coinbase":"with witness, in hex"}
+ *    "slice":.., "header":"80 bytes in hex", "coinbase":"with witness, in hex"}
  *
  * A line is written before the block leaves for the template provider, and synced a moment after
  * it has left: the write is a copy into the kernel's memory, which outlives this process; the sync
@@ -13,6 +13,7 @@
 #define POOL_JOURNAL_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "lib/util/error.h"
 
@@ -21,6 +22,9 @@ struct pool;
 
 struct journal {
 	int fd; /* -1: not open */
+	off_t seen; /* its lines up to here have been read */
+	int former; /* the file that was full; -1: none since the start */
+	off_t former_seen;
 	char *path;
 	int64_t size;        /* of the file, bytes */
 	uint64_t sync_timer; /* 0: nothing to sync */
@@ -36,5 +40,7 @@ void journal_stop(struct pool *pool);
 void journal_write(struct pool *pool, struct pending_block *block);
 /* Writes down what could not be before, of the blocks that are still pending. */
 void journal_retry(struct pool *pool);
+/* Takes over the blocks that another process has written down since the last time. */
+void journal_follow(struct pool *pool);
 
 #endif

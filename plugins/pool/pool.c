@@ -72,6 +72,7 @@ static void on_tick(void *user)
 
 	pool->sample_due = true;
 	payouts_tick(pool);
+	journal_follow(pool);
 	if (++pool->ticks % SWEEP_TICKS != 0)
 		return;
 	sweep(pool);
@@ -124,6 +125,7 @@ static int32_t pool_init(const struct adit_host_api *api, struct adit_host *host
 	pool->api = api;
 	pool->host = host;
 	pool->journal.fd = -1;
+	pool->journal.former = -1;
 	TAILQ_INIT(&pool->conns);
 	pool->info.size = sizeof pool->info;
 	result = api->info(host, &pool->info);

@@ -347,16 +347,17 @@ static void hold(struct probe *p, struct probe_channel *c)
 	must(verdict == NULL || strcmp(verdict, "stale-share") == 0, "share: %s", verdict);
 }
 
-/* Told to reconnect, and the end is that of a stream, not a reset. */
+/* Told to reconnect, once, and the end is that of a stream, not a reset. */
 static void is_told(struct probe *p)
 {
 	union sv2_body body;
 	int32_t message;
 
 	probe_expect(p, ADIT_SV2_RECONNECT, &body);
-	do
+	do {
 		message = probe_receive(p, (int)harness_limit(ANSWER_MS), &body);
-	while (message >= 0);
+		must(message != ADIT_SV2_RECONNECT, "told twice to reconnect");
+	} while (message >= 0);
 	must(message == -2, "the connection is not closed after Reconnect");
 	probe_close(p);
 }

@@ -249,6 +249,71 @@ START_TEST(foreign_in_a_process)
 }
 END_TEST
 
+/* Puts abi-wrong there, of which two processes may run at a time. */
+static void put_wrong_of_many(void)
+{
+	FILE *f;
+
+	rig_put_plugin("abi-wrong");
+	ck_assert_int_eq(unlink(rig_plugin_path("abi-wrong.manifest")), 0);
+	f = fopen(rig_plugin_path("abi-wrong.manifest"), "w");
+	ck_assert_ptr_nonnull(f);
+	fputs("[plugin]\nname = abi-wrong\nversion = 1.0\nentry_point = abi-wrong.so\n"
+	      "description = d\nauthor = a\nworkers = many\ncapabilities = " GOOD "\n"
+	      "[config_schema]\nhow = string | nothing | - | what goes wrong\n",
+	      f);
+	ck_assert_int_eq(fclose(f), 0);
+	ck_assert_int_eq(chmod(rig_plugin_path(""), 0775), 0);
+	harness.no_grants = true;
+}
+
+static bool has_rights(void *user)
+{
+	struct json_object *result = harness_request("roles", NULL);
+	struct json_object *role = harness_role(result, "abi-wrong");
+	bool good = strcmp(listed(role, "rights"), user) == 0 &&
+		    strcmp(listed(role, "process_rights"), user) == 0;
+
+	json_object_put(result);
+	return good;
+}
+
+static bool one_failed(void *user)
+{
+	struct json_object *result = harness_request("roles", NULL);
+	struct json_object *workers =
+	    json_array_member(harness_role(result, "abi-wrong"), "workers");
+	bool good = false;
+
+	(void)user;
+	for (size_t i = 0; i < json_count(workers); i++)
+		good = good ||
+		       strcmp(json_text(json_element(workers, i), "state", ""), "failing") == 0;
+	json_object_put(result);
+	return good;
+}
+
+/* While the new process does not come up the former one serves on, with the rights that it has. */
+START_TEST(rights_of_who_serves)
+{
+	static char all[] = GOOD;
+	static char one[] = "subscribe_events, register_module_api";
+
+	put_wrong_of_many();
+	rig_role("abi-wrong", "grant = all\n");
+	harness_start();
+	harness_wait_running();
+	ck_assert(has_rights(all));
+	rig_role("abi-wrong", "grant = subscribe_events, register_module_api\nhow = fail-init\n");
+	rig_reload();
+	harness_wait(RIG_WAIT_MS, one_failed, NULL, "the new process has failed");
+	ck_assert(has_rights(all));
+	rig_role("abi-wrong", "grant = subscribe_events, register_module_api\n");
+	rig_reload();
+	harness_wait(RIG_WAIT_MS, has_rights, one, "the new process serves");
+}
+END_TEST
+
 /* A role writes where the overrides are: nothing is granted there. */
 START_TEST(no_grant_by_override)
 {
@@ -287,6 +352,7 @@ int main(void)
 	tcase_add_test(c, granted_to_the_installation);
 	tcase_add_test(c, foreign_in_a_process);
 	tcase_add_test(c, no_grant_by_override);
+	tcase_add_test(c, rights_of_who_serves);
 	suite_add_tcase(suite, c);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

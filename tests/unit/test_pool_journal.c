@@ -164,6 +164,13 @@ START_TEST(zeros_inside)
 }
 END_TEST
 
+static bool two_are_kept(void *user)
+{
+	const struct bench *b = user;
+
+	return b->pool->blocks.count == 2;
+}
+
 static bool rotated(void *user)
 {
 	char old[128];
@@ -242,6 +249,103 @@ START_TEST(rotation_by_another)
 }
 END_TEST
 
+/* Appends the newest line of the file FROM to the file AT as if the process of slice 2 had written
+ * it, with another nonce in the header: another block. */
+static void written_by_another(const char *from, const char *at)
+{
+	char *text = fake_host_read_file(from);
+	char *end = strrchr(text, '\n');
+	char *line, *slice, *header;
+	FILE *f = fopen(at, "a");
+
+	ck_assert_ptr_nonnull(f);
+	*end = '\0';
+	line = strrchr(text, '\n');
+	line = line ? line + 1 : text;
+	slice = strstr(line, "\"slice\":1,");
+	header = strstr(line, "\"header\":\"");
+	ck_assert(slice && header);
+	slice[8] = '2';
+	memcpy(header + 10 + 152, "01020304", 8);
+	ck_assert_int_gt(fprintf(f, "%s\n", line), 0);
+	ck_assert_int_eq(fclose(f), 0);
+	free(text);
+}
+
+/* While this process takes another one's place, that one finds a block: this one keeps it, sends it
+ * at once and again to a provider that comes back on the same tip, and drops it at the next. Its
+ * own lines it does not take for another's. */
+START_TEST(another_writes_too)
+{
+	struct bench b;
+	struct fake_conn *c;
+	struct miner m = begin_mining(&b, &c);
+	const struct sent *s;
+
+	find_block(&m);
+	ck_assert_ptr_nonnull(fake_conn_next(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION));
+	fake_conn_skip(b.tdp[0]);
+	written_by_another(path, path);
+	journal_follow(b.pool);
+	ck_assert_uint_eq(b.pool->blocks.count, 2);
+	s = fake_conn_next(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION);
+	ck_assert_ptr_nonnull(s);
+	ck_assert_uint_eq(s->body.submit_solution.header_nonce, 0x04030201);
+	fake_conn_skip(b.tdp[0]);
+	journal_follow(b.pool);
+	ck_assert_uint_eq(b.pool->blocks.count, 2);
+	ck_assert_ptr_null(fake_conn_next(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION));
+	leave(&b, c);
+	tdp_close(&b, 0);
+	tdp_open(&b, 0);
+	new_tip(&b, 0, 1, NBITS_EASY);
+	ck_assert_ptr_nonnull(fake_conn_next(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION));
+	ck_assert_ptr_nonnull(fake_conn_next(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION));
+	new_tip(&b, 0, 2, NBITS_EASY);
+	ck_assert_uint_eq(b.pool->blocks.count, 0);
+	bench_end(&b);
+}
+END_TEST
+
+/* This process makes the full file NAME.old while the other one still writes to it. */
+START_TEST(another_writes_to_the_old_one)
+{
+	struct bench b;
+	struct fake_conn *c;
+	struct miner m = begin_mining(&b, &c);
+	char old[128];
+
+	snprintf(old, sizeof old, "%s.old", path);
+	b.pool->journal.size = 8 << 20;
+	find_block(&m);
+	ck_assert(fake_host_wait(b.host, rotated, NULL, 30000));
+	written_by_another(old, old);
+	ck_assert(fake_host_wait(b.host, two_are_kept, &b, 30000));
+	leave(&b, c);
+	bench_end(&b);
+}
+END_TEST
+
+/* The other one has made it NAME.old and writes to a new one, to which this process goes on. */
+START_TEST(another_writes_to_a_new_one)
+{
+	struct bench b;
+	struct fake_conn *c;
+	struct miner m = begin_mining(&b, &c);
+	char old[128];
+
+	snprintf(old, sizeof old, "%s.old", path);
+	find_block(&m);
+	ck_assert_int_eq(rename(path, old), 0);
+	written_by_another(old, path);
+	ck_assert(fake_host_wait(b.host, two_are_kept, &b, 30000));
+	find_block(&m);
+	ck_assert_uint_eq(lines(), 2);
+	leave(&b, c);
+	bench_end(&b);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("pool-journal");
@@ -256,6 +360,9 @@ int main(void)
 	tcase_add_test(c, zeros_inside);
 	tcase_add_test(c, rotation_keeps_pending);
 	tcase_add_test(c, rotation_by_another);
+	tcase_add_test(c, another_writes_too);
+	tcase_add_test(c, another_writes_to_the_old_one);
+	tcase_add_test(c, another_writes_to_a_new_one);
 	suite_add_tcase(s, c);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);

@@ -996,6 +996,34 @@ START_TEST(test_withdraw)
 }
 END_TEST
 
+/* Who was told where to go before is not told another place at the end. */
+START_TEST(test_withdraw_after_reconnect)
+{
+	struct rig rig;
+	const struct adit_sv2_reconnect m = {
+	    .new_host = {(const uint8_t *)"there", 5},
+	    .new_port = 3334,
+	};
+	uint8_t in[100];
+	int miner;
+
+	plain_rig(&rig);
+	miner = rig_dial_plain(&rig, ADIT_SV2_MINING);
+	ck_assert_int_eq(adit_sv2_send(rig.conn, ADIT_SV2_RECONNECT, &m), ADIT_OK);
+	if (_i == 0)
+		ck_assert_int_eq(sv2_server_set_mining(rig.server, NULL, NULL), ADIT_OK);
+	else
+		sv2_server_free(rig.server);
+	if (_i == 1)
+		rig.server = NULL;
+	ck_assert_uint_eq(rig.closed, 1);
+	ck_assert_uint_eq(rig_read_end(&rig, miner, in, 2000), 6 + 1 + 5 + 2);
+	ck_assert_uint_eq(in[2], 0x04);
+	close(miner);
+	rig_fini(&rig);
+}
+END_TEST
+
 static int32_t share_closes(void *context, struct adit_sv2_conn *conn,
 			    const struct adit_sv2_submit_shares_standard *m)
 {
@@ -1147,6 +1175,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_loop_test(tcase, test_close_flushes, 0, 2);
 	tcase_add_test(tcase, test_close_is_bounded);
 	tcase_add_test(tcase, test_withdraw);
+	tcase_add_loop_test(tcase, test_withdraw_after_reconnect, 0, 2);
 	tcase_add_loop_test(tcase, test_end_from_handler, 0, 3);
 	tcase_add_test(tcase, test_each);
 	tcase_add_test(tcase, test_free_in_use);
