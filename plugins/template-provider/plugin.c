@@ -449,7 +449,8 @@ static int32_t tp_reload(void *instance)
 
 	if (h->api->config_int(h->handle, "fee_threshold", &threshold) != ADIT_OK ||
 	    h->api->config_int(h->handle, "min_interval", &interval) != ADIT_OK ||
-	    h->api->config_int(h->handle, "empty_first", &empty_first) != ADIT_OK)
+	    h->api->config_int(h->handle, "empty_first", &empty_first) != ADIT_OK ||
+	    tp_sources_changed(&p->sources))
 		return ADIT_E_UNSUPPORTED;
 	r = tp_settings_read(&settings, h, &e);
 	if (r == ADIT_OK)

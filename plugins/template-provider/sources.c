@@ -4,8 +4,10 @@
 #include "plugins/template-provider/sources.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "lib/util/buf.h"
 #include "lib/util/clock.h"
 
 static const struct tp_source_type *const types[] = {&tp_node_source, &tp_ipc_source};
@@ -143,6 +145,33 @@ static const struct tp_source_type *find_type(const char *name, size_t size)
 	return NULL;
 }
 
+/* The keys that sources are opened with, as one text; the caller's, NULL: no memory. */
+static char *join_keys(const struct tp_host *h)
+{
+	static const char *const keys[] = {"source", "network", "datadir", "socket",
+					   "node_timeout"};
+	struct buf text = {0};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const char *value = h->api->config(h->handle, keys[i]);
+
+		(void)buf_printf(&text, "%s\n", value != NULL ? value : "");
+	}
+	if (!text.failed && buf_append_u8(&text, 0))
+		return (char *)text.data;
+	buf_free(&text);
+	return NULL;
+}
+
+bool tp_sources_changed(const struct tp_sources *s)
+{
+	char *now = join_keys(s->host);
+	bool changed = now == NULL || s->keys == NULL || strcmp(now, s->keys) != 0;
+
+	free(now);
+	return changed;
+}
+
 /* The key is a list that the host has checked: words, commas and blanks. */
 static int32_t configure(struct tp_sources *s, struct error *e)
 {
@@ -179,6 +208,7 @@ int32_t tp_sources_start(struct tp_sources *s, const struct tp_host *host,
 
 	*s = (struct tp_sources){
 	    .settings = settings, .host = host, .callbacks = callbacks, .user = user};
+	s->keys = join_keys(host);
 	r = configure(s, e);
 	return r == ADIT_OK ? open_entry(s, 0, e) : r;
 }
@@ -188,6 +218,8 @@ void tp_sources_stop(struct tp_sources *s)
 	for (uint32_t i = 0; i < s->count; i++)
 		close_entry(&s->entries[i]);
 	s->count = 0;
+	free(s->keys);
+	s->keys = NULL;
 }
 
 const char *tp_sources_active(const struct tp_sources *s)

@@ -41,6 +41,7 @@ struct tp_sources {
 	uint32_t height;  /* of the last one */
 	uint64_t lost_ms; /* since when the active source is not well; 0: it is */
 	char state[600];  /* what was told last */
+	char *keys;       /* the configuration that it was opened with */
 };
 
 /* Opens what the configuration says. CALLBACKS (borrowed): `state` gets a text for people about all
@@ -49,6 +50,8 @@ int32_t tp_sources_start(struct tp_sources *s, const struct tp_host *host,
 			 const struct tp_source_callbacks *callbacks, void *user, struct error *e);
 /* No callback comes after it. Harmless when nothing was started. */
 void tp_sources_stop(struct tp_sources *s);
+/* Whether the configuration now says other than what was opened: that takes a new start. */
+bool tp_sources_changed(const struct tp_sources *s);
 /* The source that is served from, as in the key `source`. */
 const char *tp_sources_active(const struct tp_sources *s);
 /* Whether that one is well. */

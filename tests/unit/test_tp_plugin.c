@@ -357,6 +357,10 @@ START_TEST(a_source_stands_in)
 	node_away = true;
 	next_template(true);
 	fake_host_run(host, 100);
+	/* To other sources only a new start leads. */
+	ck_assert_int_eq(fake_host_reload(host), ADIT_OK);
+	fake_host_set_config(host, "datadir", "/nonexistent");
+	ck_assert_int_eq(fake_host_reload(host), ADIT_E_UNSUPPORTED);
 	ck_assert_ptr_nonnull(strstr(fake_host_status(host),
 				     "; node: initial download: 12 %); serving height 100"));
 }
