@@ -5,6 +5,7 @@
  *
  * One daemon a test, in the global `harness`; harness_setup and harness_teardown are check
  * fixtures. Everything that can go wrong ends the test and shows the end of the daemon's log.
+ * The directory is in $TMPDIR, or in /tmp when that is long; $ADIT_TEST_KEEP keeps it.
  * Waiting is polling with a bound, never a fixed sleep. Time limits are generous: they say when to
  * give up, and are multiplied by $ADIT_TEST_SLOW (a whole number) on machines that need it.
  */
