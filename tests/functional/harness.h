@@ -41,9 +41,14 @@ struct harness {
 	const char *server_keys; /* more lines for [sv2-server], or NULL; likewise */
 	const char *plugins; /* a plugin folder instead of the build tree's, or NULL; likewise */
 	const char *program; /* to run instead of the build tree's aditd, or NULL; likewise */
+	/* More addresses: behind the template provider's socket; before it in the pool's list (each
+	 * with a comma). NULL: none; likewise. */
+	const char *tp_listen;
+	const char *providers;
 	pid_t pid;        /* of aditd, 0: not running */
 	struct control control;
 	bool connected;
+	bool beside;    /* this process has other children, which outlive the daemon */
 	bool no_grants; /* sections get no `grant = all`: set by tests of just that */
 };
 
