@@ -133,7 +133,7 @@ static void round_server(struct fanout *f, bool tip, struct wave *best)
 	if (tip)
 		rig_new_tip(&f->rig);
 	else
-		(void)rig_add_transactions(&f->rig, 1);
+		rig_add_transactions(&f->rig, 1);
 	from = clock_monotonic_ns();
 	swarm_await(s, tip ? &s->counts.tips : &s->counts.jobs,
 		    (tip ? before.tips : before.jobs) + f->connections);
@@ -184,7 +184,7 @@ static void waves_server(struct fanout *f, struct wave *tip, struct wave *job, s
 	swarm_rest(&f->swarm, REST_MS);
 	for (size_t i = 0; i < rounds; i++)
 		round_server(f, true, tip);
-	(void)rig_add_transactions(&f->rig, RIG_TRANSACTIONS);
+	rig_add_transactions(&f->rig, RIG_TRANSACTIONS);
 	swarm_rest(&f->swarm, 10 * REST_MS);
 	for (size_t i = 0; i < rounds; i++)
 		round_server(f, false, job);

@@ -61,14 +61,14 @@ static void measure(struct bench *b, const char *name, enum swarm_kind kind, dou
 	if (!bench_wanted(b, name))
 		return;
 	rig_start(&r, count + FIRST, 1);
-	(void)rig_add_transactions(&r, RIG_TRANSACTIONS);
+	rig_add_transactions(&r, RIG_TRANSACTIONS);
 	swarm_open(&first, kind, r.port, FIRST);
 	before = daemon_resident(&r.daemon);
 	swarm_open(&s, kind, r.port, count);
 	for (uint64_t i = 0; i < JOBS && kind != SWARM_SETUP; i++) {
 		uint64_t jobs = s.counts.jobs;
 
-		(void)rig_add_transactions(&r, 1);
+		rig_add_transactions(&r, 1);
 		swarm_await(&s, &s.counts.jobs, jobs + count);
 		swarm_rest(&first, 1);
 	}

@@ -138,7 +138,7 @@ static void round_server(struct shape *p, double *value, double *wall)
 	uint64_t before;
 	double cpu;
 
-	swarm_rest(&p->swarm, 20); /* what came meanwhile */
+	swarm_settle(&p->swarm, 10); /* jobs that came meanwhile */
 	before = n->accepted;
 	cpu = daemon_cpu_ns(&p->rig->daemon);
 	*wall = (double)swarm_submit(&p->swarm, window(p), p->batch, ROUND_SHARES, round_ms(p));
@@ -283,14 +283,14 @@ void bench_shares(struct bench *b)
 
 	b->title = "shares: CPU of sv2-server and pool a share, through a real aditd; goal 0.5";
 	rig_start(&r, FIELD_CONNECTIONS * 2, 1);
-	(void)rig_add_transactions(&r, RIG_TRANSACTIONS);
+	rig_add_transactions(&r, RIG_TRANSACTIONS);
 	one = run_burst(b, &r, "burst, standard", SWARM_STANDARD, 0);
 	(void)run_burst(b, &r, "burst, extended", SWARM_EXTENDED, 0);
 	run_field(b, &r, "field, standard", SWARM_STANDARD);
 	run_field(b, &r, "field, extended", SWARM_EXTENDED);
 	rig_stop(&r);
 	rig_start(&r, BURST_CONNECTIONS, 2);
-	(void)rig_add_transactions(&r, RIG_TRANSACTIONS);
+	rig_add_transactions(&r, RIG_TRANSACTIONS);
 	(void)run_burst(b, &r, "burst, standard, two workers", SWARM_STANDARD, one);
 	rig_stop(&r);
 }

@@ -119,39 +119,39 @@ void rig_stop(struct rig *r)
 	daemon_stop(&r->daemon);
 }
 
-static struct json_object *order(struct daemon *d, const char *method, const char *parameters)
-{
-	struct json_object *answer = daemon_call(d, "node", method, parameters);
-
-	if (answer == NULL)
-		bench_broken("the embedded node refused an order");
-	return answer;
-}
-
-int64_t rig_add_transactions(struct rig *r, unsigned count)
+/* A transaction count or a depth; what waits in the mempool after it, -1 when it was refused. */
+static int64_t order(struct daemon *d, const char *method, const char *key, unsigned number)
 {
 	struct json_object *answer;
-	char parameters[32];
+	char parameters[64];
 	int64_t waiting;
 
-	(void)snprintf(parameters, sizeof(parameters), "{\"count\":%u}", count);
-	answer = order(&r->daemon, "add_transactions", parameters);
-	waiting = json_integer(answer, "mempool_tx", 0);
+	(void)snprintf(parameters, sizeof(parameters), "{\"%s\":%u}", key, number);
+	answer = daemon_call(d, "node", method, parameters);
+	waiting = answer != NULL ? json_integer(answer, "mempool_tx", 0) : -1;
 	json_object_put(answer);
 	return waiting;
+}
+
+void rig_add_transactions(struct rig *r, unsigned count)
+{
+	if (order(&r->daemon, "add_transactions", "count", count) < 0)
+		bench_broken("the embedded node takes no transactions");
 }
 
 /* A reorganisation of one block: its transactions, if any, are back in the mempool, so that the
  * merkle path keeps its length. */
 void rig_new_tip(struct rig *r)
 {
-	json_object_put(order(&r->daemon, "reorganise", "{\"depth\":1}"));
+	if (order(&r->daemon, "reorganise", "depth", 1) < 0)
+		bench_broken("the embedded node makes no block");
 }
 
 void rig_tick_start(struct rig *r)
 {
 	struct rig own = *r;
 	struct error e = {0};
+	int64_t waiting;
 
 	r->ticker = fork();
 	if (r->ticker < 0)
@@ -164,10 +164,12 @@ void rig_tick_start(struct rig *r)
 		_exit(1);
 	for (;;) {
 		(void)usleep(500000);
-		rig_new_tip(&own);
+		/* Refused while one that an earlier ticker began is under way. */
+		(void)order(&own.daemon, "reorganise", "depth", 1);
 		(void)usleep(400000);
-		if (rig_add_transactions(&own, 1) < TRANSACTIONS_LEAST)
-			(void)rig_add_transactions(&own, RIG_TRANSACTIONS);
+		waiting = order(&own.daemon, "add_transactions", "count", 1);
+		if (waiting >= 0 && waiting < TRANSACTIONS_LEAST)
+			(void)order(&own.daemon, "add_transactions", "count", RIG_TRANSACTIONS);
 	}
 }
 

@@ -25,8 +25,8 @@ struct rig {
  * transactions. Says on standard error which limits it lifted. */
 void rig_start(struct rig *r, size_t connections, unsigned workers);
 void rig_stop(struct rig *r);
-/* Adds COUNT transactions to the mempool: a new template, and jobs from it. How many wait then. */
-int64_t rig_add_transactions(struct rig *r, unsigned count);
+/* Adds COUNT transactions to the mempool: a new template, and jobs from it. */
+void rig_add_transactions(struct rig *r, unsigned count);
 /* A new tip. */
 void rig_new_tip(struct rig *r);
 /* A process that makes a new tip, and half a second later a new job, each second, until it is

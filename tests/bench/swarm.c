@@ -215,6 +215,12 @@ void swarm_rest(struct swarm *s, uint32_t ms)
 		(void)turn(s, (int)(until - now));
 }
 
+void swarm_settle(struct swarm *s, uint32_t ms)
+{
+	while (turn(s, (int)ms))
+		;
+}
+
 /* Resets the clients that are ready and puts new ones in their places; how many it reset. */
 static size_t renew(struct swarm *s, size_t *started, size_t count)
 {

@@ -101,6 +101,8 @@ uint64_t swarm_submit(struct swarm *s, size_t window, size_t batch, uint64_t mos
 void swarm_await(struct swarm *s, const uint64_t *counter, uint64_t target);
 /* Receives for MS. */
 void swarm_rest(struct swarm *s, uint32_t ms);
+/* Receives until nothing comes for MS. */
+void swarm_settle(struct swarm *s, uint32_t ms);
 /* Connects as many clients at a time as swarm_open() would, COUNT in all, each of which is reset as
  * soon as it is ready. Nanoseconds by the clock. S is empty before and after. */
 uint64_t swarm_churn(struct swarm *s, enum swarm_kind kind, uint16_t port, size_t count);

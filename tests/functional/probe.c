@@ -213,11 +213,16 @@ static struct adit_bytes bytes(const char *text)
 
 void probe_setup(struct probe *p)
 {
+	probe_setup_flags(p, ADIT_SV2_REQUIRES_STANDARD_JOBS);
+}
+
+void probe_setup_flags(struct probe *p, uint32_t flags)
+{
 	struct adit_sv2_setup_connection request = {
 	    .protocol = ADIT_SV2_MINING,
 	    .min_version = 2,
 	    .max_version = 2,
-	    .flags = ADIT_SV2_REQUIRES_STANDARD_JOBS,
+	    .flags = flags,
 	    .endpoint_host = bytes("127.0.0.1"),
 	    .vendor = bytes("adit"),
 	    .hardware_version = bytes("probe"),
@@ -357,27 +362,4 @@ const char *probe_verdict(struct probe *p, struct probe_channel *c, uint32_t seq
 			return code;
 		}
 	}
-}
-
-/* New tips in a row that each come while a share is on its way. */
-#define STALE_MOST 20
-
-const char *probe_share(struct probe *p, struct probe_channel *c,
-			void (*spoil)(struct probe_channel *work, uint32_t *nonce))
-{
-	const char *verdict = "stale-share";
-
-	for (int i = 0; i < STALE_MOST && verdict != NULL && strcmp(verdict, "stale-share") == 0;
-	     i++) {
-		struct probe_channel work = *c;
-		uint32_t nonce = 1;
-
-		if (spoil != NULL)
-			spoil(&work, &nonce);
-		else
-			nonce = probe_mine(&work, true);
-		c->sequence = probe_submit(p, &work, work.job_id, nonce);
-		verdict = probe_verdict(p, c, c->sequence);
-	}
-	return verdict;
 }

@@ -48,6 +48,8 @@ void probe_close(struct probe *p);
 void probe_handshake(struct probe *p, const uint8_t *authority_x);
 /* SetupConnection for the mining protocol and its success. */
 void probe_setup(struct probe *p);
+/* The same with other flags than REQUIRES_STANDARD_JOBS. */
+void probe_setup_flags(struct probe *p, uint32_t flags);
 /* All of the above. */
 void probe_ready(struct probe *p, uint16_t port);
 
@@ -81,9 +83,5 @@ uint32_t probe_submit(struct probe *p, struct probe_channel *c, uint32_t job_id,
 /* Waits for the answer to share SEQUENCE, following changes of the work on the way: NULL when it
  * was accepted, else the error code (static storage). */
 const char *probe_verdict(struct probe *p, struct probe_channel *c, uint32_t sequence);
-/* Sends a share for the present work, a good one or what SPOIL makes of that work, and returns the
- * verdict; after one that a new tip made stale, another. For shares that are not to be stale. */
-const char *probe_share(struct probe *p, struct probe_channel *c,
-			void (*spoil)(struct probe_channel *work, uint32_t *nonce));
 
 #endif
