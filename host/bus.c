@@ -12,12 +12,21 @@ static const struct {
 	const char *type;
 	const char *owner; /* "": the host */
 } bus_owned[] = {
-    {"NewBlock", "node"},   {"BlockDisconnected", "node"},
-    {"ChainReorg", "node"}, {"BlockTemplateUpdated", "node"},
-    {"BlockMined", "node"}, {"SyncStateChanged", "node"},
-    {"ModuleStarted", ""},  {"ModuleStopped", ""},
-    {"ModuleCrashed", ""},  {"NodeStartupCompleted", ""},
-    {"NodeShutdown", ""},   {"ConfigLoaded", ""},
+    {"NewBlock", "node"},
+    {"BlockDisconnected", "node"},
+    {"ChainReorg", "node"},
+    {"BlockTemplateUpdated", "node"},
+    {"BlockMined", "node"},
+    {"SyncStateChanged", "node"},
+    {"NewTransaction", "node"},
+    {"MempoolTransactionAdded", "node"},
+    {"MempoolTransactionRemoved", "node"},
+    {"ModuleStarted", ""},
+    {"ModuleStopped", ""},
+    {"ModuleCrashed", ""},
+    {"NodeStartupCompleted", ""},
+    {"NodeShutdown", ""},
+    {"ConfigLoaded", ""},
 };
 
 bool bus_type_valid(const char *type)

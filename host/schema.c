@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@
 
 static const char *const schema_types[] = {
     "string",   "int",    "float",  "bool",    "enum",    "path",
-    "duration", "listen", "script", "address", "connect", "payout",
+    "duration", "listen", "script", "address", "connect", "list",   "payout",
 };
 
 const char *schema_type_name(enum schema_type type)
@@ -111,6 +112,35 @@ static bool schema_in_list(const char *words, const char *word)
 		words += span + (words[span] == ',' ? 1 : 0);
 	}
 	return false;
+}
+
+/* Words of the range in the order of TEXT, none twice. */
+static int32_t schema_list(const struct schema_key *key, const char *text, struct buf *out,
+			   struct error *e)
+{
+	char word[64];
+	const char *at = text + strspn(text, ", \t");
+
+	for (; *at != '\0'; at += strspn(at, ", \t")) {
+		size_t size = strcspn(at, ", \t");
+		const char *so_far;
+
+		snprintf(word, sizeof(word), "%.*s", (int)(size < sizeof(word) ? size : 0), at);
+		if (!schema_in_list(key->range, word))
+			return error_set(e, ADIT_E_INVALID_ARGUMENT,
+					 "expected some of %s, not `%.*s`", key->range,
+					 (int)(size < 60 ? size : 60), at);
+		(void)buf_append_u8(out, 0);
+		so_far = (const char *)out->data;
+		if (out->size > 1 && schema_in_list(so_far, word))
+			return error_set(e, ADIT_E_INVALID_ARGUMENT, "%s is named twice", word);
+		out->size--;
+		(void)buf_printf(out, "%s%s", out->size > 0 ? "," : "", word);
+		at += size;
+	}
+	return out->size > 0 ? ADIT_OK
+			     : error_set(e, ADIT_E_INVALID_ARGUMENT, "expected some of %s",
+					 key->range);
 }
 
 static int32_t schema_int(const struct schema_key *key, const char *text, struct buf *out,
@@ -265,6 +295,8 @@ static int32_t schema_convert(const struct schema_key *key, const char *text,
 					 "expected one of %s, not `%.60s`", key->range, text);
 		(void)buf_printf(out, "%s", text);
 		return ADIT_OK;
+	case SCHEMA_LIST:
+		return schema_list(key, text, out, e);
 	case SCHEMA_PATH:
 		schema_path(text, place->base, out);
 		return ADIT_OK;
@@ -366,9 +398,13 @@ static int32_t schema_key_finish(struct schema_key *key, struct error *e)
 
 	if (strcmp(key->range, "-") == 0)
 		key->range[0] = '\0';
-	if (key->type == SCHEMA_ENUM && key->range[0] == '\0')
-		return error_set(e, ADIT_E_INVALID_ARGUMENT, "an enum needs its words as range");
-	if (key->type != SCHEMA_ENUM && key->range[0] != '\0' && !schema_range(key))
+	bool words = key->type == SCHEMA_ENUM || key->type == SCHEMA_LIST;
+
+	if (words && key->range[0] == '\0')
+		return error_set(e, ADIT_E_INVALID_ARGUMENT, "%s %s needs its words as range",
+				 key->type == SCHEMA_ENUM ? "an" : "a",
+				 schema_type_name(key->type));
+	if (!words && key->range[0] != '\0' && !schema_range(key))
 		return error_set(e, ADIT_E_INVALID_ARGUMENT, "`%.60s` is no range of type %s",
 				 key->range, schema_type_name(key->type));
 	key->required = strcmp(key->fallback, "required") == 0;

@@ -26,6 +26,7 @@ enum schema_type {
 	SCHEMA_ADDRESS,  /* an address of the network */
 	SCHEMA_CONNECT, /* comma list of the same forms, NAME:PORT too, that the plugin connects to;
 			  anything may follow the address after a blank (a key) */
+	SCHEMA_LIST,    /* range: words, of which the value names some, each once; becomes a,b */
 	SCHEMA_PAYOUT   /* comma list of addresses and descriptors with their percentages of a
 			  reward (lib/bitcoin/reward.h) */
 };

@@ -241,7 +241,11 @@ static void show_node_all(const struct options *o, struct json_object *status,
 {
 	show_node_state(o, status);
 	show_node_chain(status, chain);
-	printf("%-16s%" PRId64 " transactions\n", "mempool", json_integer(status, "mempool_tx", 0));
+	printf("%-16s%" PRId64 " transactions", "mempool", json_integer(status, "mempool_tx", 0));
+	if (json_integer(status, "mempool_tx_by_wtxid", 0) > 0)
+		printf(", %" PRId64 " known by wtxid",
+		       json_integer(status, "mempool_tx_by_wtxid", 0));
+	fputc('\n', stdout);
 	printf("%-16s%" PRId64 " accepted, %" PRId64 " rejected\n", "blocks",
 	       json_integer(status, "blocks_accepted", 0),
 	       json_integer(status, "blocks_rejected", 0));

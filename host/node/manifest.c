@@ -35,6 +35,10 @@ const char adit_node_manifest[] =
     "rpc_timeout = duration | 30s | 1s..10m | how long the node may take for one answer\n"
     "tip_interval = duration | 2s | 100ms..1m | how often the tip is asked for, beside the long"
     " poll\n"
+    "mempool_interval = duration | 5s | 500ms..10m | how often the mempool is compared, while its"
+    " events are followed or transactions are asked for by wtxid\n"
+    "mempool_mirror = int | 300000 | 0..5000000 | transactions of the mempool that are known at"
+    " most: 90 bytes each\n"
     /* backend = embedded */
     "embedded_nbits = string | 1e03ffff | - | difficulty of the embedded chain in compact form:"
     " 207fffff is two hashes a block, 1e03ffff four million\n"

@@ -147,6 +147,7 @@ static void get_status(void *user, struct adit_request *request,
 	add_number(o, "blocks_accepted", s->accepted);
 	add_number(o, "blocks_rejected", s->rejected);
 	add_text(o, "version", s->version);
+	add_number(o, "mempool_tx_by_wtxid", s->mirror_tx);
 	add_text(o, "ipc", s->ipc);
 	add_missing(o, s);
 	add_number(o, "queries_limited", s->limited);

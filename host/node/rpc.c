@@ -128,11 +128,14 @@ static int32_t rpc_open(struct service *s, void **self, struct error *e)
 	if (b == NULL)
 		return error_set(e, ADIT_E_NO_MEMORY, "out of memory");
 	b->service = s;
-	result = configure(b, e);
+	b->mempool = calloc(1, sizeof(*b->mempool));
+	result =
+	    b->mempool != NULL ? configure(b, e) : error_set(e, ADIT_E_NO_MEMORY, "out of memory");
 	if (result == ADIT_OK && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		result = error_set(e, ADIT_E_INTERNAL, "libcurl can't be initialised");
 	if (result != ADIT_OK) {
 		rpc_auth_fini(&b->auth);
+		free(b->mempool);
 		free(b);
 		return result;
 	}
@@ -203,6 +206,7 @@ static void stop_work(struct rpc *b)
 	b->usable = false;
 	rpc_work_stop(b);
 	rpc_chain_stop(b);
+	rpc_mempool_stop(b);
 }
 
 void rpc_not_ready(struct rpc *b, enum service_state state, const char *detail)
@@ -407,6 +411,7 @@ static int32_t rpc_start(void *self, struct error *e)
 	service_log(s, ADIT_LOG_INFO, "node at %s, %s%s", b->url,
 		    b->auth.cookie[0] != '\0' ? "cookie " : "rpc_user ",
 		    b->auth.cookie[0] != '\0' ? b->auth.cookie : b->auth.user);
+	rpc_mempool_start(b);
 	rpc_look(b);
 	return ADIT_OK;
 }
@@ -417,11 +422,14 @@ static void rpc_close(void *self)
 
 	rpc_requests_cancel(b);
 	rpc_queries_cancel(b);
+	rpc_finds_cancel(b);
 	stop_work(b);
+	rpc_mempool_close(b);
 	rpc_timer_end(b, &b->look_timer);
 	rpc_client_free(b->client);
 	rpc_auth_fini(&b->auth);
 	curl_global_cleanup();
+	free(b->mempool);
 	free(b);
 }
 
@@ -433,6 +441,7 @@ const struct backend backend_rpc = {
     .submit = rpc_submit,
     .get_block = rpc_get_block,
     .get_block_by_height = rpc_get_block_by_height,
+    .get_transactions = rpc_get_transactions,
     .check_block = rpc_check_block,
     .query = rpc_query,
 };

@@ -6,6 +6,8 @@
  *   rpc_work.c    templates: getblocktemplate, with long poll on a connection of its own
  *   rpc_chain.c   which blocks came and went between two tips
  *   rpc_request.c submissions and block fetches
+ *   rpc_mempool.c the mempool's events, and which transactions wait in it
+ *   rpc_find.c    transactions by wtxid
  *   rpc_query.c   everything else that NodeAPI asks, and which methods the node has
  */
 #ifndef NODE_RPC_H
@@ -14,10 +16,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "host/node/mirror.h"
 #include "host/node/rpc_auth.h"
 #include "host/node/rpc_client.h"
 #include "host/node/rpc_template.h"
 #include "host/node/service.h"
+#include "host/node/txid_list.h"
 
 #define RPC_SMALL_ANSWER (1u << 20)
 #define RPC_BLOCK_ANSWER (9u << 20) /* 4 MB in hexadecimal */
@@ -30,6 +34,40 @@
 struct rpc_submission;
 struct rpc_fetch;
 struct rpc_query;
+struct rpc_find;
+
+#define RPC_MEMPOOL_ANSWER (64u << 20) /* a million transactions */
+#define RPC_BATCH 100                  /* calls in one request */
+#define RPC_MEMPOOL_BLOCKS                                                                         \
+	16 /* new blocks whose transactions are asked for before the mempool's                     \
+	    */
+
+/* What is known of the node's mempool. */
+struct rpc_mempool {
+	struct mirror mirror;
+	uint32_t interval_ms;
+	uint64_t timer;    /* of the next list */
+	uint64_t asked_at; /* when a wtxid was asked for; 0: never */
+	bool complete;     /* there was a list since the node became usable */
+	bool told_full;    /* that it does not all fit */
+	/* The list: a block before it, the tip, the list, and the tip again. */
+	struct rpc_call *list_call;
+	struct buf text; /* what LIST reads */
+	struct txid_list list;
+	uint64_t slice_timer; /* it is being read */
+	size_t listed;
+	unsigned arrivals; /* told of this list */
+	unsigned departures;
+	uint8_t blocks[RPC_MEMPOOL_BLOCKS][32];
+	size_t block_count;
+	struct rpc_call *entries_call;
+	uint64_t resolve_timer;
+	uint8_t asked[RPC_BATCH][32]; /* txids that the call asks for */
+	size_t asked_count;
+	/* Not told one by one since the last event of the kind. */
+	uint64_t arrivals_skipped;
+	uint64_t departures_skipped;
+};
 
 struct rpc {
 	struct service *service;
@@ -77,6 +115,10 @@ struct rpc {
 	size_t submission_count;
 	struct rpc_fetch *fetches;
 	struct rpc_query *queries;
+	struct rpc_find *finds;
+	size_t find_count;
+
+	struct rpc_mempool *mempool;
 };
 
 /* rpc.c: a call without parameters beyond PARAMS, which is JSON. */
@@ -106,6 +148,21 @@ void rpc_get_block(void *self, const uint8_t hash[32], struct service_request *r
 void rpc_get_block_by_height(void *self, uint32_t height, struct service_request *request);
 /* Finishes what is open with ADIT_E_CANCELLED. */
 void rpc_requests_cancel(struct rpc *b);
+
+/* rpc_mempool.c */
+void rpc_mempool_start(struct rpc *b);
+/* The node is away: everything is forgotten. */
+void rpc_mempool_stop(struct rpc *b);
+void rpc_mempool_close(struct rpc *b);
+/* A block became part of the chain. */
+void rpc_mempool_block(struct rpc *b, const uint8_t hash[32]);
+/* Someone asks for wtxids. */
+void rpc_mempool_want(struct rpc *b);
+
+/* rpc_find.c */
+void rpc_get_transactions(void *self, const uint8_t *wtxids, size_t count,
+			  struct service_request *request);
+void rpc_finds_cancel(struct rpc *b);
 
 /* rpc_query.c */
 void rpc_query(void *self, const struct query *query, struct service_request *request);

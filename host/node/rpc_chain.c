@@ -65,6 +65,7 @@ static void advance(struct rpc *b, int ancestor)
 	for (size_t i = b->walk_count; i > 0; i--) {
 		recent_push(b, &b->walk[i - 1]);
 		service_block_connected(b->service, &b->walk[i - 1]);
+		rpc_mempool_block(b, b->walk[i - 1].hash);
 	}
 	if (b->walk_count == 0 && keep > 0)
 		service_set_tip(b->service, &b->recent[keep - 1]);

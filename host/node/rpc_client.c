@@ -42,6 +42,8 @@ struct rpc_call {
 	bool retried;
 	bool answering;
 	bool cancelled;
+	bool batch;
+	bool text;
 	rpc_answer_fn fn;
 	void *user;
 	char curl_error[CURL_ERROR_SIZE];
@@ -115,6 +117,13 @@ static bool node_error(struct json_object *body, struct rpc_answer *answer)
 	return true;
 }
 
+static void answer_text(struct rpc_call *call)
+{
+	struct rpc_answer answer = {.message = "", .text = &call->response};
+
+	call_answer(call, &answer);
+}
+
 /* HTTP 200, or 404 and 500 with an error object in the older protocol. */
 static void answer_body(struct rpc_call *call)
 {
@@ -122,9 +131,11 @@ static void answer_body(struct rpc_call *call)
 	    value_parse((const char *)call->response.data, call->response.size);
 	struct rpc_answer answer = {.message = ""};
 
-	if (!json_object_is_type(body, json_type_object) ||
-	    (!node_error(body, &answer) &&
-	     !json_object_object_get_ex(body, "result", &answer.result))) {
+	if (call->batch && json_object_is_type(body, json_type_array)) {
+		answer.result = body;
+	} else if (!json_object_is_type(body, json_type_object) ||
+		   (!node_error(body, &answer) &&
+		    (call->batch || !json_object_object_get_ex(body, "result", &answer.result)))) {
 		answer.error = ADIT_E_PROTOCOL;
 		answer.message =
 		    "the answer is not JSON-RPC; is it a Bitcoin node's RPC server that"
@@ -197,6 +208,8 @@ static void answer_http(struct rpc_call *call)
 		call_fail(call, ADIT_E_PROTOCOL, text);
 	else if (status != 200 && call->response.size == 0)
 		call_fail(call, ADIT_E_PROTOCOL, text);
+	else if (call->text)
+		answer_text(call);
 	else
 		answer_body(call);
 }
@@ -404,15 +417,14 @@ static bool make_headers(struct rpc_call *call)
 	return true;
 }
 
-static bool call_prepare(struct rpc_call *call, const char *method, const char *params, size_t size)
+static void write_request(struct rpc_call *call, const char *method, const char *params,
+			  size_t size)
 {
 	buf_printf(&call->request,
 		   "{\"jsonrpc\":\"2.0\",\"id\":%" PRIu64 ",\"method\":\"%s\",\"params\":",
 		   ++call->client->last_id, method);
 	buf_append(&call->request, params, size);
 	buf_append_u8(&call->request, '}');
-	call->easy = curl_easy_init();
-	return call->easy != NULL && !call->request.failed && make_headers(call);
 }
 
 /* Answers in the next turn of the loop. */
@@ -425,13 +437,10 @@ static bool fail_early(struct rpc_call *call)
 	return true;
 }
 
-struct rpc_call *rpc_client_call(struct rpc_client *c, const char *method, const char *params,
-				 size_t size, uint32_t timeout_ms, size_t max_bytes,
-				 rpc_answer_fn fn, void *user)
+static struct rpc_call *call_new(struct rpc_client *c, size_t max_bytes, rpc_answer_fn fn,
+				 void *user)
 {
 	struct rpc_call *call = c->count < MAX_CALLS ? calloc(1, sizeof(*call)) : NULL;
-	bool changed;
-	bool ok;
 
 	if (call == NULL)
 		return NULL;
@@ -442,8 +451,19 @@ struct rpc_call *rpc_client_call(struct rpc_client *c, const char *method, const
 	call->next = c->calls;
 	c->calls = call;
 	c->count++;
-	ok = call_prepare(call, method, params, size);
-	if (ok && rpc_auth_refresh(c->auth, false, &changed, &call->early_error) != ADIT_OK) {
+	return call;
+}
+
+/* With the request written; NULL, and CALL is gone, when it can't be sent. */
+static struct rpc_call *call_begin(struct rpc_call *call, uint32_t timeout_ms)
+{
+	bool changed;
+	bool ok;
+
+	call->easy = curl_easy_init();
+	ok = call->easy != NULL && !call->request.failed && make_headers(call);
+	if (ok &&
+	    rpc_auth_refresh(call->client->auth, false, &changed, &call->early_error) != ADIT_OK) {
 		ok = fail_early(call);
 	} else if (ok) {
 		set_options(call, timeout_ms);
@@ -454,6 +474,44 @@ struct rpc_call *rpc_client_call(struct rpc_client *c, const char *method, const
 		return NULL;
 	}
 	return call;
+}
+
+struct rpc_call *rpc_client_call(struct rpc_client *c, const char *method, const char *params,
+				 size_t size, uint32_t timeout_ms, size_t max_bytes,
+				 rpc_answer_fn fn, void *user)
+{
+	struct rpc_call *call = call_new(c, max_bytes, fn, user);
+
+	if (call == NULL)
+		return NULL;
+	write_request(call, method, params, size);
+	return call_begin(call, timeout_ms);
+}
+
+struct rpc_call *rpc_client_text(struct rpc_client *c, const char *method, const char *params,
+				 size_t size, uint32_t timeout_ms, size_t max_bytes,
+				 rpc_answer_fn fn, void *user)
+{
+	struct rpc_call *call = call_new(c, max_bytes, fn, user);
+
+	if (call == NULL)
+		return NULL;
+	call->text = true;
+	write_request(call, method, params, size);
+	return call_begin(call, timeout_ms);
+}
+
+struct rpc_call *rpc_client_batch(struct rpc_client *c, const void *body, size_t size,
+				  uint32_t timeout_ms, size_t max_bytes, rpc_answer_fn fn,
+				  void *user)
+{
+	struct rpc_call *call = call_new(c, max_bytes, fn, user);
+
+	if (call == NULL)
+		return NULL;
+	call->batch = true;
+	buf_append(&call->request, body, size);
+	return call_begin(call, timeout_ms);
 }
 
 void rpc_client_cancel(struct rpc_call *call)

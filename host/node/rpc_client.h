@@ -12,6 +12,7 @@
 
 #include "host/node/rpc_auth.h"
 
+struct buf;
 struct event_base;
 struct rpc_client;
 struct rpc_call;
@@ -26,6 +27,7 @@ struct rpc_answer {
 	int64_t code;               /* of the node's own error object, 0 without */
 	const char *message;        /* of either error, else "" */
 	struct json_object *result; /* NULL for null */
+	struct buf *text;           /* of rpc_client_text(): all of the answer, to be taken */
 };
 
 typedef void (*rpc_answer_fn)(void *user, const struct rpc_answer *answer);
@@ -37,6 +39,16 @@ void rpc_client_free(struct rpc_client *c);
 /* Calls METHOD with the JSON array PARAMS (SIZE bytes, copied). FN is called exactly once, later,
  * unless the call is cancelled. NULL without memory or with too many calls under way. */
 struct rpc_call *rpc_client_call(struct rpc_client *c, const char *method, const char *params,
+				 size_t size, uint32_t timeout_ms, size_t max_bytes,
+				 rpc_answer_fn fn, void *user);
+/* Sends BODY (SIZE bytes, copied), a JSON array of complete requests (JSON-RPC 2.0, section 6). The
+ * answer's `result` is the array of their answers, in any order; an error is one of the whole. */
+struct rpc_call *rpc_client_batch(struct rpc_client *c, const void *body, size_t size,
+				  uint32_t timeout_ms, size_t max_bytes, rpc_answer_fn fn,
+				  void *user);
+/* The same as rpc_client_call() for an answer that is too large for a tree of values: it is not
+ * looked into, `text` has it (an error of the node's too). FN may move the buffer out of it. */
+struct rpc_call *rpc_client_text(struct rpc_client *c, const char *method, const char *params,
 				 size_t size, uint32_t timeout_ms, size_t max_bytes,
 				 rpc_answer_fn fn, void *user);
 /* CALL may be NULL, and may be the one whose answer is being given. */

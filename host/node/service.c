@@ -156,6 +156,55 @@ void service_reorganised(struct service *s, const uint8_t old_tip[32], const uin
 			new_text);
 }
 
+void service_transaction_seen(struct service *s, const uint8_t txid[32])
+{
+	char text[65];
+
+	if (!wanted(s, "NewTransaction"))
+		return;
+	hex_encode_reversed(txid, 32, text);
+	publish(s, "NewTransaction", "{\"tx_hash\":\"%s\"}", text);
+}
+
+/* ",\"skipped\":7", or nothing. */
+static void take_skipped(uint64_t *skipped, char out[40])
+{
+	out[0] = '\0';
+	if (*skipped > 0)
+		snprintf(out, 40, ",\"skipped\":%" PRIu64, *skipped);
+	*skipped = 0;
+}
+
+void service_transaction_added(struct service *s, const uint8_t txid[32], double fee_rate,
+			       uint64_t *skipped)
+{
+	char text[65];
+	char more[40];
+
+	if (!wanted(s, "MempoolTransactionAdded"))
+		return;
+	hex_encode_reversed(txid, 32, text);
+	take_skipped(skipped, more);
+	publish(s, "MempoolTransactionAdded",
+		"{\"tx_hash\":\"%s\",\"fee_rate\":%.3f,\"mempool_size\":%" PRIu64 "%s}", text,
+		fee_rate, s->mempool_tx, more);
+}
+
+void service_transaction_left(struct service *s, const uint8_t txid[32], const char *reason,
+			      uint64_t *skipped)
+{
+	char text[65];
+	char more[40];
+
+	if (!wanted(s, "MempoolTransactionRemoved"))
+		return;
+	hex_encode_reversed(txid, 32, text);
+	take_skipped(skipped, more);
+	publish(s, "MempoolTransactionRemoved",
+		"{\"tx_hash\":\"%s\",\"reason\":\"%s\",\"mempool_size\":%" PRIu64 "%s}", text,
+		reason, s->mempool_tx, more);
+}
+
 void service_lacks(struct service *s, const char *method)
 {
 	for (size_t i = 0; i < s->missing_count; i++)

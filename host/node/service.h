@@ -73,6 +73,7 @@ struct service {
 	double progress;            /* of verification, 0 to 1; negative: not known */
 	uint32_t block_interval_ms; /* to which difficulty is steered; 0 where that is not known */
 	uint64_t mempool_tx;
+	uint64_t mirror_tx; /* of these, how many are known by wtxid */
 	struct service_tip tip;
 	bool tip_known;
 	struct node_template *template;
@@ -111,6 +112,15 @@ void service_block_connected(struct service *s, const struct service_tip *tip);
 void service_block_disconnected(struct service *s, const uint8_t hash[32], uint32_t height);
 /* After a reorganisation's blocks: ChainReorg. */
 void service_reorganised(struct service *s, const uint8_t old_tip[32], const uint8_t new_tip[32]);
+/* A transaction came into the node's mempool: NewTransaction. */
+void service_transaction_seen(struct service *s, const uint8_t txid[32]);
+/* The same when more is known of it: MempoolTransactionAdded. FEE_RATE: satoshi per virtual byte.
+ * *SKIPPED, how many before it were not told, is 0 afterwards. */
+void service_transaction_added(struct service *s, const uint8_t txid[32], double fee_rate,
+			       uint64_t *skipped);
+/* It left: MempoolTransactionRemoved. REASON: "confirmed" or "unknown". */
+void service_transaction_left(struct service *s, const uint8_t txid[32], const char *reason,
+			      uint64_t *skipped);
 /* The node does not have METHOD (a static text). Repeats are free. */
 void service_lacks(struct service *s, const char *method);
 /* A template; owned by the service from now on. One that makes the same work as the current one is

@@ -10,7 +10,7 @@
  * get_status        {} -> {"backend":"embedded","network":"regtest","state":"ready",
  *                   "detail":"","height":7,"hash":"..","bits":"207fffff","difficulty":4.6e-10,
  *                   "tip_time":1700000000,"mempool_tx":3,"blocks_accepted":1,"blocks_rejected":0,
- *                   "version":"/Satoshi:31.0.0/","ipc":"","missing_methods":[],
+ *                   "mempool_tx_by_wtxid":0,"version":"/Satoshi:31.0.0/","ipc":"","missing_methods":[],
  *                   "queries_limited":0}
  *                   missing_methods: what of its RPC the node does not have. queries_limited: how
  *                   many were refused for being too many. Always answers. state: connecting, starting, initial-download, ready, failing.
@@ -32,7 +32,9 @@
  *                   transaction (4 bytes, little-endian; 0: the node does not know it, or what
  *                   precedes it fills the answer: 16 MiB at most) and that many bytes,
  *                   serialized with witness. Transactions that are neither in a block nor
- *                   waiting for one need not be known.
+ *                   waiting for one need not be known. A node that can't be asked by wtxid
+ *                   has its mempool mirrored from the first question on (mempool_tx_by_wtxid
+ *                   of get_status says how far); until then, the newest template's are known.
  * check_block       attachment: a block as for submit_block, whose proof of work is not looked at ->
  *                   {"valid":true} or {"valid":false,"reason":"bad-cb-amount"}, with the reasons of
  *                   submit_block: whether it could be the successor of the present tip. Nothing
@@ -113,6 +115,10 @@
  *                         without transactions and fees
  *   BlockMined            {"block_hash":"..","height":8,"miner_id":null}  an own submission was accepted
  *   SyncStateChanged      {"old_state":"connecting","new_state":"ready"}
+ * Of a Bitcoin node's mempool, see adit-events(7):
+ *   NewTransaction        {"tx_hash":".."}
+ *   MempoolTransactionAdded   {"tx_hash":"..","fee_rate":2.5,"mempool_size":22}
+ *   MempoolTransactionRemoved {"tx_hash":"..","reason":"confirmed","mempool_size":21}
  */
 #ifndef ADIT_NODE_H
 #define ADIT_NODE_H

@@ -23,6 +23,11 @@
 #define OWING_PATIENCES 5
 #define OWING_MIN_MS 1000
 
+/* What a provider may send. */
+#define TEMPLATES_MAX 5000
+#define TEMPLATES_WINDOW_MS 10000
+#define TEMPLATES_TOO_MANY "more than 5000 templates in 10 seconds"
+
 static void drop_futures(struct provider *p)
 {
 	for (uint32_t i = 0; i < p->future_count; i++)
@@ -279,6 +284,23 @@ static void refuse(struct provider *p, const struct adit_sv2_new_template *messa
 	p->has_refused_id = true;
 }
 
+/* Each template is a message to every miner, so there is an end to it. Nodes that make blocks on
+ * demand, for tests, have hundreds a second for a while; no other has. */
+static int32_t count_template(struct provider *p)
+{
+	uint64_t now = clock_monotonic_ms();
+
+	if (now - p->window_ms >= TEMPLATES_WINDOW_MS) {
+		p->window_ms = now;
+		p->window_count = 0;
+	}
+	if (++p->window_count <= TEMPLATES_MAX)
+		return ADIT_OK;
+	p->window_ms = 0;
+	blame(p, TEMPLATES_TOO_MANY);
+	return ADIT_E_LIMIT;
+}
+
 static int32_t provider_new_template(void *context, struct adit_sv2_conn *conn,
 				     const struct adit_sv2_new_template *message)
 {
@@ -291,6 +313,8 @@ static int32_t provider_new_template(void *context, struct adit_sv2_conn *conn,
 	struct template *t;
 
 	(void)conn;
+	if (count_template(p) != ADIT_OK)
+		return ADIT_E_LIMIT;
 	if (!message->future_template && !p->has_tip) {
 		blame(p, "a template before any tip");
 		return ADIT_E_PROTOCOL;

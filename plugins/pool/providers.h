@@ -40,6 +40,10 @@ struct provider {
 	uint16_t constraints_sigops;
 	bool answers_constraints;
 
+	/* Templates that came in the window that began at: */
+	uint32_t window_count;
+	uint64_t window_ms;
+
 	/* Templates that can't be used. */
 	uint64_t refused;    /* how many */
 	uint64_t refused_id; /* the last future one: its SetNewPrevHash brings no work */

@@ -20,7 +20,7 @@
 #include "plugins/template-provider/host.h"
 #include "plugins/template-provider/listen.h"
 #include "plugins/template-provider/provider.h"
-#include "plugins/template-provider/source.h"
+#include "plugins/template-provider/sources.h"
 #include "plugins/template-provider/submit.h"
 
 #define EXPIRY_LOOK_MS 3600000u
@@ -35,7 +35,7 @@ struct tp_door {
 struct tp_plugin {
 	struct tp_host host;
 	struct tp_provider provider;
-	struct tp_source source;
+	struct tp_sources sources;
 	struct tp_submitter *submitter;
 	struct tp_listen listen;
 	struct tp_door doors[2]; /* this machine's, the others' */
@@ -77,17 +77,22 @@ static void plan(struct tp_plugin *p)
 static void show_state(const struct tp_plugin *p)
 {
 	const struct tp_snapshot *s = p->provider.latest;
-	char text[384];
+	const char *state = p->sources.state;
+	char text[800];
 
 	if (s == NULL)
 		snprintf(text, sizeof(text), "waiting for the node: %s",
-			 p->source.state[0] != '\0' ? p->source.state : "no answer yet");
-	else if (p->source.state[0] != '\0')
-		snprintf(text, sizeof(text),
-			 "the node is away (%s); serving height %u to %u clients", p->source.state,
-			 s->height, p->provider.client_count);
-	else
+			 state[0] != '\0' ? state : "no answer yet");
+	else if (state[0] == '\0')
 		snprintf(text, sizeof(text), "serving height %u to %u clients", s->height,
+			 p->provider.client_count);
+	else if (tp_sources_well(&p->sources))
+		snprintf(text, sizeof(text), "serving height %u from %s to %u clients; %s",
+			 s->height, tp_sources_active(&p->sources), p->provider.client_count,
+			 state);
+	else
+		snprintf(text, sizeof(text),
+			 "the node is away (%s); serving height %u to %u clients", state, s->height,
 			 p->provider.client_count);
 	p->host.api->status(p->host.handle, text);
 }
@@ -114,12 +119,16 @@ static void on_source_state(void *user, const char *text)
 {
 	struct tp_plugin *p = user;
 
-	if (text[0] != '\0')
+	if (text[0] != '\0' && tp_sources_well(&p->sources))
+		tp_log(&p->host, ADIT_LOG_WARNING, "%s", text);
+	else if (text[0] != '\0')
 		tp_log(&p->host, ADIT_LOG_WARNING, "no template from the node: %s", text);
 	else
 		tp_log(&p->host, ADIT_LOG_INFO, "the node gives templates");
 	show_state(p);
 }
+
+static const struct tp_source_callbacks source_callbacks = {on_snapshot, on_source_state};
 
 /* --- what clients say --- */
 
@@ -209,7 +218,8 @@ static int32_t on_solution(void *context, struct adit_sv2_conn *conn,
 		error_set(&e, ADIT_E_NOT_FOUND, "its template %llu is not known (any more)",
 			  (unsigned long long)m->template_id);
 	else if (tp_block_assemble(t, &solution, &block, hash, &e) == ADIT_OK) {
-		tp_submit(p->submitter, hash, &block);
+		tp_submit(p->submitter, hash, &block, t->snapshot->origin,
+			  !t->snapshot->partial && t->tx_count == t->snapshot->tx_count);
 		return c != NULL ? tp_provider_solution(c, true) : ADIT_OK;
 	}
 	buf_free(&block);
@@ -248,6 +258,7 @@ static struct json_object *status_object(const struct tp_plugin *p)
 		hex_encode_reversed(s->prev_hash, 32, hex);
 		tp_fit(s, 0, 0, &fees);
 	}
+	json_object_object_add(o, "source", json_object_new_string(tp_sources_active(&p->sources)));
 	add_u64(o, "clients", p->provider.client_count);
 	add_u64(o, "templates", p->provider.store.count);
 	add_u64(o, "template_id", p->provider.last_id);
@@ -316,8 +327,9 @@ static int32_t tp_init(const struct adit_host_api *api, struct adit_host *host, 
 	}
 	snprintf(p->state_dir, sizeof(p->state_dir), "%s", info.state_dir);
 	tp_provider_init(&p->provider, (uint64_t)threshold, (uint64_t)interval, clock_unix_ms());
-	p->source.min_interval_ms = (uint32_t)interval;
-	p->source.empty_first = (uint32_t)empty_first;
+	p->sources.settings = (struct tp_source_settings){.fee_threshold = (uint64_t)threshold,
+							  .min_interval_ms = (uint32_t)interval,
+							  .empty_first = (uint32_t)empty_first};
 	*instance = p;
 	return ADIT_OK;
 }
@@ -405,6 +417,7 @@ static int32_t tp_start(void *instance)
 {
 	struct tp_plugin *p = instance;
 	const struct tp_host *h = &p->host;
+	struct error e;
 	int32_t r;
 
 	p->submitter = tp_submitter_new(h, p->state_dir);
@@ -415,10 +428,10 @@ static int32_t tp_start(void *instance)
 		r = open_servers(p);
 	if (r == ADIT_OK)
 		r = watch_certificate(p);
-	if (r == ADIT_OK)
-		r = tp_source_start(&p->source, h, on_snapshot, on_source_state, p);
 	if (r != ADIT_OK)
 		return r;
+	if (tp_sources_start(&p->sources, h, &source_callbacks, p, &e) != ADIT_OK)
+		return fail(p, e.code, e.text);
 	tp_submitter_resume(p->submitter);
 	show_state(p);
 	return ADIT_OK;
@@ -436,7 +449,8 @@ static int32_t tp_reload(void *instance)
 
 	if (h->api->config_int(h->handle, "fee_threshold", &threshold) != ADIT_OK ||
 	    h->api->config_int(h->handle, "min_interval", &interval) != ADIT_OK ||
-	    h->api->config_int(h->handle, "empty_first", &empty_first) != ADIT_OK)
+	    h->api->config_int(h->handle, "empty_first", &empty_first) != ADIT_OK ||
+	    tp_sources_changed(&p->sources))
 		return ADIT_E_UNSUPPORTED;
 	r = tp_settings_read(&settings, h, &e);
 	if (r == ADIT_OK)
@@ -446,8 +460,9 @@ static int32_t tp_reload(void *instance)
 	take_settings(p, &settings);
 	p->provider.fee_threshold = (uint64_t)threshold;
 	p->provider.min_interval_ms = (uint64_t)interval;
-	p->source.min_interval_ms = (uint32_t)interval;
-	p->source.empty_first = (uint32_t)empty_first;
+	p->sources.settings = (struct tp_source_settings){.fee_threshold = (uint64_t)threshold,
+							  .min_interval_ms = (uint32_t)interval,
+							  .empty_first = (uint32_t)empty_first};
 	plan(p);
 	return ADIT_OK;
 }
@@ -458,7 +473,7 @@ static int32_t tp_stop(void *instance)
 	struct tp_plugin *p = instance;
 	const struct tp_host *h = &p->host;
 
-	tp_source_stop(&p->source);
+	tp_sources_stop(&p->sources);
 	tp_listen_close(&p->listen);
 	if (p->armed)
 		h->api->timer_cancel(h->handle, p->timer);

@@ -7,26 +7,27 @@
 
 #include "lib/util/buf.h"
 
-#define COINBASE_VERSION 2u
-/* Final: the coinbase's lock time, 0, plays no part. */
-#define COINBASE_SEQUENCE 0xffffffffu
-
 int32_t tp_send_template(struct adit_sv2_conn *conn, const struct tp_template *t, bool future)
 {
+	const struct tp_snapshot *s = t->snapshot;
+	uint8_t outputs[sizeof(t->output) + TP_MAX_DEMANDED];
 	struct adit_sv2_new_template m = {
 	    .template_id = t->id,
 	    .future_template = future,
-	    .version = t->snapshot->version,
-	    .coinbase_tx_version = COINBASE_VERSION,
+	    .version = s->version,
+	    .coinbase_tx_version = s->coinbase_version,
 	    .coinbase_prefix = {.data = t->prefix, .size = t->prefix_size},
-	    .coinbase_tx_input_sequence = COINBASE_SEQUENCE,
+	    .coinbase_tx_input_sequence = s->coinbase_sequence,
 	    .coinbase_tx_value_remaining = t->value,
-	    .coinbase_tx_outputs_count = 1,
-	    .coinbase_tx_outputs = {.data = t->output, .size = sizeof(t->output)},
-	    .coinbase_tx_locktime = 0,
+	    .coinbase_tx_outputs_count = 1 + s->demanded_count,
+	    .coinbase_tx_outputs = {.data = outputs,
+				    .size = (uint32_t)sizeof(t->output) + s->demanded_size},
+	    .coinbase_tx_locktime = s->coinbase_lock_time,
 	    .merkle_path = {.data = t->path[0], .size = 32 * t->depth, .count = t->depth},
 	};
 
+	memcpy(outputs, t->output, sizeof(t->output));
+	memcpy(outputs + sizeof(t->output), s->demanded, s->demanded_size);
 	return adit_sv2_send(conn, ADIT_SV2_NEW_TEMPLATE, &m);
 }
 

@@ -10,9 +10,6 @@
 #include "lib/bitcoin/target.h"
 #include "lib/util/hex.h"
 
-/* Consensus: 21 million coins. */
-#define MAX_MONEY 2100000000000000u
-
 static int32_t wrong(struct error *e, const char *key, const char *expected)
 {
 	return error_set(e, ADIT_E_INVALID_ARGUMENT, "template of the node: %s: expected %s", key,
@@ -102,7 +99,7 @@ static int32_t parse_head(struct json_object *o, struct tp_snapshot *s, struct e
 	if (r == ADIT_OK)
 		r = get_u32(o, "mintime", &s->mintime, e);
 	if (r == ADIT_OK)
-		r = get_u64(o, "coinbase_value", MAX_MONEY, &s->coinbase_value, e);
+		r = get_u64(o, "coinbase_value", TP_MAX_MONEY, &s->coinbase_value, e);
 	if (r == ADIT_OK)
 		r = get_u32(o, "sigop_limit", &s->sigop_limit, e);
 	if (r == ADIT_OK)
@@ -144,7 +141,7 @@ static int32_t parse_tx(struct json_object *o, uint32_t index, struct tp_tx *tx,
 	if (r == ADIT_OK)
 		r = get_hash(o, "wtxid", tx->wtxid, e);
 	if (r == ADIT_OK)
-		r = get_u64(o, "fee", MAX_MONEY, &tx->fee, e);
+		r = get_u64(o, "fee", TP_MAX_MONEY, &tx->fee, e);
 	if (r == ADIT_OK)
 		r = get_u32(o, "sigops", &tx->sigops, e);
 	if (r == ADIT_OK)
@@ -172,7 +169,7 @@ static int32_t parse_tx_list(struct json_object *list, size_t data_size, struct 
 			return wrong(e, "size", "sizes that add up to the attachment's");
 		tx->offset = (uint32_t)offset;
 		offset += tx->size;
-		/* Below the check fees can't overflow: both terms are at most MAX_MONEY. */
+		/* Below the check fees can't overflow: both terms are at most TP_MAX_MONEY. */
 		fees += tx->fee;
 		if (fees > s->coinbase_value)
 			return wrong(e, "fee", "fees within coinbase_value");
@@ -239,6 +236,8 @@ int32_t tp_snapshot_parse(const char *json, size_t json_size, const void *attach
 	}
 	s->refs = 1;
 	s->fetched_ms = now_ms;
+	s->coinbase_version = TP_COINBASE_VERSION;
+	s->coinbase_sequence = TP_COINBASE_SEQUENCE;
 	r = parse_head(o, s, e);
 	if (r == ADIT_OK)
 		r = parse_txs(o, attachment, attachment_size, s, e);
@@ -261,6 +260,8 @@ void tp_snapshot_unref(struct tp_snapshot *s)
 {
 	if (s == NULL || --s->refs > 0)
 		return;
+	if (s->origin != NULL)
+		s->origin->release(s->origin);
 	free(s->txs);
 	free(s->data);
 	free(s);

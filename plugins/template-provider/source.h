@@ -1,46 +1,53 @@
 /* SPDX-License-Identifier: MIT */
-/* source.h: where snapshots come from: the role `node`. Asks at the start, at each
- * BlockTemplateUpdated, now and then in case one was missed, and with back-off after an error. A
- * new tip is asked for at once; other news are worth one question in `min_interval_ms`, since
- * clients would not hear of them sooner.
- *
- * The event of a new tip says itself what an empty block needs. When the template has at least
- * `empty_first` transactions that becomes a partial snapshot, and the answer follows it. */
+/* source.h: where snapshots come from. Each kind of source is one struct tp_source_type:
+ * node_source.c asks the role `node`, ipc_source.c Bitcoin Core itself. sources.h chooses among
+ * them. */
 #ifndef TP_SOURCE_H
 #define TP_SOURCE_H
 
 #include "plugins/template-provider/host.h"
 #include "plugins/template-provider/snapshot.h"
 
-/* Takes over the reference to S. */
-typedef void (*tp_source_snapshot_fn)(void *user, struct tp_snapshot *s);
-/* The node answers (TEXT empty), or does not for the reason TEXT. Called when that changes. */
-typedef void (*tp_source_state_fn)(void *user, const char *text);
-
-/* Zero-initialise, then tp_source_start(). */
-struct tp_source {
-	const struct tp_host *host;
-	tp_source_snapshot_fn on_snapshot;
-	tp_source_state_fn on_state;
-	void *user;
-	uint64_t call;  /* valid while calling */
-	uint64_t timer; /* valid while waiting */
-	bool calling;
-	bool waiting;
-	bool again; /* ask once more when the answer is there */
-	uint32_t delay_ms;
-	uint32_t min_interval_ms;
-	uint32_t empty_first; /* 0: never */
-	uint64_t answered_ms; /* when the last snapshot came */
-	uint32_t subscription_count;
-	uint64_t subscriptions[2];
-	char state[256]; /* what on_state was told last */
+/* The keys of the role that sources heed; they may change at any time. */
+struct tp_source_settings {
+	uint64_t fee_threshold;   /* satoshi that are worth a template on the same tip */
+	uint32_t min_interval_ms; /* between templates on the same tip */
+	uint32_t
+	    empty_first; /* transactions from which on an empty template goes ahead; 0: never */
 };
 
-/* Sets everything but `min_interval_ms` and `empty_first`, which are the caller's, at any time. */
-int32_t tp_source_start(struct tp_source *s, const struct tp_host *host,
-			tp_source_snapshot_fn on_snapshot, tp_source_state_fn on_state, void *user);
-/* No callback comes after it. */
-void tp_source_stop(struct tp_source *s);
+struct tp_source_callbacks {
+	/* Takes over the reference to S. */
+	void (*snapshot)(void *user, struct tp_snapshot *s);
+	/* The source gives templates (TEXT empty), or does not for the reason TEXT. Called when
+	 * that changes; before the first call nothing is known. */
+	void (*state)(void *user, const char *text);
+};
+
+/* The head of each source's own struct. */
+struct tp_source {
+	const struct tp_source_type *type;
+	const struct tp_host *host;
+	const struct tp_source_settings *settings;
+	const struct tp_source_callbacks *callbacks;
+	void *user;
+};
+
+struct tp_source_type {
+	const char *name; /* as in the key `source` */
+	/* Whether it could be opened as things are configured; ADIT_E_CONFIG and the like with E.
+	 */
+	int32_t (*check)(const struct tp_host *host, struct error *e);
+	/* HEAD is copied, what it points to is borrowed for the source's life. No callback is run
+	 * inside. NULL with E. */
+	struct tp_source *(*open)(const struct tp_source *head, struct error *e);
+	/* No callback comes after it. */
+	void (*close)(struct tp_source *s);
+	/* The settings have changed. May be NULL. */
+	void (*changed)(struct tp_source *s);
+};
+
+extern const struct tp_source_type tp_node_source;
+extern const struct tp_source_type tp_ipc_source;
 
 #endif

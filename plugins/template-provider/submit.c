@@ -14,6 +14,7 @@
 #include "plugins/template-provider/journal.h"
 
 #define CALL_DEADLINE_MS 30000u /* a full block verifies in a second or two */
+#define STRAIGHT_MS 3000u       /* what the straight way has before the other is taken as well */
 #define RETRY_MIN_MS 100u
 #define RETRY_MAX_MS 10000u
 #define MAX_REPLY 65536u   /* bytes of JSON */
@@ -28,10 +29,13 @@ struct block {
 	uint64_t timer; /* valid while waiting */
 	bool calling;
 	bool waiting;
-	bool last; /* the tip moved: no further try */
+	struct tp_attempt *attempt; /* the straight way, while it is open */
+	bool accepted;              /* the node has taken it: the role node is but told */
+	bool last;                  /* the tip moved: no further try */
 	bool synced;
 	bool tried; /* an earlier call had no answer: the node may have taken it then */
 	uint32_t delay_ms;
+	char refusal[192]; /* the reason that came by the straight way, "" for none */
 };
 
 struct tp_submitter {
@@ -65,6 +69,8 @@ static void block_free(struct block *b)
 {
 	const struct tp_host *h = b->owner->host;
 
+	if (b->attempt != NULL)
+		b->attempt->done = NULL;
 	if (b->calling)
 		h->api->call_cancel(h->handle, b->call);
 	if (b->waiting)
@@ -112,7 +118,9 @@ static void judged(struct block *b, bool accepted, bool duplicate, const char *r
 	char hex[65];
 
 	hex_encode_reversed(b->hash, 32, hex);
-	if (!accepted) {
+	if (b->accepted) {
+		/* Counted when the node took it; nothing that is said later undoes that. */
+	} else if (!accepted) {
 		tp_submitter_refused(s, reason);
 		tp_log(s->host, ADIT_LOG_WARNING, "block %s was rejected by the node: %s", hex,
 		       reason);
@@ -122,6 +130,19 @@ static void judged(struct block *b, bool accepted, bool duplicate, const char *r
 	}
 	tp_journal_remove(s->dir, b->hash);
 	forget(b);
+}
+
+/* By the straight way. The role `node` is told after that, and the block kept for it till then. */
+static void judged_accepted(struct block *b)
+{
+	struct tp_submitter *s = b->owner;
+	char hex[65];
+
+	hex_encode_reversed(b->hash, 32, hex);
+	b->accepted = true;
+	s->accepted++;
+	tp_log(s->host, ADIT_LOG_INFO, "block %s was accepted over IPC", hex);
+	tp_journal_remove(s->dir, b->hash);
 }
 
 /* False when the answer is not one. */
@@ -181,8 +202,8 @@ static void retry_later(struct block *b, const char *message)
 /* All errors but one say nothing about the block: the node, or the way to it, is not there now. */
 static void failed(struct block *b, int32_t error, const char *message)
 {
-	if (error == ADIT_E_INVALID_ARGUMENT) {
-		judged(b, false, false, message);
+	if (error == ADIT_E_INVALID_ARGUMENT || b->accepted || b->refusal[0] != '\0') {
+		judged(b, false, false, b->refusal[0] != '\0' ? b->refusal : message);
 		return;
 	}
 	if (!b->last) {
@@ -229,6 +250,65 @@ static void send_block(struct block *b)
 		failed(b, r, adit_error_name(r));
 }
 
+/* --- the straight way ---------------------------------------------------------------------------
+ */
+
+static void attempt_over(struct block *b)
+{
+	const struct tp_host *h = b->owner->host;
+
+	b->attempt = NULL;
+	if (b->waiting)
+		h->api->timer_cancel(h->handle, b->timer);
+	b->waiting = false;
+}
+
+static void on_attempt(void *user, enum tp_verdict verdict, const char *text)
+{
+	struct block *b = user;
+	struct tp_submitter *s = b->owner;
+
+	attempt_over(b);
+	if (verdict == TP_ACCEPTED) {
+		judged_accepted(b);
+	} else if (verdict == TP_REFUSED) {
+		snprintf(b->refusal, sizeof(b->refusal), "%s", text);
+		tp_log(s->host, ADIT_LOG_WARNING,
+		       "a found block was refused over IPC (%s); trying the other way",
+		       text[0] != '\0' ? text : "no reason given");
+	} else {
+		b->tried = true;
+		tp_log(s->host, ADIT_LOG_WARNING,
+		       "a found block could not be submitted over IPC (%s); trying the other way",
+		       text);
+	}
+	send_block(b);
+}
+
+/* No answer: it may be accepted all the same, but time is short. */
+static void on_straight_late(void *user)
+{
+	struct block *b = user;
+
+	b->waiting = false;
+	b->attempt->done = NULL;
+	on_attempt(b, TP_NO_ANSWER, "no answer in time");
+}
+
+static bool send_straight(struct block *b, struct tp_origin *origin, bool whole)
+{
+	const struct tp_host *h = b->owner->host;
+
+	if (origin == NULL)
+		return false;
+	b->attempt = origin->submit(origin, b->data.data, b->data.size, whole, on_attempt, b);
+	if (b->attempt == NULL)
+		return false;
+	b->waiting = h->api->timer_add(h->handle, STRAIGHT_MS, 0, on_straight_late, b, NULL,
+				       &b->timer) == ADIT_OK;
+	return true;
+}
+
 static bool is_pending(const struct tp_submitter *s, const uint8_t hash[32])
 {
 	for (const struct block *b = s->blocks; b != NULL; b = b->next) {
@@ -262,7 +342,8 @@ static struct block *enlist(struct tp_submitter *s, const uint8_t hash[32], stru
 	return b;
 }
 
-void tp_submit(struct tp_submitter *s, const uint8_t hash[32], struct buf *block)
+void tp_submit(struct tp_submitter *s, const uint8_t hash[32], struct buf *block,
+	       struct tp_origin *origin, bool whole)
 {
 	struct error e;
 	struct block *b;
@@ -274,7 +355,7 @@ void tp_submit(struct tp_submitter *s, const uint8_t hash[32], struct buf *block
 	if (tp_journal_write(s->dir, hash, block->data, block->size, &e) != ADIT_OK)
 		tp_log(s->host, ADIT_LOG_WARNING, "a found block could not be noted: %s", e.text);
 	b = enlist(s, hash, block);
-	if (b != NULL)
+	if (b != NULL && !send_straight(b, origin, whole))
 		send_block(b);
 }
 
@@ -318,7 +399,7 @@ void tp_submitter_tip(struct tp_submitter *s, const uint8_t prev_hash[32])
 		if (memcmp(b->data.data + PREV_HASH_OFFSET, prev_hash, 32) == 0)
 			continue;
 		b->last = true;
-		if (!b->waiting)
+		if (!b->waiting || b->attempt != NULL)
 			continue;
 		s->host->api->timer_cancel(s->host->handle, b->timer);
 		b->waiting = false;

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* submit.h: the way of a found block to the node. A block is noted in the journal, sent, and sent
  * again with back-off for as long as the node is not there and the tip has not moved; it is struck
- * out when the node has judged it. */
+ * out when the node has judged it.
+ *
+ * A block of a template that is at the node (struct tp_origin) goes there straight. When that
+ * brings no acceptance in time, for whatever reason, it goes to the role `node`, whose word is the
+ * last. That role hears of an accepted one too: it counts blocks and tells of them, and may have
+ * another node. */
 #ifndef TP_SUBMIT_H
 #define TP_SUBMIT_H
 
 #include "lib/util/buf.h"
 #include "plugins/template-provider/host.h"
+#include "plugins/template-provider/snapshot.h"
 
 /* Blocks under way. One more than that is left to the journal. */
 #define TP_SUBMIT_MAX 16
@@ -29,8 +35,10 @@ void tp_submitter_free(struct tp_submitter *s);
 /* Sends the blocks of an earlier life again. */
 void tp_submitter_resume(struct tp_submitter *s);
 /* Sends BLOCK (serialized; its storage is taken over, also on failure) with HASH in internal order.
- * The same block again while it is under way is nothing new. */
-void tp_submit(struct tp_submitter *s, const uint8_t hash[32], struct buf *block);
+ * ORIGIN (may be NULL, used within the call only) is that of its snapshot, WHOLE as in struct
+ * tp_origin. The same block again while it is under way is nothing new. */
+void tp_submit(struct tp_submitter *s, const uint8_t hash[32], struct buf *block,
+	       struct tp_origin *origin, bool whole);
 /* PREV_HASH is the tip now. Blocks that build on another one get a last try, at once. */
 void tp_submitter_tip(struct tp_submitter *s, const uint8_t prev_hash[32]);
 /* A solution was refused here, before the node saw it. */

@@ -15,7 +15,7 @@ uint64_t tp_reserved_weight(uint32_t size)
 
 int64_t tp_fit(const struct tp_snapshot *s, uint64_t weight, uint32_t sigops, uint64_t *fees)
 {
-	uint64_t used_weight = weight;
+	uint64_t used_weight = weight + 4 * (uint64_t)s->demanded_size;
 	uint64_t used_sigops = sigops;
 	uint32_t n = 0;
 

@@ -5,6 +5,7 @@
  *
  * One daemon a test, in the global `harness`; harness_setup and harness_teardown are check
  * fixtures. Everything that can go wrong ends the test and shows the end of the daemon's log.
+ * The directory is in $TMPDIR, or in /tmp when that is long; $ADIT_TEST_KEEP keeps it.
  * Waiting is polling with a bound, never a fixed sleep. Time limits are generous: they say when to
  * give up, and are multiplied by $ADIT_TEST_SLOW (a whole number) on machines that need it.
  */
@@ -40,9 +41,14 @@ struct harness {
 	const char *server_keys; /* more lines for [sv2-server], or NULL; likewise */
 	const char *plugins; /* a plugin folder instead of the build tree's, or NULL; likewise */
 	const char *program; /* to run instead of the build tree's aditd, or NULL; likewise */
+	/* More addresses: behind the template provider's socket; before it in the pool's list (each
+	 * with a comma). NULL: none; likewise. */
+	const char *tp_listen;
+	const char *providers;
 	pid_t pid;        /* of aditd, 0: not running */
 	struct control control;
 	bool connected;
+	bool beside;    /* this process has other children, which outlive the daemon */
 	bool no_grants; /* sections get no `grant = all`: set by tests of just that */
 };
 

@@ -363,3 +363,26 @@ const char *probe_verdict(struct probe *p, struct probe_channel *c, uint32_t seq
 		}
 	}
 }
+
+/* New tips in a row that each come while a share is on its way. */
+#define STALE_MOST 20
+
+const char *probe_share(struct probe *p, struct probe_channel *c,
+			void (*spoil)(struct probe_channel *work, uint32_t *nonce))
+{
+	const char *verdict = "stale-share";
+
+	for (int i = 0; i < STALE_MOST && verdict != NULL && strcmp(verdict, "stale-share") == 0;
+	     i++) {
+		struct probe_channel work = *c;
+		uint32_t nonce = 1;
+
+		if (spoil != NULL)
+			spoil(&work, &nonce);
+		else
+			nonce = probe_mine(&work, true);
+		c->sequence = probe_submit(p, &work, work.job_id, nonce);
+		verdict = probe_verdict(p, c, c->sequence);
+	}
+	return verdict;
+}

@@ -83,5 +83,9 @@ uint32_t probe_submit(struct probe *p, struct probe_channel *c, uint32_t job_id,
 /* Waits for the answer to share SEQUENCE, following changes of the work on the way: NULL when it
  * was accepted, else the error code (static storage). */
 const char *probe_verdict(struct probe *p, struct probe_channel *c, uint32_t sequence);
+/* Sends a share for the present work, a good one or what SPOIL makes of that work, and returns the
+ * verdict; after one that a new tip made stale, another. For shares that are not to be stale. */
+const char *probe_share(struct probe *p, struct probe_channel *c,
+			void (*spoil)(struct probe_channel *work, uint32_t *nonce));
 
 #endif

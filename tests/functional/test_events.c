@@ -243,6 +243,8 @@ static void second_miner(const char *enabled)
 
 START_TEST(events_are_as_described)
 {
+	pid_t pid;
+
 	page_read();
 	harness_configure_pool("1f00ffff", "shares_per_minute = 600\nmin_difficulty = 0.000001\n");
 	harness_configure_miner("one", "standard", 100000);
@@ -271,7 +273,9 @@ START_TEST(events_are_as_described)
 	until_seen("ModuleStopped", 1);
 	until_seen("StratumClientDisconnected", 1);
 	forget();
-	ck_assert_int_eq(kill(harness_pid("node"), SIGKILL), 0);
+	pid = harness_pid("node");
+	ck_assert_int_gt(pid, 0);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
 	until_seen("ModuleCrashed", 1);
 	until_seen("ModuleStarted", 1);
 	until_seen("SyncStateChanged", 1);

@@ -147,29 +147,36 @@ static void find_block(void)
 /* --- faults -------------------------------------------------------------------------------------
  */
 
-static void verdict_is(uint32_t sequence, const char *code)
+static void is_code(const char *verdict, const char *code)
 {
-	const char *verdict = probe_verdict(&bad, &channel, sequence);
-
 	must(verdict != NULL && strcmp(verdict, code) == 0, "the verdict is %s, not %s",
 	     verdict != NULL ? verdict : "accepted", code);
+}
+
+static void verdict_is(uint32_t sequence, const char *code)
+{
+	is_code(probe_verdict(&bad, &channel, sequence), code);
+}
+
+static void roll_a_wrong_bit(struct probe_channel *work, uint32_t *nonce)
+{
+	(void)nonce;
+	work->version ^= 1;
+}
+
+static void miss_target(struct probe_channel *work, uint32_t *nonce)
+{
+	*nonce = probe_mine(work, false);
 }
 
 /* Message: shares that are refused, on a channel that is as good afterwards. */
 static void bad_shares(void)
 {
-	struct probe_channel work;
-
 	probe_ready(&bad, harness.port);
 	probe_open_standard(&bad, &channel);
 	verdict_is(probe_submit(&bad, &channel, UINT32_MAX, 1), "invalid-job-id");
-	work = channel;
-	work.version ^= 1;
-	verdict_is(probe_submit(&bad, &work, channel.job_id, 1),
-		   "invalid-non-rollable-version-bit");
-	channel.sequence = work.sequence;
-	verdict_is(probe_submit(&bad, &channel, channel.job_id, probe_mine(&channel, false)),
-		   "difficulty-too-low");
+	is_code(probe_share(&bad, &channel, roll_a_wrong_bit), "invalid-non-rollable-version-bit");
+	is_code(probe_share(&bad, &channel, miss_target), "difficulty-too-low");
 }
 
 /* Message: what concerns a channel that isn't there is answered; of an unknown extension, skipped.

@@ -218,7 +218,6 @@ END_TEST
 START_TEST(unknown_messages)
 {
 	uint8_t frame[SV2_HEADER_SIZE + 8] = {0};
-	union sv2_body body;
 
 	/* Of the core: closed. */
 	probe_ready(&probe, harness.port);
@@ -231,8 +230,7 @@ START_TEST(unknown_messages)
 	probe_header(frame, 0x4abc, 0xee, 8);
 	must(probe_send_frame(&probe, frame, sizeof(frame)), "closed");
 	probe_open_standard(&probe, &channel);
-	probe_submit(&probe, &channel, channel.job_id, probe_mine(&channel, true));
-	probe_expect(&probe, ADIT_SV2_SUBMIT_SHARES_SUCCESS, &body);
+	ck_assert_ptr_null(probe_share(&probe, &channel, NULL));
 }
 END_TEST
 
@@ -348,12 +346,15 @@ END_TEST
 /* --- shares -------------------------------------------------------------------------------------
  */
 
-static void verdict_is(uint32_t sequence, const char *code)
+static void is_code(const char *verdict, const char *code)
 {
-	const char *verdict = probe_verdict(&probe, &channel, sequence);
-
 	must(verdict != NULL && strcmp(verdict, code) == 0, "the verdict is %s, not %s",
 	     verdict != NULL ? verdict : "accepted", code);
+}
+
+static void verdict_is(uint32_t sequence, const char *code)
+{
+	is_code(probe_verdict(&probe, &channel, sequence), code);
 }
 
 START_TEST(unknown_channel_and_job)
@@ -371,9 +372,7 @@ START_TEST(unknown_channel_and_job)
 	channel.id = UINT32_MAX;
 	verdict_is(probe_submit(&probe, &channel, channel.job_id, 1), "invalid-channel-id");
 	channel.id = id;
-	ck_assert_ptr_null(probe_verdict(
-	    &probe, &channel,
-	    probe_submit(&probe, &channel, channel.job_id, probe_mine(&channel, true))));
+	ck_assert_ptr_null(probe_share(&probe, &channel, NULL));
 }
 END_TEST
 
@@ -397,12 +396,16 @@ START_TEST(wrong_kind_of_share)
 }
 END_TEST
 
+static void miss_target(struct probe_channel *work, uint32_t *nonce)
+{
+	*nonce = probe_mine(work, false);
+}
+
 START_TEST(difficulty_too_low)
 {
 	probe_ready(&probe, harness.port);
 	probe_open_standard(&probe, &channel);
-	verdict_is(probe_submit(&probe, &channel, channel.job_id, probe_mine(&channel, false)),
-		   "difficulty-too-low");
+	is_code(probe_share(&probe, &channel, miss_target), "difficulty-too-low");
 }
 END_TEST
 
@@ -456,31 +459,37 @@ START_TEST(stale_share)
 	channel.sequence = old.sequence;
 	verdict_is(share, "stale-share");
 	/* And one for the new tip is good. */
-	ck_assert_ptr_null(probe_verdict(
-	    &probe, &channel,
-	    probe_submit(&probe, &channel, channel.job_id, probe_mine(&channel, true))));
+	ck_assert_ptr_null(probe_share(&probe, &channel, NULL));
 }
 END_TEST
+
+static void roll_a_wrong_bit(struct probe_channel *work, uint32_t *nonce)
+{
+	(void)nonce;
+	work->version ^= 1; /* not one of BIP323's bits */
+}
+
+static void before_the_tip(struct probe_channel *work, uint32_t *nonce)
+{
+	(void)nonce;
+	work->ntime -= 100000;
+}
+
+static void a_day_ahead(struct probe_channel *work, uint32_t *nonce)
+{
+	(void)nonce;
+	work->ntime += 100000;
+}
 
 /* A share outside of what the job allows. */
 START_TEST(shares_against_the_rules)
 {
-	struct probe_channel work;
-
 	probe_ready(&probe, harness.port);
 	probe_open_standard(&probe, &channel);
-	work = channel;
-	work.version ^= 1; /* not one of BIP323's bits */
-	verdict_is(probe_submit(&probe, &work, channel.job_id, 1),
-		   "invalid-non-rollable-version-bit");
-	channel.sequence = work.sequence;
-	work = channel;
-	work.ntime -= 100000; /* before the tip's time */
-	verdict_is(probe_submit(&probe, &work, channel.job_id, 1), "invalid-share");
-	channel.sequence = work.sequence;
-	work = channel;
-	work.ntime += 100000; /* a day ahead */
-	verdict_is(probe_submit(&probe, &work, channel.job_id, 1), "invalid-share");
+	is_code(probe_share(&probe, &channel, roll_a_wrong_bit),
+		"invalid-non-rollable-version-bit");
+	is_code(probe_share(&probe, &channel, before_the_tip), "invalid-share");
+	is_code(probe_share(&probe, &channel, a_day_ahead), "invalid-share");
 }
 END_TEST
 

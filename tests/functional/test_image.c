@@ -66,7 +66,7 @@ START_TEST(children_run_the_image_of_the_host)
 	fprintf(stderr, "exec to every role running: %llu ms\n",
 		(unsigned long long)(clock_monotonic_ms() - start));
 	struct stat host = image_of(harness.pid);
-	harness_wait(60000, has_blocks, &height, "the first block is found");
+	harness_wait(HARNESS_WAIT_MS, has_blocks, &height, "the first block is found");
 
 	if (removed)
 		ck_assert_int_eq(unlink(copy), 0);
@@ -76,7 +76,7 @@ START_TEST(children_run_the_image_of_the_host)
 	height = harness_number("node", "height");
 	harness_kill("pool");
 	harness_kill("node");
-	harness_wait(60000, has_blocks, &height, "another block is found");
+	harness_wait(HARNESS_WAIT_MS, has_blocks, &height, "another block is found");
 	harness_wait_running();
 	ck_assert_int_ne(harness_pid("pool"), before);
 	struct stat pool = image_of(harness_pid("pool"));

@@ -75,7 +75,7 @@ START_TEST(killed_process_comes_back)
 	harness_start();
 	harness_wait_running();
 	memset(&progress, 0, sizeof(progress));
-	harness_wait(60000, has_progressed, &progress, "the first blocks are found");
+	harness_wait(HARNESS_WAIT_MS, has_progressed, &progress, "the first blocks are found");
 	all_pids(before);
 	take(&progress);
 	start = clock_monotonic_ms();
@@ -108,7 +108,7 @@ START_TEST(all_killed_come_back)
 	harness_start();
 	harness_wait_running();
 	memset(&progress, 0, sizeof(progress));
-	harness_wait(60000, has_progressed, &progress, "the first blocks are found");
+	harness_wait(HARNESS_WAIT_MS, has_progressed, &progress, "the first blocks are found");
 	height = harness_number("node", "height");
 	for (size_t i = 0; i < COUNT; i++)
 		harness_kill(processes[i].role);

@@ -276,7 +276,7 @@ START_TEST(template_provider)
 	must(aditctl("config set template-provider min_interval 200ms") == 0, "%s", output);
 	harness_wait_number("pool", "blocks_found", harness_number("pool", "blocks_found") + 2, MS);
 	must(harness_pid("template-provider") == templates, "it was started again");
-	must(aditctl("config set template-provider max_clients 3") == 0, "%s", output);
+	must(aditctl("config set template-provider node_timeout 11s") == 0, "%s", output);
 	harness_wait(MS, provider_is_new, &templates, "it was started again");
 	harness_wait_number("pool", "blocks_found", harness_number("pool", "blocks_found") + 2, MS);
 	must(harness_pid("pool") == pool, "the pool was started again");

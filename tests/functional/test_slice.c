@@ -65,7 +65,7 @@ START_TEST(blocks_are_found_through_noise)
 
 	start(channels[_i]);
 	harness_wait_number("node", "blocks_accepted", BLOCKS, BLOCKS_MS);
-	harness_wait(15000, numbers_agree, NULL, "all roles tell the same numbers");
+	harness_wait(HARNESS_WAIT_MS, numbers_agree, NULL, "all roles tell the same numbers");
 	status = harness_status();
 	blocks = json_integer(harness_said(status, "node"), "blocks_accepted", -1);
 	miner = json_element(json_array_member(harness_said(status, "pool"), "miners"), 0);
@@ -157,7 +157,7 @@ START_TEST(two_miners_and_aditctl)
 	harness_configure_miner("two", "extended", HASHRATE);
 	harness_start();
 	harness_wait_running();
-	harness_wait(30000, both_have_shares, NULL, "both miners have shares");
+	harness_wait(HARNESS_WAIT_MS, both_have_shares, NULL, "both miners have shares");
 	ck_assert_int_eq(run("watch --blocks 3", "watch"), 0);
 	ck_assert_int_eq(lines_with("watch", "block "), 3);
 	ck_assert_int_eq(lines_with("watch", "channel pool.1/"), 3);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the node service reads from outside. The first byte chooses: a node's answer to
- * getblocktemplate; 'T': how blocks of the embedded chain follow each other; else the transactions
- * of a block for it, to which a header is made that gets them past the first checks.
+ * getblocktemplate; 'L': one to getrawmempool; 'T': how blocks of the embedded chain follow each
+ * other; else the transactions of a block for it, to which a header is made that gets them past the
+ * first checks.
  */
 #include "config.h"
 
@@ -12,7 +13,9 @@
 #include <string.h>
 
 #include "host/node/block_accept.h"
+#include "host/node/mirror.h"
 #include "host/node/rpc_template.h"
+#include "host/node/txid_list.h"
 #include "host/node/value.h"
 #include "lib/bitcoin/merkle.h"
 #include "lib/bitcoin/sha256.h"
@@ -224,12 +227,57 @@ static void grow_tree(const uint8_t *data, size_t size)
 	free(c);
 }
 
+/* The list goes into a mirror, and then another that begins in its middle: what is gone and what
+ * stays add up. */
+static void count_gone(void *user, const struct mirror_entry *entry)
+{
+	(void)entry;
+	++*(size_t *)user;
+}
+
+static size_t read_list(struct mirror *m, const uint8_t *data, size_t size, size_t *gone)
+{
+	struct txid_list l;
+	struct mirror_entry *e;
+	uint8_t txid[32];
+	size_t added = 0;
+
+	txid_list_init(&l, (const char *)data, size);
+	mirror_list_begin(m);
+	while (txid_list_next(&l, txid))
+		if (mirror_list_add(m, txid, &e)) {
+			added++;
+			if (txid[0] % 2 == 0)
+				mirror_resolve(m, e, txid);
+		}
+	require(l.ended != l.failed);
+	while (!mirror_list_end(m, 3, count_gone, gone))
+		;
+	return added;
+}
+
+static void check_list(const uint8_t *data, size_t size)
+{
+	struct mirror m;
+	size_t gone = 0;
+	size_t added;
+
+	mirror_init(&m, 50);
+	added = read_list(&m, data, size, &gone);
+	require(gone == 0 && m.count == added);
+	added += read_list(&m, data + size / 2, size - size / 2, &gone);
+	require(m.count == added - gone && m.count <= 50);
+	mirror_clear(&m);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
 	if (data[0] == '{')
 		check_template(data, size);
+	else if (data[0] == 'L')
+		check_list(data + 1, size - 1);
 	else if (data[0] == 'T')
 		grow_tree(data + 1, size - 1);
 	else

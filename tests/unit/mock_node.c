@@ -248,6 +248,20 @@ static int method_of(struct json_object *request, struct json_object *param)
 	return MOCK_OTHER;
 }
 
+static void put_txids(struct buf *out, const unsigned *pool, size_t count)
+{
+	struct traffic_tx t;
+	char txid[65];
+
+	buf_append_u8(out, '[');
+	for (size_t i = 0; i < count; i++) {
+		traffic_make(pool[i], &t);
+		hex_encode_reversed(t.txid, 32, txid);
+		buf_printf(out, "%s\"%s\"", i > 0 ? "," : "", txid);
+	}
+	buf_append_u8(out, ']');
+}
+
 /* As bitcoind, which says 404 with it in the older protocol. */
 static void send_canned(struct mock_node *m, struct evhttp_request *req,
 			struct json_object *request)
@@ -257,6 +271,25 @@ static void send_canned(struct mock_node *m, struct evhttp_request *req,
 	snprintf(m->last_params, sizeof(m->last_params), "%s",
 		 json_object_to_json_string_ext(json_object_object_get(request, "params"),
 						JSON_C_TO_STRING_PLAIN));
+	if (strcmp(name, "getbestblockhash") == 0) {
+		char hash[68];
+
+		hash[0] = '"';
+		mock_node_hash(m->chain[m->height], hash + 1);
+		strcpy(hash + 65, "\"");
+		send_result(req, hash);
+		return;
+	}
+	if (strcmp(name, "getrawmempool") == 0 && m->pool_count > 0) {
+		struct buf out = {0};
+
+		m->lists++;
+		put_txids(&out, m->pool, m->pool_count);
+		buf_append_u8(&out, 0);
+		send_result(req, (const char *)out.data);
+		buf_free(&out);
+		return;
+	}
 	for (size_t i = 0; i < MOCK_CANNED; i++) {
 		const struct mock_canned *c = &m->canned[i];
 
@@ -269,6 +302,95 @@ static void send_canned(struct mock_node *m, struct evhttp_request *req,
 		return;
 	}
 	send_error(m, req, -32601, "Method not found");
+}
+
+/* --- the mempool --------------------------------------------------------------------------------
+ */
+
+static bool in_pool(struct mock_node *m, const char *txid, struct traffic_tx *t)
+{
+	char text[65];
+
+	for (size_t i = 0; i < m->pool_count; i++) {
+		traffic_make(m->pool[i], t);
+		hex_encode_reversed(t->txid, 32, text);
+		if (strcmp(text, txid) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void put_pool_answer(struct mock_node *m, struct buf *out, const char *method,
+			    const char *txid)
+{
+	static char hex[2 * TRAFFIC_MAX_SIZE + 1];
+	struct traffic_tx t;
+	char text[65];
+
+	if (strcmp(method, "getmempoolentry") == 0 && m->no_entries) {
+		buf_printf(out, "\"error\":{\"code\":-32601,\"message\":\"Method not found\"}");
+	} else if (txid == NULL || !in_pool(m, txid, &t)) {
+		buf_printf(out, "\"error\":{\"code\":-5,\"message\":\"not in mempool\"}");
+	} else if (strcmp(method, "getmempoolentry") == 0) {
+		hex_encode_reversed(t.wtxid, 32, text);
+		buf_printf(out,
+			   "\"result\":{\"wtxid\":\"%s\",\"vsize\":100,"
+			   "\"fees\":{\"base\":0.00000250}}",
+			   text);
+	} else {
+		hex_encode(t.data, t.size, hex);
+		buf_printf(out, "\"result\":\"");
+		buf_append(out, hex, 2 * (size_t)t.size);
+		buf_printf(out, "\"");
+	}
+}
+
+/* The last answer first, as a node may. */
+static void answer_batch(struct mock_node *m, struct evhttp_request *req, struct json_object *batch)
+{
+	struct buf out = {0};
+
+	m->batches++;
+	buf_append_u8(&out, '[');
+	for (size_t i = json_object_array_length(batch); i > 0; i--) {
+		struct json_object *item = json_object_array_get_idx(batch, i - 1);
+		struct json_object *param =
+		    json_object_array_get_idx(json_object_object_get(item, "params"), 0);
+
+		m->batch_calls++;
+		buf_printf(&out, "{\"jsonrpc\":\"2.0\",\"id\":%lld,",
+			   (long long)json_object_get_int64(json_object_object_get(item, "id")));
+		put_pool_answer(m, &out,
+				json_object_get_string(json_object_object_get(item, "method")),
+				json_object_get_string(param));
+		buf_printf(&out, "}%s", i > 1 ? "," : "");
+	}
+	buf_append_u8(&out, ']');
+	send_text(req, 200, (const char *)out.data, out.size);
+	buf_free(&out);
+}
+
+static void send_block(struct mock_node *m, struct evhttp_request *req, int64_t verbosity)
+{
+	struct buf out = {0};
+
+	if (verbosity == 0) {
+		send_result(req, "\"00112233\"");
+		return;
+	}
+	buf_printf(&out, "{\"tx\":");
+	put_txids(&out, m->block_pool, m->block_pool_count);
+	buf_append(&out, "}", 2);
+	send_result(req, (const char *)out.data);
+	buf_free(&out);
+}
+
+static void send_mempool_info(struct mock_node *m, struct evhttp_request *req)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "{\"size\":%zu}", m->pool_count > 0 ? m->pool_count : 42);
+	send_result(req, text);
 }
 
 static bool is_proposal(struct json_object *param)
@@ -287,7 +409,7 @@ static void answer(struct mock_node *m, struct evhttp_request *req, int method,
 		send_result(req, "{\"subversion\":\"/Mock:1.0/\"}");
 		break;
 	case MOCK_MEMPOOL_INFO:
-		send_result(req, "{\"size\":42}");
+		send_mempool_info(m, req);
 		break;
 	case MOCK_TEMPLATE:
 		if (is_proposal(param))
@@ -302,7 +424,9 @@ static void answer(struct mock_node *m, struct evhttp_request *req, int method,
 		send_header(m, req, json_object_get_string(param));
 		break;
 	case MOCK_BLOCK:
-		send_result(req, "\"00112233\"");
+		send_block(m, req,
+			   json_object_get_int64(json_object_array_get_idx(
+			       json_object_object_get(request, "params"), 1)));
 		break;
 	case MOCK_BLOCK_HASH:
 		send_hash(m, req, json_object_get_int64(param));
@@ -370,6 +494,14 @@ static void on_request(struct evhttp_request *req, void *user)
 	request = json_tokener_parse(text);
 	free(text);
 	ck_assert_msg(request != NULL, "the backend sent something that is not JSON");
+	if (json_object_is_type(request, json_type_array)) {
+		if (!authorized(m, req))
+			evhttp_send_reply(req, 401, "Unauthorized", NULL);
+		else if (!misbehave(m, req, MOCK_OTHER))
+			answer_batch(m, req, request);
+		json_object_put(request);
+		return;
+	}
 	param = json_object_array_get_idx(json_object_object_get(request, "params"), 0);
 	method = method_of(request, param);
 	m->calls[method]++;

@@ -29,6 +29,7 @@ enum mock_method {
 };
 
 #define MOCK_CANNED 24
+#define MOCK_POOL 2000
 
 struct mock_node {
 	struct event_base *base;
@@ -50,13 +51,24 @@ struct mock_node {
 	unsigned longpoll_ids; /* a new id each time, counted here from 1; 0: as the work is */
 	size_t last_submitted_size;
 
-	/* Answers to methods beside those of the enum: RESULT is JSON, or with CODE an error's text. */
+	/* Answers to methods beside those of the enum: RESULT is JSON, or with CODE an error's
+	 * text. */
 	struct mock_canned {
 		const char *method;
 		int code;
 		const char *result;
 	} canned[MOCK_CANNED];
 	char last_params[512]; /* of a canned method, as JSON */
+
+	/* The mempool, unless it is empty: numbers of synthetic transactions (traffic.h). */
+	unsigned pool[MOCK_POOL];
+	size_t pool_count;
+	unsigned block_pool[MOCK_POOL]; /* those of every block that is asked for with its txids */
+	size_t block_pool_count;
+	unsigned lists;
+	unsigned batches;
+	unsigned batch_calls;
+	bool no_entries; /* no method getmempoolentry */
 
 	/* What goes wrong: for all methods or ONLY one. */
 	int only;         /* -1: all */

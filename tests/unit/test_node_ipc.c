@@ -15,6 +15,7 @@
 #include "lib/capnp/rpc_schema.h"
 #include "lib/capnp/socket.h"
 #include "lib/capnp/wire.h"
+#include "lib/node-ipc/path.h"
 #include "lib/node-ipc/session.h"
 #include "lib/util/hex.h"
 
@@ -580,6 +581,43 @@ START_TEST(node_that_goes)
 }
 END_TEST
 
+START_TEST(path_of_the_socket)
+{
+	static const struct {
+		const char *network;
+		const char *datadir;
+		const char *socket;
+		const char *path;
+	} cases[] = {
+	    {"main", "/var/lib/bitcoind", NULL, "/var/lib/bitcoind/node.sock"},
+	    {"testnet4", "/d", NULL, "/d/testnet4/node.sock"},
+	    {"testnet3", "/d", NULL, "/d/testnet3/node.sock"},
+	    {"signet", "/d", NULL, "/d/signet/node.sock"},
+	    {"regtest", "/d", NULL, "/d/regtest/node.sock"},
+	    {"main", NULL, NULL, "/home/b/.bitcoin/node.sock"},
+	    {"regtest", NULL, NULL, "/home/b/.bitcoin/regtest/node.sock"},
+	    {"regtest", "/d", "/run/n.sock", "/run/n.sock"},
+	};
+	char path[NODE_IPC_PATH_MAX], deep[200];
+	struct error e;
+	setenv("HOME", "/home/b", 1);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ck_assert_int_eq(node_ipc_path(cases[i].network, cases[i].datadir, cases[i].socket,
+					       path, sizeof(path), &e),
+				 ADIT_OK);
+		ck_assert_str_eq(path, cases[i].path);
+	}
+	ck_assert_int_eq(node_ipc_path("mars", "/d", NULL, path, sizeof(path), &e), ADIT_E_CONFIG);
+	ck_assert_msg(strstr(e.text, "mars") != NULL, "%s", e.text);
+	memset(deep, 'd', sizeof(deep) - 1);
+	deep[sizeof(deep) - 1] = '\0';
+	ck_assert_int_eq(node_ipc_path("main", deep, NULL, path, sizeof(path), &e), ADIT_E_CONFIG);
+	ck_assert_msg(strstr(e.text, "107") != NULL, "%s", e.text);
+	unsetenv("HOME");
+	ck_assert_int_eq(node_ipc_path("main", NULL, NULL, path, sizeof(path), &e), ADIT_E_CONFIG);
+}
+END_TEST
+
 START_TEST(no_node)
 {
 	struct event_base *base = event_base_new();
@@ -599,6 +637,7 @@ int main(void)
 	tcase_add_loop_test(table, create_new_block, 0, NODE_DIALECTS);
 	tcase_add_loop_test(table, wait_next, 0, NODE_DIALECTS);
 	tcase_add_test(table, methods_by_dialect);
+	tcase_add_test(table, path_of_the_socket);
 	tcase_add_test(session, recorded_node);
 	tcase_add_test(session, recorded_exception_is_not_the_end);
 	tcase_add_test(session, node_that_hangs);

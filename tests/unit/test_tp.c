@@ -15,6 +15,7 @@ int main(void)
 	srunner_add_suite(r, tp_provider_suite());
 	srunner_add_suite(r, tp_submit_suite());
 	srunner_add_suite(r, tp_source_suite());
+	srunner_add_suite(r, tp_ipc_suite());
 	srunner_add_suite(r, tp_plugin_suite());
 	srunner_add_suite(r, tp_remote_suite());
 	srunner_add_suite(r, tp_property_suite());

@@ -11,6 +11,7 @@ Suite *tp_classes_suite(void);
 Suite *tp_provider_suite(void);
 Suite *tp_submit_suite(void);
 Suite *tp_source_suite(void);
+Suite *tp_ipc_suite(void);
 Suite *tp_plugin_suite(void);
 Suite *tp_remote_suite(void);
 Suite *tp_property_suite(void);

@@ -343,6 +343,41 @@ START_TEST(waiting_for_the_node)
 }
 END_TEST
 
+/* No node behind the preferred source: the other one stands in, and both are shown. */
+START_TEST(a_source_stands_in)
+{
+	fake_host_set_config(host, "source", "bitcoin-ipc,node");
+	fake_host_set_config(host, "socket", "/nonexistent/node.sock");
+	begin();
+	constrain(34);
+	wait_tips(1);
+	ck_assert_ptr_nonnull(strstr(fake_host_status(host),
+				     "serving height 100 from node to 1 clients; "
+				     "bitcoin-ipc: no socket /nonexistent/node.sock: "));
+	node_away = true;
+	next_template(true);
+	fake_host_run(host, 100);
+	/* To other sources only a new start leads. */
+	ck_assert_int_eq(fake_host_reload(host), ADIT_OK);
+	fake_host_set_config(host, "datadir", "/nonexistent");
+	ck_assert_int_eq(fake_host_reload(host), ADIT_E_UNSUPPORTED);
+	ck_assert_ptr_nonnull(strstr(fake_host_status(host),
+				     "; node: initial download: 12 %); serving height 100"));
+}
+END_TEST
+
+START_TEST(sources_that_can_not_be)
+{
+	fake_host_set_config(host, "source", "bitcoin-ipc");
+	fake_host_set_config(host, "network", "mars");
+	ck_assert_int_eq(fake_host_start(host, &adit_plugin), ADIT_E_CONFIG);
+	ck_assert_ptr_nonnull(strstr(fake_host_error(host), "mars"));
+	fake_host_set_config(host, "source", "node,node");
+	ck_assert_int_eq(fake_host_start(host, &adit_plugin), ADIT_E_CONFIG);
+	ck_assert_ptr_nonnull(strstr(fake_host_error(host), "node is named twice"));
+}
+END_TEST
+
 /* Mines as a pool would: the coinbase pays everything to one script, the template's output comes
  * last. */
 static struct buf make_coinbase(uint8_t extranonce)
@@ -685,6 +720,8 @@ Suite *tp_plugin_suite(void)
 	tcase_set_timeout(c, 30);
 	tcase_add_test(c, template_and_tip);
 	tcase_add_test(c, waiting_for_the_node);
+	tcase_add_test(c, a_source_stands_in);
+	tcase_add_test(c, sources_that_can_not_be);
 	tcase_add_test(c, a_block_is_found);
 	tcase_add_test(c, solutions_that_are_none);
 	tcase_add_test(c, a_solution_right_after_the_tip_moved);

@@ -13,11 +13,11 @@
 
 static struct tp_host host;
 static struct adit_host *node;
-static struct tp_source source;
+static struct tp_source *source;
+static struct tp_source_settings settings;
 static struct fixture f;
 static int calls, snapshots, states;
 static bool away, silent;
-static uint32_t interval_ms, empty_first;
 static bool last_partial;
 static uint64_t last_id;
 static char state[128];
@@ -64,7 +64,7 @@ static void setup(void)
 {
 	calls = snapshots = states = 0;
 	away = silent = false;
-	interval_ms = empty_first = 0;
+	settings = (struct tp_source_settings){0};
 	state[0] = '\0';
 	fixture_init(&f, 1, 3);
 	fixture_render(&f);
@@ -77,13 +77,18 @@ static void setup(void)
 
 static void begin(void)
 {
-	source = (struct tp_source){.min_interval_ms = interval_ms, .empty_first = empty_first};
-	ck_assert_int_eq(tp_source_start(&source, &host, on_snapshot, on_state, NULL), ADIT_OK);
+	static const struct tp_source_callbacks callbacks = {on_snapshot, on_state};
+	struct tp_source head = {
+	    .type = &tp_node_source, .host = &host, .settings = &settings, .callbacks = &callbacks};
+	struct error e;
+
+	source = tp_node_source.open(&head, &e);
+	ck_assert_ptr_nonnull(source);
 }
 
 static void teardown(void)
 {
-	tp_source_stop(&source);
+	tp_node_source.close(source);
 	ck_assert_uint_eq(fake_host_registrations(host.handle), 0);
 	fake_host_free(node);
 	fake_host_free(host.handle);
@@ -165,7 +170,7 @@ END_TEST
 /* News on the same tip wait for the interval, a new tip does not. */
 START_TEST(news_are_not_asked_for_too_often)
 {
-	interval_ms = 300;
+	settings.min_interval_ms = 300;
 	begin();
 	wait_snapshots(1);
 	for (int i = 0; i < 5; i++) {
@@ -236,7 +241,7 @@ static void announce_tip(uint32_t count, const char *damage)
 
 START_TEST(an_empty_template_first)
 {
-	empty_first = 100;
+	settings.empty_first = 100;
 	begin();
 	wait_snapshots(1);
 	silent = true;
@@ -256,7 +261,7 @@ END_TEST
 /* Few transactions, switched off, or nothing that could be used: the whole one alone. */
 START_TEST(no_empty_template)
 {
-	empty_first = 100;
+	settings.empty_first = 100;
 	begin();
 	wait_snapshots(1);
 	announce_tip(99, "");
@@ -268,7 +273,7 @@ START_TEST(no_empty_template)
 	announce(true);
 	wait_snapshots(4);
 	ck_assert(!last_partial);
-	source.empty_first = 0;
+	settings.empty_first = 0;
 	announce_tip(5000, "");
 	wait_snapshots(5);
 	ck_assert(!last_partial);

@@ -112,7 +112,7 @@ static void submit(uint8_t prev, uint8_t fill)
 	uint8_t hash[32];
 
 	make_block(&b, prev, fill, hash);
-	tp_submit(submitter, hash, &b);
+	tp_submit(submitter, hash, &b, NULL, false);
 	ck_assert_ptr_null(b.data);
 }
 
@@ -196,6 +196,118 @@ START_TEST(a_lost_answer)
 	settle();
 	ck_assert_int_eq(node.calls, 2);
 	ck_assert_uint_eq(stats().accepted, 1);
+}
+END_TEST
+
+/* --- the straight way --- */
+
+static struct {
+	struct tp_attempt attempt;
+	bool absent;
+	int tries;
+	bool whole;
+} straight;
+
+static struct tp_attempt *go_straight(struct tp_origin *o, const uint8_t *block, size_t size,
+				      bool whole,
+				      void (*done)(void *user, enum tp_verdict verdict,
+						   const char *text),
+				      void *user)
+{
+	(void)o;
+	ck_assert_uint_eq(size, BLOCK_SIZE);
+	ck_assert_uint_eq(block[4], 1);
+	straight.tries++;
+	straight.whole = whole;
+	straight.attempt = (struct tp_attempt){.done = done, .user = user};
+	return straight.absent ? NULL : &straight.attempt;
+}
+
+static struct tp_origin origin = {.submit = go_straight};
+
+static void submit_straight(uint8_t fill)
+{
+	struct buf b;
+	uint8_t hash[32];
+
+	make_block(&b, 1, fill, hash);
+	tp_submit(submitter, hash, &b, &origin, true);
+}
+
+static void straight_verdict(enum tp_verdict verdict, const char *text)
+{
+	ck_assert(straight.attempt.done != NULL);
+	straight.attempt.done(straight.attempt.user, verdict, text);
+}
+
+/* Accepted over IPC: that is all it takes, and the role node hears of it. */
+START_TEST(straight_accepted)
+{
+	memset(&straight, 0, sizeof(straight));
+	node.answer = "{\"accepted\":false,\"reason\":\"prev-blk-not-found\"}";
+	submit_straight(7);
+	fake_host_run(host.handle, 50);
+	ck_assert_int_eq(straight.tries, 1);
+	ck_assert(straight.whole);
+	ck_assert_int_eq(node.calls, 0);
+	ck_assert_int_eq(count_files(), 1);
+	straight_verdict(TP_ACCEPTED, "");
+	ck_assert_int_eq(count_files(), 0);
+	ck_assert_uint_eq(stats().accepted, 1);
+	settle();
+	ck_assert_int_eq(node.calls, 1);
+	ck_assert_uint_eq(node.size, BLOCK_SIZE);
+	ck_assert_uint_eq(stats().accepted, 1);
+	ck_assert_uint_eq(stats().rejected, 0);
+}
+END_TEST
+
+/* Whatever else comes of it, the role node has the last word. */
+START_TEST(straight_is_not_the_last_word)
+{
+	memset(&straight, 0, sizeof(straight));
+	submit_straight(7);
+	straight_verdict(TP_REFUSED, "bad-thing");
+	settle();
+	ck_assert_uint_eq(stats().accepted, 1);
+	submit_straight(8);
+	straight_verdict(TP_NO_ANSWER, "Old method, use submitSolution");
+	node.answer = "{\"accepted\":true,\"duplicate\":true}";
+	settle();
+	ck_assert_uint_eq(stats().accepted, 2);
+	node.answer = "{\"accepted\":true}";
+	straight.absent = true;
+	submit_straight(9);
+	settle();
+	ck_assert_uint_eq(stats().accepted, 3);
+	ck_assert_int_eq(node.calls, 3);
+	ck_assert_int_eq(straight.tries, 3);
+}
+END_TEST
+
+/* Nobody contradicts a refusal: it stands, with its reason. */
+START_TEST(straight_refusal_stands)
+{
+	memset(&straight, 0, sizeof(straight));
+	node.away = 1000;
+	submit_straight(7);
+	straight_verdict(TP_REFUSED, "bad-cb-amount");
+	settle();
+	ck_assert_uint_eq(stats().rejected, 1);
+	ck_assert_str_eq(stats().last_reject, "bad-cb-amount");
+	ck_assert_int_eq(count_files(), 0);
+}
+END_TEST
+
+/* No answer within three seconds: the other way is taken, and the late answer not heard. */
+START_TEST(straight_without_answer)
+{
+	memset(&straight, 0, sizeof(straight));
+	submit_straight(7);
+	settle();
+	ck_assert_int_eq(node.calls, 1);
+	ck_assert_uint_eq(stats().accepted, 1);
+	ck_assert(straight.attempt.done == NULL);
 }
 END_TEST
 
@@ -420,6 +532,10 @@ Suite *tp_submit_suite(void)
 	TCase *c = tcase_create("found blocks");
 
 	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_add_test(c, straight_accepted);
+	tcase_add_test(c, straight_is_not_the_last_word);
+	tcase_add_test(c, straight_refusal_stands);
+	tcase_add_test(c, straight_without_answer);
 	tcase_add_test(c, accepted);
 	tcase_add_test(c, rejected);
 	tcase_add_test(c, duplicates_count_once);

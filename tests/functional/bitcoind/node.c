@@ -213,8 +213,37 @@ bool node_add_transactions(void)
 	return true;
 }
 
-/* The process that with-node started last; 0 while there is none. */
-static long node_pid(void)
+int64_t node_check_payout(int64_t height, const char *script)
+{
+	char *hash = node_text("getblockhash %lld", (long long)height);
+	struct json_object *block = node_cli("getblock %s 2", hash);
+	struct json_object *stats = node_cli("getblockstats %lld", (long long)height);
+	struct json_object *coinbase = json_element(json_array_member(block, "tx"), 0);
+	struct json_object *outputs = json_array_member(coinbase, "vout");
+	int64_t fees = json_integer(stats, "totalfee", -1);
+	int64_t due = json_integer(stats, "subsidy", -1) + fees;
+	int64_t paid = 0;
+
+	for (size_t i = 0; i < json_count(outputs); i++) {
+		struct json_object *output = json_element(outputs, i);
+		int64_t value = node_amount(json_member(output, "value"));
+
+		if (value == 0)
+			continue;
+		ck_assert_str_eq(
+		    json_text(json_object_member(output, "scriptPubKey"), "hex", ""), script);
+		paid += value;
+	}
+	ck_assert_msg(paid == due, "block %lld pays %lld, not %lld", (long long)height,
+		      (long long)paid, (long long)due);
+	json_object_put(stats);
+	json_object_put(block);
+	free(hash);
+	return fees;
+}
+
+/* The process that with-node started last. */
+pid_t node_pid(void)
 {
 	char path[256];
 	long pid = 0;
@@ -227,12 +256,12 @@ static long node_pid(void)
 	if (fscanf(f, "%ld", &pid) != 1)
 		pid = 0;
 	fclose(f);
-	return pid;
+	return (pid_t)pid;
 }
 
 void node_restart(void)
 {
-	long old = node_pid();
+	pid_t old = node_pid();
 	int patience = 1500;
 
 	ck_assert_int_ne(old, 0);

@@ -6,8 +6,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <json-c/json.h>
+
+/* The script of HARNESS_ADDRESS: the hash of BIP173's example key. */
+#define PAYOUT_SCRIPT "0014751e76e8199196d454941c45d1b3a323f1433bd6"
 
 /* What bitcoin-cli prints for a command: JSON, or a text. The caller's; never NULL. Arguments with
  * blanks or quotation marks go between '...'. */
@@ -25,6 +29,11 @@ void node_generate(unsigned count, unsigned tag);
 bool node_add_transactions(void);
 /* An amount as the node writes it ("50.00001000") in satoshi. */
 int64_t node_amount(struct json_object *amount);
+/* Asserts that the coinbase of the block at HEIGHT pays subsidy and fees, all of it, to SCRIPT; returns
+ * the fees. */
+int64_t node_check_payout(int64_t height, const char *script);
+/* The process of the node; 0 while there is none. */
+pid_t node_pid(void);
 /* Stops the node and waits until its successor answers. */
 void node_restart(void);
 

@@ -17,8 +17,6 @@
 
 #define BLOCKS 20
 #define BLOCKS_MS 120000
-/* The script of HARNESS_ADDRESS: the hash of BIP173's example key. */
-#define PAYOUT_SCRIPT "0014751e76e8199196d454941c45d1b3a323f1433bd6"
 
 static void configure(void)
 {
@@ -233,35 +231,6 @@ END_TEST
 /* --- mining -------------------------------------------------------------------------------------
  */
 
-/* Checks the block at HEIGHT as one of ours; returns its fees. */
-static int64_t check_block(int64_t height)
-{
-	char *hash = node_text("getblockhash %lld", (long long)height);
-	struct json_object *block = node_cli("getblock %s 2", hash);
-	struct json_object *stats = node_cli("getblockstats %lld", (long long)height);
-	struct json_object *coinbase = json_element(json_array_member(block, "tx"), 0);
-	struct json_object *outputs = json_array_member(coinbase, "vout");
-	int64_t fees = json_integer(stats, "totalfee", -1);
-	int64_t due = json_integer(stats, "subsidy", -1) + fees;
-	int64_t paid = 0;
-
-	for (size_t i = 0; i < json_count(outputs); i++) {
-		struct json_object *output = json_element(outputs, i);
-		int64_t value = node_amount(json_member(output, "value"));
-
-		if (value == 0)
-			continue;
-		must_be_text(json_object_member(output, "scriptPubKey"), "hex", PAYOUT_SCRIPT);
-		paid += value;
-	}
-	must(paid == due, "block %lld pays %lld, not %lld", (long long)height, (long long)paid,
-	     (long long)due);
-	json_object_put(stats);
-	json_object_put(block);
-	free(hash);
-	return fees;
-}
-
 /* A status in which the node's part and the others' belong to the same moment: every block since
  * BASE is one of ours. */
 static bool counts_agree(void *user)
@@ -314,7 +283,7 @@ static void mine_and_compare(const char *channel)
 	must(!harness_log_has(" error "), "an error was logged");
 	count = node_number("getblockcount") - base;
 	for (int64_t i = 1; i <= count; i++)
-		fees += check_block(base + i);
+		fees += node_check_payout(base + i, PAYOUT_SCRIPT);
 	must(fees > 0, "no block had fees");
 	printf("%lld blocks over %s channels, %lld satoshi of fees\n", (long long)count, channel,
 	       (long long)fees);

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: MIT */
+/* node_source.c: snapshots of the role `node`. Asks at the start, at each BlockTemplateUpdated, now
+ * and then in case one was missed, and with back-off after an error. A new tip is asked for at
+ * once; other news are worth one question in `min_interval_ms`, since clients would not hear of
+ * them sooner.
+ *
+ * The event of a new tip says itself what an empty block needs. When the template has at least
+ * `empty_first` transactions that becomes a partial snapshot, and the answer follows it. */
 #include "config.h"
-
-#include "plugins/template-provider/source.h"
 
 #include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <adit/node.h>
 
 #include "lib/util/clock.h"
+#include "plugins/template-provider/source.h"
 
 #define CALL_DEADLINE_MS 10000u
 #define RETRY_MIN_MS 250u
@@ -17,34 +24,48 @@
 #define POLL_MS 30000u
 #define MAX_EVENT_JSON 65536u
 
-static void ask(struct tp_source *s);
+struct node_source {
+	struct tp_source head;
+	uint64_t call;  /* valid while calling */
+	uint64_t timer; /* valid while waiting */
+	bool calling;
+	bool waiting;
+	bool again; /* ask once more when the answer is there */
+	uint32_t delay_ms;
+	uint64_t answered_ms; /* when the last snapshot came */
+	uint32_t subscription_count;
+	uint64_t subscriptions[2];
+	char state[256]; /* what was said last */
+};
+
+static void ask(struct node_source *s);
 
 static void on_timer(void *user)
 {
-	struct tp_source *s = user;
+	struct node_source *s = user;
 
 	s->waiting = false;
 	ask(s);
 }
 
-static void wait_ms(struct tp_source *s, uint32_t ms)
+static void wait_ms(struct node_source *s, uint32_t ms)
 {
-	const struct tp_host *h = s->host;
+	const struct tp_host *h = s->head.host;
 
 	if (s->waiting)
 		h->api->timer_cancel(h->handle, s->timer);
 	s->waiting = h->api->timer_add(h->handle, ms, 0, on_timer, s, NULL, &s->timer) == ADIT_OK;
 }
 
-static void set_state(struct tp_source *s, const char *text)
+static void set_state(struct node_source *s, const char *text)
 {
 	if (strncmp(s->state, text, sizeof(s->state) - 1) == 0)
 		return;
 	snprintf(s->state, sizeof(s->state), "%s", text);
-	s->on_state(s->user, s->state);
+	s->head.callbacks->state(s->head.user, s->state);
 }
 
-static void failed(struct tp_source *s, const char *text)
+static void failed(struct node_source *s, const char *text)
 {
 	set_state(s, text);
 	wait_ms(s, s->delay_ms);
@@ -52,16 +73,18 @@ static void failed(struct tp_source *s, const char *text)
 }
 
 /* For news on the same tip. */
-static uint32_t until_due(const struct tp_source *s)
+static uint32_t until_due(const struct node_source *s)
 {
 	uint64_t passed = clock_monotonic_ms() - s->answered_ms;
 
-	return passed < s->min_interval_ms ? (uint32_t)(s->min_interval_ms - passed) : 0;
+	return passed < s->head.settings->min_interval_ms
+		   ? (uint32_t)(s->head.settings->min_interval_ms - passed)
+		   : 0;
 }
 
 static void on_reply(void *user, const struct adit_reply *reply)
 {
-	struct tp_source *s = user;
+	struct node_source *s = user;
 	struct tp_snapshot *snapshot;
 	struct error e;
 
@@ -80,13 +103,13 @@ static void on_reply(void *user, const struct adit_reply *reply)
 	s->delay_ms = RETRY_MIN_MS;
 	s->answered_ms = snapshot->fetched_ms;
 	set_state(s, "");
-	s->on_snapshot(s->user, snapshot);
+	s->head.callbacks->snapshot(s->head.user, snapshot);
 	wait_ms(s, s->again ? until_due(s) : POLL_MS);
 }
 
-static void ask(struct tp_source *s)
+static void ask(struct node_source *s)
 {
-	const struct tp_host *h = s->host;
+	const struct tp_host *h = s->head.host;
 	int32_t r;
 
 	s->again = false;
@@ -119,7 +142,7 @@ static bool says_new_tip(struct json_object *o)
 }
 
 /* The partial snapshot of a new tip, if it is worth one. */
-static void take_empty(struct tp_source *s, struct json_object *o)
+static void take_empty(struct node_source *s, struct json_object *o)
 {
 	struct json_object *count, *empty;
 	struct tp_snapshot *snapshot;
@@ -127,8 +150,9 @@ static void take_empty(struct tp_source *s, struct json_object *o)
 	const char *text;
 	size_t size;
 
-	if (s->empty_first == 0 || !json_object_object_get_ex(o, "tx_count", &count) ||
-	    json_object_get_int64(count) < (int64_t)s->empty_first ||
+	if (s->head.settings->empty_first == 0 ||
+	    !json_object_object_get_ex(o, "tx_count", &count) ||
+	    json_object_get_int64(count) < (int64_t)s->head.settings->empty_first ||
 	    !json_object_object_get_ex(o, "empty", &empty))
 		return;
 	text = json_object_to_json_string_length(empty, JSON_C_TO_STRING_PLAIN, &size);
@@ -137,12 +161,12 @@ static void take_empty(struct tp_source *s, struct json_object *o)
 	    tp_snapshot_parse(text, size, NULL, 0, clock_monotonic_ms(), &snapshot, &e) != ADIT_OK)
 		return;
 	snapshot->partial = true;
-	s->on_snapshot(s->user, snapshot);
+	s->head.callbacks->snapshot(s->head.user, snapshot);
 }
 
-static void ask_at_once(struct tp_source *s)
+static void ask_at_once(struct node_source *s)
 {
-	const struct tp_host *h = s->host;
+	const struct tp_host *h = s->head.host;
 
 	if (s->calling)
 		h->api->call_cancel(h->handle, s->call);
@@ -156,7 +180,7 @@ static void ask_at_once(struct tp_source *s)
  * is it when events were lost, since one of them may have been a new tip. */
 static void on_update(void *user, const struct adit_event *event)
 {
-	struct tp_source *s = user;
+	struct node_source *s = user;
 	struct json_object *o = parse_event(event);
 	bool failing = s->state[0] != '\0';
 	bool new_tip = says_new_tip(o);
@@ -175,7 +199,7 @@ static void on_update(void *user, const struct adit_event *event)
 /* The node became ready: no need to sit out the back-off. */
 static void on_sync_state(void *user, const struct adit_event *event)
 {
-	struct tp_source *s = user;
+	struct node_source *s = user;
 
 	(void)event;
 	s->delay_ms = RETRY_MIN_MS;
@@ -183,9 +207,9 @@ static void on_sync_state(void *user, const struct adit_event *event)
 		wait_ms(s, 0);
 }
 
-static int32_t subscribe(struct tp_source *s, const char *type, adit_event_fn fn)
+static int32_t subscribe(struct node_source *s, const char *type, adit_event_fn fn)
 {
-	const struct tp_host *h = s->host;
+	const struct tp_host *h = s->head.host;
 	uint64_t *id = &s->subscriptions[s->subscription_count];
 	int32_t r = h->api->subscribe(h->handle, type, fn, s, NULL, id);
 
@@ -194,39 +218,52 @@ static int32_t subscribe(struct tp_source *s, const char *type, adit_event_fn fn
 	return r;
 }
 
-int32_t tp_source_start(struct tp_source *s, const struct tp_host *host,
-			tp_source_snapshot_fn on_snapshot, tp_source_state_fn on_state, void *user)
+static void node_close(struct tp_source *source)
 {
-	int32_t r;
+	struct node_source *s = (struct node_source *)source;
+	const struct tp_host *h = s->head.host;
 
-	*s = (struct tp_source){
-	    .host = host,
-	    .on_snapshot = on_snapshot,
-	    .on_state = on_state,
-	    .user = user,
-	    .delay_ms = RETRY_MIN_MS,
-	    .min_interval_ms = s->min_interval_ms,
-	    .empty_first = s->empty_first,
-	};
-	r = subscribe(s, "BlockTemplateUpdated", on_update);
-	if (r == ADIT_OK)
-		r = subscribe(s, "SyncStateChanged", on_sync_state);
-	if (r == ADIT_OK)
-		wait_ms(s, 0);
-	return r;
-}
-
-void tp_source_stop(struct tp_source *s)
-{
-	const struct tp_host *h = s->host;
-
-	if (h == NULL)
-		return;
 	if (s->calling)
 		h->api->call_cancel(h->handle, s->call);
 	if (s->waiting)
 		h->api->timer_cancel(h->handle, s->timer);
 	for (size_t i = 0; i < s->subscription_count; i++)
 		h->api->unsubscribe(h->handle, s->subscriptions[i]);
-	s->host = NULL;
+	free(s);
 }
+
+static int32_t node_check(const struct tp_host *host, struct error *e)
+{
+	(void)host;
+	(void)e;
+	return ADIT_OK;
+}
+
+static struct tp_source *node_open(const struct tp_source *head, struct error *e)
+{
+	struct node_source *s = calloc(1, sizeof(*s));
+	int32_t r = ADIT_E_NO_MEMORY;
+
+	if (s != NULL) {
+		s->head = *head;
+		s->delay_ms = RETRY_MIN_MS;
+		r = subscribe(s, "BlockTemplateUpdated", on_update);
+	}
+	if (r == ADIT_OK)
+		r = subscribe(s, "SyncStateChanged", on_sync_state);
+	if (r == ADIT_OK) {
+		wait_ms(s, 0);
+		return &s->head;
+	}
+	error_set(e, r, "source node: %s", adit_error_name(r));
+	if (s != NULL)
+		node_close(&s->head);
+	return NULL;
+}
+
+const struct tp_source_type tp_node_source = {
+    .name = "node",
+    .check = node_check,
+    .open = node_open,
+    .close = node_close,
+};

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ipc_source.h: the insides of the source `bitcoin-ipc`: Bitcoin Core's Mining interface. The
+ * files:
+ *
+ *   ipc_source.c    connecting, finding out whether the node is the right one and ready, pulse, the
+ * end ipc_feed.c      templates: createNewBlock, waitNext on a thread of its own, fetching the
+ * parts ipc_template.c  one template at the node: how long it is kept there, and solutions of it
+ *   ipc_parts.c     the parts of a template and the snapshot they make
+ *
+ * Every call has a deadline. A call that fails, for whatever reason, ends the session and not more:
+ * the source says why, and tries again.
+ */
+#ifndef TP_IPC_SOURCE_H
+#define TP_IPC_SOURCE_H
+
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "lib/node-ipc/path.h"
+#include "lib/node-ipc/session.h"
+#include "plugins/template-provider/ipc_parts.h"
+#include "plugins/template-provider/source.h"
+
+struct ipc_source;
+struct ipc_fetch;
+
+/* A template at the node. It is destroyed there with the last reference. */
+struct ipc_template {
+	struct tp_origin origin; /* first: of the snapshot, which holds a reference */
+	LIST_ENTRY(ipc_template) link;
+	struct ipc_source *source; /* NULL: closed */
+	uint64_t session;          /* number of the session that the capability is of */
+	struct capn_cap *cap;
+	uint32_t refs;
+};
+
+struct ipc_source {
+	struct tp_source head;
+	struct event_base *loop;
+	struct event *closer; /* closes a session that is down */
+	struct event *retry;  /* connects again, or asks again whether the node is ready */
+	struct event *beat;   /* looks whether the node lives */
+	struct event *pace;   /* begins a wait that was put off */
+	char path[NODE_IPC_PATH_MAX];
+	char network[16];
+	uint32_t timeout_ms; /* of each call */
+	uint32_t delay_ms;   /* until the next try */
+	struct node_ipc *session;
+	uint64_t session_number;
+	uint64_t opened_ms;
+	dev_t device; /* of the socket when it was connected to; likewise the next */
+	ino_t inode;
+	bool down; /* the session is of no more use, what it still says is not heard */
+	char state[256];
+	bool told; /* the state was told at least once */
+
+	/* Of the session: */
+	struct capn_cap *wait_thread;
+	struct capn_cap *submit_thread;
+	struct ipc_template *current; /* what waitNext goes on from */
+	struct ipc_template *waited;  /* what it was called on; NULL: it is not */
+	uint64_t wait_began_ms;
+	uint32_t wait_ms;
+	uint32_t wait_rushes; /* answers in a row that came at once */
+	uint64_t adopted_ms;  /* when `current` came */
+	struct ipc_fetch *fetch;
+	unsigned missed; /* looks in a row that found another tip */
+
+	uint64_t last_id;
+	bool has_tip;
+	uint8_t tip[32]; /* that the newest snapshot builds on */
+	LIST_HEAD(, ipc_template) templates;
+};
+
+/* --- ipc_source.c --- */
+/* Ends the session, from the loop; TEXT is the source's state. */
+void ipc_drop(struct ipc_source *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Sends CALL; false: it could not be sent, the session is dropped. */
+bool ipc_ask(struct ipc_source *s, struct capn_call *call, uint32_t timeout_ms,
+	     capn_return_fn *done, void *user);
+/* Whether RESULT of METHOD is one that S still wants; drops the session when the call failed. */
+bool ipc_answered(struct ipc_source *s, enum node_method method, const struct capn_return *result);
+/* Says that all is well. */
+void ipc_is_well(struct ipc_source *s);
+
+/* --- ipc_feed.c --- */
+/* The node is ready: the first template, and all that follow. */
+void ipc_feed_start(struct ipc_source *s);
+/* The session is over: forgets what was of it. */
+void ipc_feed_stop(struct ipc_source *s);
+void ipc_feed_wait(struct ipc_source *s);
+
+/* --- ipc_template.c --- */
+/* Takes over the reference to CAP, also when there is no memory: NULL. */
+struct ipc_template *ipc_template_new(struct ipc_source *s, struct capn_cap *cap);
+struct ipc_template *ipc_template_ref(struct ipc_template *t);
+void ipc_template_unref(struct ipc_template *t); /* NULL is fine */
+/* The source is closed; snapshots may outlive it. */
+void ipc_templates_detach(struct ipc_source *s);
+
+#endif

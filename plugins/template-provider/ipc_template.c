@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/bitcoin/tx.h"
+#include "plugins/template-provider/ipc_source.h"
+
+/* A full block verifies in a second or two. */
+#define SUBMIT_MS 30000u
+#define HEADER_SIZE 80u
+#define STEPS_MAX 3
+
+/* A block on its way: by each of the node's calls that might take it, until one does. */
+struct ipc_attempt {
+	struct tp_attempt attempt;     /* first */
+	struct ipc_template *template; /* a reference */
+	const uint8_t *block;          /* borrowed while somebody waits for the answer */
+	size_t size;
+	struct block_header header;
+	struct capn_bytes coinbase; /* within the block */
+	int ordinals[STEPS_MAX];    /* of submitSolution; -1: Mining.submitBlock */
+	uint32_t steps;
+	uint32_t step;
+	bool refused; /* by the node, but without a reason */
+	char text[192];
+};
+
+static void next_step(struct ipc_attempt *a);
+
+/* --- references ---------------------------------------------------------------------------------
+ */
+
+static bool is_alive(const struct ipc_template *t)
+{
+	const struct ipc_source *s = t->source;
+
+	return s != NULL && !s->down && s->session != NULL && s->session_number == t->session;
+}
+
+static void on_destroyed(void *user, const struct capn_return *result)
+{
+	(void)user;
+	(void)result;
+}
+
+/* Dropping the capability would have it destroyed as well, only later. */
+static void destroy(struct ipc_template *t)
+{
+	struct ipc_source *s = t->source;
+	struct node_OnlyContext params = {node_ipc_context(s->session)};
+	struct error e;
+
+	node_ipc_call(s->session,
+		      node_call_new(t->cap, NODE_BlockTemplate_destroy,
+				    node_ipc_dialect(s->session), &params),
+		      s->timeout_ms, on_destroyed, NULL, &e);
+}
+
+struct ipc_template *ipc_template_ref(struct ipc_template *t)
+{
+	t->refs++;
+	return t;
+}
+
+void ipc_template_unref(struct ipc_template *t)
+{
+	if (t == NULL || --t->refs > 0)
+		return;
+	if (is_alive(t))
+		destroy(t);
+	if (t->source != NULL)
+		LIST_REMOVE(t, link);
+	capn_cap_unref(t->cap);
+	free(t);
+}
+
+void ipc_templates_detach(struct ipc_source *s)
+{
+	struct ipc_template *t;
+
+	while ((t = LIST_FIRST(&s->templates)) != NULL) {
+		LIST_REMOVE(t, link);
+		t->source = NULL;
+	}
+}
+
+static void release(struct tp_origin *o)
+{
+	ipc_template_unref((struct ipc_template *)o);
+}
+
+/* --- solutions ----------------------------------------------------------------------------------
+ */
+
+static void attempt_end(struct ipc_attempt *a, enum tp_verdict verdict, const char *text)
+{
+	if (a->attempt.done != NULL)
+		a->attempt.done(a->attempt.user, verdict, text);
+	ipc_template_unref(a->template);
+	free(a);
+}
+
+/* What the node says goes to logs and terminals. */
+static void take_reason(struct ipc_attempt *a, const struct node_Verdict *v)
+{
+	snprintf(a->text, sizeof(a->text), "%.*s%s%.*s", (int)v->reason.size,
+		 (const char *)v->reason.data, v->debug.size > 0 ? ": " : "", (int)v->debug.size,
+		 (const char *)v->debug.data);
+	for (char *c = a->text; *c != '\0'; c++) {
+		if (*c < 0x20 || *c > 0x7e)
+			*c = '?';
+	}
+}
+
+static void on_verdict(void *user, const struct capn_return *result)
+{
+	struct ipc_attempt *a = user;
+	struct node_Verdict v = {0};
+
+	a->step++;
+	if (!result->ok) {
+		snprintf(a->text, sizeof(a->text), "%s", result->reason);
+		next_step(a);
+		return;
+	}
+	node_results(NODE_Mining_submitBlock, NODE_V32, result, &v);
+	a->refused = !v.result;
+	a->text[0] = '\0';
+	if (v.reason.size > 0)
+		take_reason(a, &v);
+	if (v.result || strcmp(a->text, "duplicate") == 0)
+		attempt_end(a, TP_ACCEPTED, "");
+	else if (v.reason.size > 0)
+		attempt_end(a, TP_REFUSED, a->text);
+	else
+		next_step(a);
+}
+
+static struct capn_call *make_call(const struct ipc_attempt *a)
+{
+	const struct ipc_source *s = a->template->source;
+	struct node_Context context = {.thread = s->submit_thread};
+	struct node_Solution solution = {.context = context,
+					 .version = a->header.version,
+					 .timestamp = a->header.time,
+					 .nonce = a->header.nonce,
+					 .coinbase = a->coinbase};
+	struct node_Block whole = {.context = context, .block = {a->block, a->size}};
+	int ordinal = a->ordinals[a->step];
+
+	if (ordinal < 0)
+		return node_call_new(node_ipc_mining(s->session), NODE_Mining_submitBlock,
+				     node_ipc_dialect(s->session), &whole);
+	return node_call_as(a->template->cap, NODE_BlockTemplate_submitSolution, (unsigned)ordinal,
+			    node_ipc_dialect(s->session), &solution);
+}
+
+static bool send_step(struct ipc_attempt *a)
+{
+	struct ipc_source *s = a->template->source;
+	struct error e;
+
+	if (node_ipc_call(s->session, make_call(a), SUBMIT_MS, on_verdict, a, &e) == ADIT_OK)
+		return true;
+	snprintf(a->text, sizeof(a->text), "%.190s", e.text);
+	return false;
+}
+
+static void next_step(struct ipc_attempt *a)
+{
+	/* Who gave up took the block back. */
+	while (a->attempt.done != NULL && a->step < a->steps && is_alive(a->template)) {
+		if (send_step(a))
+			return;
+		a->step++;
+	}
+	attempt_end(a, a->refused ? TP_REFUSED : TP_NO_ANSWER, a->text);
+}
+
+/* A number means another thing in another dialect, so only those are tried that at worst raise an
+ * exception: v31 and v32 differ in nothing else that could be mistaken for it. */
+static void plan_steps(struct ipc_attempt *a, enum node_dialect dialect, bool whole)
+{
+	enum node_dialect other = dialect == NODE_V31 ? NODE_V32 : NODE_V31;
+
+	if (whole) {
+		a->ordinals[a->steps++] =
+		    node_method_ordinal(NODE_BlockTemplate_submitSolution, dialect);
+		if (dialect != NODE_V30)
+			a->ordinals[a->steps++] =
+			    node_method_ordinal(NODE_BlockTemplate_submitSolution, other);
+	}
+	if (node_method_ordinal(NODE_Mining_submitBlock, dialect) >= 0)
+		a->ordinals[a->steps++] = -1;
+}
+
+static bool split_block(struct ipc_attempt *a)
+{
+	struct reader r;
+	struct tx coinbase;
+	uint8_t header[HEADER_SIZE];
+
+	reader_init(&r, a->block, a->size);
+	reader_copy(&r, header, sizeof(header));
+	(void)reader_compact_size(&r);
+	if (r.failed || !tx_parse(&r, &coinbase))
+		return false;
+	block_header_read(header, &a->header);
+	a->coinbase = (struct capn_bytes){coinbase.data, coinbase.size};
+	return true;
+}
+
+static struct tp_attempt *
+submit(struct tp_origin *o, const uint8_t *block, size_t size, bool whole,
+       void (*done)(void *user, enum tp_verdict verdict, const char *text), void *user)
+{
+	struct ipc_template *t = (struct ipc_template *)o;
+	struct ipc_attempt *a = is_alive(t) ? calloc(1, sizeof(*a)) : NULL;
+
+	if (a == NULL)
+		return NULL;
+	a->attempt = (struct tp_attempt){.done = done, .user = user};
+	a->block = block;
+	a->size = size;
+	a->template = ipc_template_ref(t);
+	plan_steps(a, node_ipc_dialect(t->source->session), whole);
+	if (a->steps > 0 && split_block(a) && send_step(a))
+		return &a->attempt;
+	ipc_template_unref(t);
+	free(a);
+	return NULL;
+}
+
+struct ipc_template *ipc_template_new(struct ipc_source *s, struct capn_cap *cap)
+{
+	struct ipc_template *t = calloc(1, sizeof(*t));
+
+	if (t == NULL) {
+		capn_cap_unref(cap);
+		return NULL;
+	}
+	t->origin.release = release;
+	t->origin.submit = submit;
+	t->source = s;
+	t->session = s->session_number;
+	t->cap = cap;
+	t->refs = 1;
+	LIST_INSERT_HEAD(&s->templates, t, link);
+	return t;
+}
