@@ -91,14 +91,18 @@ void share_ring_append(struct share_ring *ring, const struct adit_share *share)
 	struct adit_share fixed;
 	size_t user =
 	    share->user_size < ADIT_SHARE_USER_MAX ? share->user_size : ADIT_SHARE_USER_MAX;
-	size_t count = (FIXED_BYTES + user + 7) / 8;
+	size_t worker =
+	    user + 1 + share->worker_size <= ADIT_SHARE_USER_MAX ? share->worker_size : 0;
+	size_t text = worker > 0 ? user + 1 + worker : user;
+	size_t count = (FIXED_BYTES + text + 7) / 8;
 
 	memcpy(&fixed, share, FIXED_BYTES);
 	fixed.time_ms = ring_now_ms();
 	fixed.user_size = (uint16_t)user;
+	fixed.worker_size = (uint16_t)worker;
 	words[count - 1] = 0; /* the bytes behind the text */
 	memcpy(words, &fixed, FIXED_BYTES);
-	memcpy((uint8_t *)words + FIXED_BYTES, share->user, user);
+	memcpy((uint8_t *)words + FIXED_BYTES, share->user, text);
 	atomic_store_explicit(record, 0, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
 	for (size_t i = 1; i < count; i++)
@@ -113,6 +117,7 @@ static bool ring_copy(const struct share_ring *ring, uint64_t sequence, struct a
 {
 	_Atomic uint64_t *record = ring_record(ring, sequence);
 	uint64_t words[RECORD_WORDS];
+	size_t text;
 
 	words[0] = atomic_load_explicit(record, memory_order_acquire);
 	if (words[0] != sequence)
@@ -125,8 +130,14 @@ static bool ring_copy(const struct share_ring *ring, uint64_t sequence, struct a
 	memcpy(share, words, sizeof(*share));
 	if (share->user_size > ADIT_SHARE_USER_MAX)
 		return false;
+	text = share->user_size;
+	if (adit_share_worker(share) != NULL)
+		text += (size_t)1 + share->worker_size;
+	else
+		share->worker_size = 0;
 	/* what an older, longer text has left */
-	memset(share->user + share->user_size, 0, sizeof(share->user) - share->user_size);
+	memset(share->user + text, 0, sizeof(share->user) - text);
+	share->user[share->user_size] = '\0';
 	return true;
 }
 

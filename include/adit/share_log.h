@@ -89,11 +89,22 @@ struct adit_share {
 	uint16_t slice;           /* of the worker's start, see struct adit_instance_info */
 	uint8_t result;           /* enum adit_share_result */
 	uint8_t flags;
-	uint16_t user_size;       /* bytes of `user`, at most ADIT_SHARE_USER_MAX */
-	uint16_t reserved16;
+	uint16_t user_size;       /* bytes of the user in `user`, at most ADIT_SHARE_USER_MAX */
+	uint16_t worker_size;     /* since 1.4, 0 before: bytes of the worker behind it; 0: none */
 	uint32_t reserved32;
-	char user[ADIT_SHARE_USER_MAX + 1]; /* the channel's user_identity; ends in a NUL */
+	/* The channel's user_identity and a NUL; behind that, since 1.4, the worker that the share
+	 * itself names (extension 0x0002) and a NUL. A worker for whom there is no room is left out:
+	 * user_size + 1 + worker_size is at most ADIT_SHARE_USER_MAX. adit_share_worker() finds it. */
+	char user[ADIT_SHARE_USER_MAX + 1];
 };
+
+/* The worker that S names, borrowed from S; NULL when it names none. */
+static inline const char *adit_share_worker(const struct adit_share *s)
+{
+	return s->worker_size > 0 && (uint32_t)s->user_size + 1 + s->worker_size <= ADIT_SHARE_USER_MAX
+		   ? s->user + s->user_size + 1
+		   : 0;
+}
 
 /* A ring, as a consumer sees it. The caller sets `size`. */
 struct adit_share_ring {

@@ -76,5 +76,10 @@ void share_log_record(const struct pool_conn *conn, uint32_t channel_id,
 	record.user_size = (uint16_t)user;
 	if (channel)
 		memcpy(record.user, channel->user, user);
+	if (channel && s->worker.size > 0 && user + 1 + s->worker.size <= ADIT_SHARE_USER_MAX) {
+		record.worker_size = (uint16_t)s->worker.size;
+		record.user[user] = '\0';
+		memcpy(record.user + user + 1, s->worker.data, s->worker.size);
+	}
 	pool->api->share_log_append(pool->share_log, &record);
 }

@@ -32,6 +32,7 @@ static void check_read(const struct share_ring *ring, struct share_cursor *curso
 		abort();
 	for (uint32_t i = 0; i < count; i++) {
 		if (shares[i].sequence <= last || shares[i].user_size > ADIT_SHARE_USER_MAX ||
+		    (shares[i].worker_size > 0 && adit_share_worker(&shares[i]) == NULL) ||
 		    shares[i].user[shares[i].user_size] != '\0')
 			abort();
 		last = shares[i].sequence;

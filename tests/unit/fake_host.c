@@ -792,6 +792,11 @@ static void api_share_log_append(struct adit_share_writer *writer, const struct 
 		die("share_log_append: user_size");
 	memset(copy, 0, sizeof(*copy));
 	memcpy(copy, share, offsetof(struct adit_share, user) + share->user_size);
+	if (share->worker_size > 0 && adit_share_worker(share) == NULL)
+		die("share_log_append: worker_size");
+	if (share->worker_size > 0)
+		memcpy(copy->user + share->user_size + 1, adit_share_worker(share),
+		       share->worker_size);
 	copy->sequence = writer->count;
 }
 

@@ -121,7 +121,7 @@ static const struct field fields[] = {
     FIELD(adit_share, result, 54),
     FIELD(adit_share, flags, 55),
     FIELD(adit_share, user_size, 56),
-    FIELD(adit_share, reserved16, 58),
+    FIELD(adit_share, worker_size, 58), /* 1.4; reserved16 before, always 0 */
     FIELD(adit_share, reserved32, 60),
     FIELD(adit_share, user, 64),
     FIELD(adit_share_ring, size, 0),

@@ -2,6 +2,7 @@
 /* Workers behind extended channels: extension 0x0002. */
 #include "config.h"
 
+#include <adit/share_log.h>
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,6 +151,11 @@ START_TEST(event_names_the_worker)
 	ck_assert_uint_eq(fake_host_published(b.host, "ShareSubmitted"), 1);
 	ck_assert_ptr_nonnull(
 	    strstr(fake_host_event(b.host, "ShareSubmitted", 0), "\"worker\":\"rig7\""));
+	/* and so does the share log, if the share does */
+	ck_assert_str_eq(adit_share_worker(fake_host_share(b.host, 0)), "rig7");
+	ck_assert_str_eq(fake_host_share(b.host, 0)->user, channel_find(c->user, m.channel)->user);
+	share_of(&m, NULL);
+	ck_assert_ptr_null(adit_share_worker(fake_host_share(b.host, 1)));
 	leave(&b, c);
 	bench_end(&b);
 }

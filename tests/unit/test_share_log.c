@@ -165,6 +165,63 @@ START_TEST(long_users)
 }
 END_TEST
 
+/* The words of the record at INDEX of the ring. */
+static uint64_t *record_at(const struct share_ring *ring, size_t index)
+{
+	return (uint64_t *)(void *)((uint8_t *)ring->memory + SHARE_RING_HEADER + index * 320);
+}
+
+/* The worker lies behind the user, if there is room for it. */
+START_TEST(workers)
+{
+	static const struct {
+		uint16_t user;
+		uint16_t worker;
+		uint16_t kept;
+	} cases[] = {{0, 5, 5},
+		     {10, 32, 32},
+		     {222, 32, 32},
+		     {223, 32, 0},
+		     {255, 1, 0},
+		     {254, 1, 0},
+		     {253, 1, 1},
+		     {10, 0, 0},
+		     {0, 254, 254},
+		     {0, 255, 0},
+		     {UINT16_MAX, UINT16_MAX, 0}};
+	struct share_ring ring = new_ring();
+	struct share_cursor c;
+	uint32_t count;
+
+	share_cursor_begin(&c, &ring);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct adit_share s =
+		    share_of(255); /* no NUL behind the user: that is the ring's */
+
+		s.user[255] = 'x';
+		s.user_size = cases[i].user;
+		s.worker_size = cases[i].worker;
+		share_ring_append(&ring, &s);
+		ck_assert_int_eq(share_ring_read(&ring, &c, &s, 1, &count), ADIT_OK);
+		ck_assert_uint_eq(count, 1);
+		ck_assert_uint_eq(strlen(s.user), s.user_size);
+		ck_assert_uint_eq(s.worker_size, cases[i].kept);
+		if (cases[i].kept > 0)
+			ck_assert_uint_eq(strlen(adit_share_worker(&s)), cases[i].kept);
+		else
+			ck_assert_ptr_null(adit_share_worker(&s));
+	}
+	/* a size that the memory says wrong is none */
+	append(&ring, 41, 41);
+	record_at(&ring, share_ring_written(ring.memory) % CAPACITY)[7] = (uint64_t)250 << 16 | 41;
+	struct adit_share s;
+
+	ck_assert_int_eq(share_ring_read(&ring, &c, &s, 1, &count), ADIT_OK);
+	ck_assert_uint_eq(s.worker_size, 0);
+	ck_assert_uint_eq(strlen(s.user), 41);
+}
+END_TEST
+
 /* Many times round, two readers of different pace; nothing is lost that is read in time. */
 START_TEST(wraps)
 {
@@ -232,12 +289,6 @@ START_TEST(seeks)
 	ck_assert_uint_eq(c.lost, 6);
 }
 END_TEST
-
-/* The words of the record at INDEX of the ring. */
-static uint64_t *record_at(const struct share_ring *ring, size_t index)
-{
-	return (uint64_t *)(void *)((uint8_t *)ring->memory + SHARE_RING_HEADER + index * 320);
-}
 
 /* A writer dies after each of the steps of writing record 101, in the place of record 37; another
  * one goes on. */
@@ -497,6 +548,7 @@ int main(void)
 	tcase_add_test(ring, sizes);
 	tcase_add_test(ring, records_arrive_whole);
 	tcase_add_test(ring, long_users);
+	tcase_add_test(ring, workers);
 	tcase_add_test(ring, wraps);
 	tcase_add_test(ring, overflow_is_counted_exactly);
 	tcase_add_test(ring, seeks);
