@@ -106,10 +106,9 @@ const struct conf_setting *conf_section_get(const struct conf_section *section, 
 	return NULL;
 }
 
-/* The checked values of SECTION (may be NULL) for all keys of SCHEMA, with defaults. */
-static void conf_check_values(const struct conf_section *section, const struct schema *schema,
-			      const struct schema_place *place, struct conf_setting **settings,
-			      size_t *count, struct problems *problems)
+void conf_check_values(const struct conf_section *section, const struct schema *schema,
+		       const struct schema_place *place, struct conf_setting **settings,
+		       size_t *count, struct problems *problems)
 {
 	for (size_t i = 0; i < schema->count; i++) {
 		const struct schema_key *key = &schema->keys[i];
@@ -133,9 +132,8 @@ static void conf_check_values(const struct conf_section *section, const struct s
 	}
 }
 
-/* Tells of keys that are in neither schema. */
-static void conf_check_keys(const struct conf_section *section, const struct schema *schema,
-			    const struct schema *also, struct problems *problems)
+void conf_check_keys(const struct conf_section *section, const struct schema *schema,
+		     const struct schema *also, struct problems *problems)
 {
 	for (size_t i = 0; section != NULL && i < section->count; i++) {
 		const struct conf_setting *s = &section->settings[i];
@@ -371,7 +369,8 @@ static void conf_roles(struct conf *conf, struct problems *problems)
 		const struct conf_section *section = &conf->sections[i];
 		struct conf_role *role;
 
-		if (strcmp(section->name, "host") == 0 || strcmp(section->name, "node") == 0)
+		if (strcmp(section->name, "host") == 0 || strcmp(section->name, "node") == 0 ||
+		    conf_part_name(section->name, NULL) != NULL)
 			continue;
 		role = conf_role_new(conf);
 		if (role == NULL)
@@ -391,15 +390,16 @@ static void conf_roles(struct conf *conf, struct problems *problems)
 		conf_check_values(section, &role->manifest->schema, &place, &role->settings,
 				  &role->setting_count, problems);
 		conf_check_keys(section, &role->manifest->schema, &common, problems);
+		conf_parts(conf, role, &place, problems);
 		conf_rights(role, section, problems);
 	}
+	conf_parts_alone(conf, problems);
 	schema_free(&common);
 }
 
 bool conf_schemas(const struct conf *conf, const char *name, struct schema *own,
 		  const struct schema **plugin)
 {
-	const char *at = strchr(name, '@');
 	char role[64];
 	const struct manifest *m;
 
@@ -407,10 +407,14 @@ bool conf_schemas(const struct conf *conf, const char *name, struct schema *own,
 	if (strcmp(name, "host") == 0)
 		return conf_schema(own, conf_host_keys,
 				   sizeof(conf_host_keys) / sizeof(conf_host_keys[0]));
-	(void)snprintf(role, sizeof(role), "%.*s", at != NULL ? (int)(at - name) : 63, name);
+	(void)snprintf(role, sizeof(role), "%.*s", (int)strcspn(name, "@/"), name);
 	m = manifests_find(&conf->manifests, role);
 	if (m == NULL)
 		return false;
+	if (conf_part_name(name, NULL) != NULL) {
+		*plugin = &m->part_schema;
+		return m->part != NULL;
+	}
 	*plugin = &m->schema;
 	return strcmp(name, "node") == 0 ||
 	       conf_schema(own, conf_role_keys, sizeof(conf_role_keys) / sizeof(conf_role_keys[0]));

@@ -111,7 +111,7 @@ void conf_free(struct conf *conf);
 const char *conf_role_value(const struct conf_role *role, const char *key);
 const struct conf_role *conf_find(const struct conf *conf, const char *instance);
 
-/* The schema of section NAME ("host", "node", a role instance), and of the keys it has besides;
+/* The schema of section NAME ("host", "node", a role instance, a part of one), and of the keys it has besides;
  * NULL when there is none. What it returns in *OWN is the caller's (schema_free()). */
 bool conf_schemas(const struct conf *conf, const char *name, struct schema *own,
 		  const struct schema **plugin);
@@ -130,6 +130,23 @@ bool conf_check(struct conf *conf, const char *node_manifest, struct problems *p
 
 /* conf_plan.c: dependencies, groups and their order. False when memory ran out. */
 bool conf_plan(struct conf *conf, struct problems *problems);
+
+/* The checked values of SECTION (may be NULL) for all keys of SCHEMA, with defaults, appended to
+ * *SETTINGS; and a problem for each key that is in neither schema (ALSO may be NULL). */
+void conf_check_values(const struct conf_section *section, const struct schema *schema,
+		       const struct schema_place *place, struct conf_setting **settings,
+		       size_t *count, struct problems *problems);
+void conf_check_keys(const struct conf_section *section, const struct schema *schema,
+		     const struct schema *also, struct problems *problems);
+
+/* conf_parts.c: the sections [INSTANCE/NAME] of ROLE, which is checked already. */
+void conf_parts(const struct conf *conf, struct conf_role *role, const struct schema_place *place,
+		struct problems *problems);
+/* Tells of those whose role has no section. */
+void conf_parts_alone(const struct conf *conf, struct problems *problems);
+/* NAME of a section [INSTANCE/NAME] (borrowed); INSTANCE NULL: of whatever role. NULL: SECTION is
+ * none. */
+const char *conf_part_name(const char *section, const char *instance);
 
 /* conf_rights.c: what the plugin of ROLE may do, of what its manifest requests; its section SECTION
  * may grant more. */

@@ -81,19 +81,18 @@ static void config_begin(struct buf *out, const char *name, const char *file, un
 
 /* A role that is not enabled is not checked: its keys are shown as they were written, secret ones
  * by the schema, if there is one. */
-static void config_unchecked(struct buf *out, const struct conf *conf, const struct conf_role *role,
+static void config_unchecked(struct buf *out, const struct conf_section *section,
+			     const struct conf_role *role, const struct schema *schema,
 			     const char **separator)
 {
-	const struct conf_section *section = conf_section_find(conf, role->instance);
-
 	for (size_t i = 0; section != NULL && i < section->count; i++) {
 		struct conf_setting shown = section->settings[i];
 		const struct schema_key *key =
-		    role->manifest != NULL ? schema_find(&role->manifest->schema, shown.key) : NULL;
+		    schema != NULL ? schema_find(schema, shown.key) : NULL;
 
 		shown.type = key != NULL ? key->type : SCHEMA_STRING;
 		/* what nobody knows may be anything */
-		shown.secret = key != NULL ? key->secret : role->manifest == NULL;
+		shown.secret = key != NULL ? key->secret : schema == NULL;
 		for (size_t j = 0; j < role->common_count; j++) {
 			if (strcmp(role->common[j].key, shown.key) == 0)
 				shown.secret = false;
@@ -102,21 +101,74 @@ static void config_unchecked(struct buf *out, const struct conf *conf, const str
 	}
 }
 
+/* The settings of ROLE itself, or of its part NAME. */
+static void config_checked(struct buf *out, const struct conf_role *role, const char *name,
+			   const char **separator)
+{
+	size_t size = name != NULL ? strlen(name) : 0;
+
+	for (size_t i = 0; i < role->setting_count; i++) {
+		struct conf_setting shown = role->settings[i];
+		const char *dot = strchr(shown.key, '.');
+
+		if ((dot != NULL ? (size_t)(dot - shown.key) : 0) != size ||
+		    (name != NULL && strncmp(shown.key, name, size) != 0))
+			continue;
+		if (name != NULL)
+			shown.key += size + 1;
+		config_setting(out, &shown, separator);
+	}
+}
+
+static bool config_is_unchecked(const struct conf_role *role)
+{
+	return role->setting_count == 0 && (!role->enabled || role->manifest == NULL);
+}
+
+static void config_part(struct buf *out, const struct conf_role *role,
+			const struct conf_section *section, const char *name,
+			const char **separator)
+{
+	const struct schema *schema = role->manifest != NULL ? &role->manifest->part_schema : NULL;
+	const char *inner = "";
+
+	config_begin(out, section->name, section->file, section->line, role->enabled, separator);
+	if (config_is_unchecked(role))
+		config_unchecked(out, section, role, schema, &inner);
+	else
+		config_checked(out, role, name, &inner);
+	(void)buf_printf(out, "]}");
+}
+
 static void config_role(struct buf *out, const struct conf *conf, const struct conf_role *role,
 			const char **separator)
 {
+	const struct schema *schema = role->manifest != NULL ? &role->manifest->schema : NULL;
 	const char *inner = "";
 
 	config_begin(out, role->instance, role->file, role->line, role->enabled, separator);
-	if (role->setting_count == 0 && (!role->enabled || role->manifest == NULL)) {
-		config_unchecked(out, conf, role, &inner);
+	if (config_is_unchecked(role)) {
+		config_unchecked(out, conf_section_find(conf, role->instance), role, schema,
+				 &inner);
 	} else {
 		for (size_t i = 0; i < role->common_count; i++)
 			config_setting(out, &role->common[i], &inner);
-		for (size_t i = 0; i < role->setting_count; i++)
-			config_setting(out, &role->settings[i], &inner);
+		config_checked(out, role, NULL, &inner);
 	}
 	(void)buf_printf(out, "]}");
+}
+
+/* The parts of ROLE; ONLY (may be NULL): the one that has this section. */
+static void config_parts(struct buf *out, const struct conf *conf, const struct conf_role *role,
+			 const char *only, const char **separator)
+{
+	for (size_t i = 0; i < conf->section_count; i++) {
+		const struct conf_section *section = &conf->sections[i];
+		const char *name = conf_part_name(section->name, role->instance);
+
+		if (name != NULL && (only == NULL || strcmp(section->name, only) == 0))
+			config_part(out, role, section, name, separator);
+	}
 }
 
 static void config_host(struct buf *out, const struct conf *conf, const char **separator)
@@ -150,7 +202,8 @@ void control_config(struct control_request *request, struct json_object *params)
 	struct buf out = {.limit = CONFIG_SIZE_MAX};
 	const char *separator = "";
 
-	if (only != NULL && strcmp(only, "host") != 0 && conf_find(conf, only) == NULL) {
+	if (only != NULL && strcmp(only, "host") != 0 && conf_find(conf, only) == NULL &&
+	    (conf_part_name(only, NULL) == NULL || conf_section_find(conf, only) == NULL)) {
 		config_unknown(request, conf, only);
 		return;
 	}
@@ -162,8 +215,12 @@ void control_config(struct control_request *request, struct json_object *params)
 	if (only == NULL || strcmp(only, "host") == 0)
 		config_host(&out, conf, &separator);
 	for (size_t i = 0; i < conf->role_count; i++) {
-		if (only == NULL || strcmp(only, conf->roles[i]->instance) == 0)
-			config_role(&out, conf, conf->roles[i], &separator);
+		const struct conf_role *role = conf->roles[i];
+		bool whole = only == NULL || strcmp(only, role->instance) == 0;
+
+		if (whole)
+			config_role(&out, conf, role, &separator);
+		config_parts(&out, conf, role, whole ? NULL : only, &separator);
 	}
 	(void)buf_printf(&out, "]}");
 	if (out.failed)

@@ -41,6 +41,17 @@ static void describe_keys(struct buf *out, const struct schema *schema, const ch
 	}
 }
 
+/* What [ROLE/NAME] stands for, and the keys of such a section. */
+static void describe_parts(struct buf *out, const struct manifest *m)
+{
+	const char *separator = "";
+
+	describe_text(out, "part", m->part);
+	(void)buf_printf(out, ",\"part_keys\":[");
+	describe_keys(out, &m->part_schema, &separator);
+	(void)buf_printf(out, "]");
+}
+
 static void describe_dependencies(struct buf *out, const struct manifest *m)
 {
 	(void)buf_printf(out, ",\"dependencies\":[");
@@ -149,7 +160,7 @@ void control_describe(struct control_request *request, struct json_object *param
 		describe_unknown(request, name);
 		return;
 	}
-	(void)snprintf(plugin, sizeof(plugin), "%.*s", (int)strcspn(name, "@"), name);
+	(void)snprintf(plugin, sizeof(plugin), "%.*s", (int)strcspn(name, "@/"), name);
 	m = manifests_find(&host->conf->manifests, plugin);
 	(void)buf_printf(&out, "{\"name\":");
 	(void)json_text_string(&out, name);
@@ -158,7 +169,10 @@ void control_describe(struct control_request *request, struct json_object *param
 	(void)buf_printf(&out, ",\"keys\":[");
 	describe_keys(&out, keys, &separator);
 	describe_keys(&out, &own, &separator);
-	(void)buf_printf(&out, "]}");
+	(void)buf_printf(&out, "]");
+	if (m != NULL && m->part != NULL && conf_part_name(name, NULL) == NULL)
+		describe_parts(&out, m);
+	(void)buf_printf(&out, "}");
 	schema_free(&own);
 	if (out.failed)
 		control_error(request, CONTROL_FAILED, "the answer is too long", ADIT_E_LIMIT);

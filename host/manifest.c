@@ -19,7 +19,8 @@ enum manifest_section {
 	SECTION_PLUGIN,
 	SECTION_NEEDS,
 	SECTION_WANTS,
-	SECTION_SCHEMA
+	SECTION_SCHEMA,
+	SECTION_PART_SCHEMA
 };
 
 struct manifest_parser {
@@ -43,17 +44,18 @@ static void manifest_section(void *user, const char *name, unsigned line)
 {
 	struct manifest_parser *p = user;
 	static const char *const names[] = {"plugin", "dependencies", "optional_dependencies",
-					    "config_schema"};
+					    "config_schema", "part_schema"};
+	const size_t count = sizeof(names) / sizeof(names[0]);
 	const char *nearest;
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (strcmp(name, names[i]) == 0) {
 			p->section = (enum manifest_section)(i + 1);
 			return;
 		}
 	}
 	p->section = SECTION_NONE;
-	nearest = schema_nearest(name, names, 4);
+	nearest = schema_nearest(name, names, count);
 	problems_add(p->problems, p->file, line, "[%s] is no section of a manifest%s%s", name,
 		     nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "");
 }
@@ -127,6 +129,12 @@ bool manifest_has_alias(const struct manifest *m, const char *name, size_t size)
 	return false;
 }
 
+static bool manifest_key_valid(const char *key)
+{
+	return strcspn(key, "abcdefghijklmnopqrstuvwxyz") == 0 && key[0] != '\0' &&
+	       strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(key);
+}
+
 static void manifest_plugin_key(struct manifest_parser *p, const char *key, const char *value,
 				unsigned line)
 {
@@ -157,13 +165,18 @@ static void manifest_plugin_key(struct manifest_parser *p, const char *key, cons
 				     "workers: expected one or many, not `%.60s`", value);
 	} else if (strcmp(key, "aliases") == 0) {
 		manifest_set_aliases(p, value, line);
+	} else if (strcmp(key, "parts") == 0) {
+		manifest_set(p, &m->part, key, value, line);
+		if (!manifest_key_valid(value))
+			problems_add(p->problems, p->file, line,
+				     "parts: expected a word of a-z 0-9 _, not `%.60s`", value);
 	} else if (strcmp(key, "capabilities") == 0) {
 		rights_parse(value, &m->capabilities, manifest_no_capability,
 			     &(struct manifest_line){p, line});
 	} else {
 		problems_add(p->problems, p->file, line,
 			     "%s: unknown key; expected name, version, entry_point, description, "
-			     "author, workers, aliases or capabilities",
+			     "author, workers, aliases, parts or capabilities",
 			     key);
 	}
 }
@@ -190,10 +203,21 @@ static void manifest_dependency(struct manifest_parser *p, const char *key, cons
 	};
 }
 
+static void manifest_schema_key(struct manifest_parser *p, struct schema *schema, const char *key,
+				const char *value, unsigned line)
+{
+	struct error e;
+
+	if (schema->count >= 256 || !manifest_key_valid(key))
+		problems_add(p->problems, p->file, line,
+			     "%s: expected a key of a-z 0-9 _, and at most 256 of them", key);
+	else if (schema_add(schema, key, value, line, &e) != ADIT_OK)
+		problems_add(p->problems, p->file, line, "%s: %s", key, e.text);
+}
+
 static void manifest_value(void *user, const char *key, const char *value, unsigned line)
 {
 	struct manifest_parser *p = user;
-	struct error e;
 
 	switch (p->section) {
 	case SECTION_NONE:
@@ -206,13 +230,10 @@ static void manifest_value(void *user, const char *key, const char *value, unsig
 		manifest_dependency(p, key, value, line);
 		break;
 	case SECTION_SCHEMA:
-		if (p->m->schema.count >= 256 || strcspn(key, "abcdefghijklmnopqrstuvwxyz") > 0 ||
-		    strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(key))
-			problems_add(p->problems, p->file, line,
-				     "%s: expected a key of a-z 0-9 _, and at most 256 of them",
-				     key);
-		else if (schema_add(&p->m->schema, key, value, line, &e) != ADIT_OK)
-			problems_add(p->problems, p->file, line, "%s: %s", key, e.text);
+		manifest_schema_key(p, &p->m->schema, key, value, line);
+		break;
+	case SECTION_PART_SCHEMA:
+		manifest_schema_key(p, &p->m->part_schema, key, value, line);
 		break;
 	}
 }
@@ -230,6 +251,17 @@ static void manifest_finish(struct manifest_parser *p)
 		if (*values[i] == NULL)
 			problems_add(p->problems, p->file, 0, "[plugin] %s is missing", names[i]);
 	}
+	if ((m->part != NULL) != (m->part_schema.count > 0))
+		problems_add(p->problems, p->file, 0,
+			     "parts = WORD and a section [part_schema] go together");
+	for (size_t i = 0; i < m->part_schema.count; i++) {
+		if (m->part_schema.keys[i].type == SCHEMA_LISTEN)
+			problems_add(p->problems, p->file, m->part_schema.keys[i].line,
+				     "%s: a part can't listen", m->part_schema.keys[i].name);
+	}
+	if (m->part != NULL && schema_find(&m->schema, m->part) != NULL)
+		problems_add(p->problems, p->file, 0,
+			     "parts: `%s` is a key of [config_schema], too", m->part);
 	if (p->directory == NULL) {
 		free(m->entry_point);
 		m->entry_point = NULL;
@@ -274,6 +306,8 @@ void manifest_free(struct manifest *m)
 	}
 	free(m->dependencies);
 	schema_free(&m->schema);
+	schema_free(&m->part_schema);
+	free(m->part);
 	free(m->foreign);
 	free(m->file);
 	free(m->name);

@@ -33,6 +33,8 @@ struct manifest {
 	struct manifest_dependency *dependencies;
 	size_t dependency_count;
 	struct schema schema;
+	char *part; /* what a section [ROLE/NAME] stands for, e.g. `upstream`; NULL: it has none */
+	struct schema part_schema; /* of those */
 };
 
 struct manifests {

@@ -104,6 +104,14 @@ static void show_described(const struct options *o, struct json_object *result)
 	printf("\nkeys of [%s]\n", name);
 	for (size_t i = 0; i < json_count(keys); i++)
 		put_key(o, json_element(keys, i));
+	keys = json_array_member(result, "part_keys");
+	if (json_count(keys) == 0)
+		return;
+	printf("\nkeys of [%s/NAME], one section for each ", name);
+	put_clean(json_text(result, "part", "?"));
+	fputc('\n', stdout);
+	for (size_t i = 0; i < json_count(keys); i++)
+		put_key(o, json_element(keys, i));
 }
 
 int command_describe(const struct options *o)

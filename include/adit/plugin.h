@@ -172,7 +172,9 @@ struct adit_host_api {
 
 	/* Configuration, validated against the manifest's schema before the plugin was started, with
 	 * defaults filled in. `config` returns NULL for a key without value and default; the string
-	 * lives until reload or fini. The two typed forms fail with ADIT_E_NOT_FOUND likewise. */
+	 * lives until reload or fini. The two typed forms fail with ADIT_E_NOT_FOUND likewise.
+	 * A plugin whose manifest says `parts = WORD` gets the names of its sections [ROLE/NAME], in
+	 * their order and with commas between, under the key WORD, and their values under NAME.KEY. */
 	const char *(*config)(struct adit_host *host, const char *key);
 	int32_t (*config_int)(struct adit_host *host, const char *key, int64_t *value);
 	int32_t (*config_bool)(struct adit_host *host, const char *key, bool *value);

@@ -89,7 +89,8 @@ void harness_report(void)
 /* The plugins of a build tree are root's only where root builds. */
 static bool is_role(const char *line)
 {
-	return line[0] == '[' && strncmp(line, "[host]", 6) != 0 && strncmp(line, "[node]", 6) != 0;
+	return line[0] == '[' && strncmp(line, "[host]", 6) != 0 &&
+	       strncmp(line, "[node]", 6) != 0 && strchr(line, '/') == NULL;
 }
 
 void harness_configure(const char *format, ...)

@@ -466,11 +466,30 @@ static int32_t echo_stop(void *instance)
 	return ADIT_E_UNAVAILABLE;
 }
 
+/* "a=7 b=9 ": the sizes of its things, in their order. */
+static void echo_things(struct echo *p, char *text, size_t capacity)
+{
+	const char *names = p->api->config(p->host, "thing");
+	size_t size = 0;
+
+	text[0] = '\0';
+	while (names != NULL && *names != '\0' && size < capacity) {
+		size_t span = strcspn(names, ",");
+		char key[64];
+
+		(void)snprintf(key, sizeof(key), "%.*s.size", (int)span, names);
+		size += (size_t)snprintf(text + size, capacity - size, "%.*s=%s ", (int)span, names,
+					 p->api->config(p->host, key));
+		names += span + (names[span] == ',' ? 1 : 0);
+	}
+}
+
 /* Takes a new `word` over, unless it is "restart" or "wrong". */
 static int32_t echo_reload(void *instance)
 {
 	struct echo *p = instance;
 	const char *word = p->api->config(p->host, "word");
+	char text[256];
 
 	if (strcmp(word, "restart") == 0)
 		return ADIT_E_UNSUPPORTED;
@@ -478,7 +497,8 @@ static int32_t echo_reload(void *instance)
 		p->api->set_error(p->host, "a wrong word");
 		return ADIT_E_CONFIG;
 	}
-	p->api->status(p->host, word);
+	echo_things(p, text, sizeof(text));
+	p->api->status(p->host, *text != '\0' ? text : word);
 	return ADIT_OK;
 }
 

@@ -347,7 +347,7 @@ START_TEST(test_manifest_problems)
 	    {"", "m: [plugin] name is missing"},
 	    {PLUGIN("p", "colour = red\n"),
 	     "m:7: colour: unknown key; expected name, version, entry_point, description, author, "
-	     "workers, aliases or capabilities"},
+	     "workers, aliases, parts or capabilities"},
 	    {PLUGIN("p", "aliases = stratum-v2, Pool\n"),
 	     "m:7: aliases: expected names of at most 31 of a-z 0-9 - _, not `Pool`"},
 	    {PLUGIN("p", "aliases =\n"), "m:7: aliases: expected a value"},
@@ -519,6 +519,85 @@ START_TEST(test_conf_good)
 	(void)snprintf(path, sizeof(path), "%s/state/x", directory);
 	ck_assert_str_eq(conf_role_value(role, "d"), path);
 	conf_free(c);
+}
+END_TEST
+
+#define PARTS_PLUGIN \
+	"parts = upstream\n[config_schema]\nn = int | 5 | - | h\n" \
+	"[part_schema]\naddress = connect | required | - | where the pool is\n" \
+	"user = string | me | 1..20 | h\nkey_file = secret path | - | - | h\n"
+
+START_TEST(test_conf_parts)
+{
+	struct problems p;
+	bool usable;
+	struct conf *c;
+	struct conf *again;
+	const struct conf_role *role;
+	const struct schema *keys;
+	struct schema own = {0};
+
+	put_main("");
+	put_plugin("jdc", PARTS_PLUGIN);
+	put("conf.d/10.conf", "[jdc/second]\naddress = b.example:2\n[jdc]\nn = 6\n"
+			      "[jdc/first]\naddress = a.example:1\nuser = you\n");
+	put("conf.d/20.conf", "[jdc@east]\n[jdc@east/first]\naddress = c.example:3\n");
+	c = load(&p, &usable);
+	ck_assert_msg(p.count == 0, "%s", p.count > 0 ? p.texts[0] : "");
+	ck_assert(usable);
+	role = conf_find(c, "jdc");
+	ck_assert_str_eq(conf_role_value(role, "upstream"), "second,first");
+	ck_assert_str_eq(conf_role_value(role, "first.address"), "a.example:1");
+	ck_assert_str_eq(conf_role_value(role, "first.user"), "you");
+	ck_assert_str_eq(conf_role_value(role, "second.user"), "me");
+	ck_assert_ptr_null(conf_role_value(role, "second.key_file"));
+	role = conf_find(c, "jdc@east");
+	ck_assert_str_eq(conf_role_value(role, "upstream"), "first");
+	ck_assert_str_eq(conf_role_value(role, "first.address"), "c.example:3");
+	ck_assert_ptr_null(conf_find(c, "jdc/first"));
+	ck_assert(conf_schemas(c, "jdc@east/first", &own, &keys));
+	ck_assert_uint_eq(own.count, 0);
+	ck_assert_ptr_nonnull(schema_find(keys, "user"));
+
+	/* the order is a setting, too */
+	put("conf.d/10.conf", "[jdc]\nn = 6\n[jdc/first]\naddress = a.example:1\nuser = you\n"
+			      "[jdc/second]\naddress = b.example:2\n");
+	again = load(&p, &usable);
+	ck_assert_int_eq(conf_role_change(conf_find(c, "jdc"), conf_find(again, "jdc")),
+			 CONF_SETTINGS);
+	ck_assert_int_eq(conf_role_change(role, conf_find(again, "jdc@east")), CONF_SAME);
+	conf_free(again);
+	conf_free(c);
+}
+END_TEST
+
+START_TEST(test_conf_parts_problems)
+{
+	struct problems p;
+	bool usable;
+
+	put_main("");
+	put_plugin("jdc", PARTS_PLUGIN);
+	put_plugin("pool", "");
+	put_plugin("half", "parts = upstream\n");
+	put_plugin("ears", "parts = ear\n[part_schema]\nlisten = listen | - | - | h\n");
+	put_plugin("twice", "parts = n\n[config_schema]\nn = int | 5 | - | h\n"
+			    "[part_schema]\nx = int | 5 | - | h\n");
+	put("conf.d/1.conf", "[jdc]\n[jdc/a]\nuser = x\n[jdc/b]\naddress = b.example:2\n"
+			     "adress = y\n[jdc/NO]\naddress = b.example:2\n[pool]\n[pool/x]\n"
+			     "[jdx/a]\n[jdc/a/b]\naddress = b.example:2\n");
+	conf_free(load(&p, &usable));
+	ck_assert(!usable);
+	ck_assert(has(&p, "1.conf:2: ", "address: is required in [jdc/a]: where the pool is"));
+	ck_assert(has(&p, "1.conf:6: ", "adress: unknown key in [jdc/b]; did you mean `address`?"));
+	ck_assert(has(&p, "1.conf:7: ", "[jdc/NO]: expected [jdc/NAME]"));
+	ck_assert(has(&p, "1.conf:10: ", "[pool/x]: the role `pool` has no such sections"));
+	ck_assert(has(&p, "1.conf:11: ", "[jdx/a]: there is no section [jdx]"));
+	ck_assert(has(&p, "1.conf:12: ", "[jdc/a/b]: expected [jdc/NAME]"));
+	ck_assert(has(&p, "half.manifest", "parts = WORD and a section [part_schema] go together"));
+	ck_assert(has(&p, "ears.manifest:", "listen: a part can't listen"));
+	ck_assert(has(&p, "twice.manifest", "`n` is a key of [config_schema], too"));
+	problems_free(&p);
 }
 END_TEST
 
@@ -1201,6 +1280,7 @@ int main(void)
 	    test_versions,
 	};
 	const TTest *const whole[] = {test_conf_good,          test_conf_errors_collected,
+				      test_conf_parts,         test_conf_parts_problems,
 				      test_conf_soft,          test_conf_conflicts,
 				      test_conf_missing,       test_conf_change,
 				      test_rights_names,       test_rights_root_alone,

@@ -1072,6 +1072,51 @@ START_TEST(test_log_level)
 }
 END_TEST
 
+static bool has_status(void *user)
+{
+	return strcmp(role_text("echo", "text"), user) == 0;
+}
+
+/* Sections [ROLE/NAME] reach the running plugin, in their order, and can be overridden. */
+START_TEST(test_parts)
+{
+	char *config;
+
+	harness_configure("[echo/b]\nsize = 9\npin = 1234\n[echo]\n[echo/a]\n");
+	harness_start();
+	harness_wait_running();
+	(void)ask("config_set", "{\"role\":\"echo\",\"key\":\"word\",\"value\":\"x\"}");
+	harness_wait(WAIT_MS, has_status, "b=9 a=7 ", "the things are known");
+	ck_assert_ptr_nonnull(strstr(ask("config_set", "{\"role\":\"echo/a\",\"key\":\"size\","
+						       "\"value\":\"8\"}"),
+				     "\"reloaded\":true"));
+	harness_wait(WAIT_MS, has_status, "b=9 a=8 ", "the override is taken over");
+	ck_assert_ptr_nonnull(strstr(ask("config_set", "{\"role\":\"echo/a\",\"key\":\"size\","
+						       "\"value\":\"101\"}"),
+				     "expected 0..100"));
+	ck_assert_ptr_nonnull(strstr(ask("config_set", "{\"role\":\"echo/a\",\"key\":\"word\","
+						       "\"value\":\"x\"}"),
+				     "unknown key in [echo/a]"));
+	config = strdup(ask("config", "{}"));
+	ck_assert_ptr_nonnull(strstr(config, "\"name\":\"echo/b\""));
+	ck_assert_ptr_nonnull(strstr(config, "\"key\":\"pin\",\"value\":null,\"secret\":true"));
+	ck_assert_ptr_null(strstr(config, "1234"));
+	ck_assert_ptr_null(strstr(config, "b.size"));
+	free(config);
+	config = strdup(ask("config", "{\"role\":\"echo/a\"}"));
+	ck_assert_ptr_nonnull(strstr(config, "\"key\":\"size\",\"value\":\"8\",\"secret\":false,"
+					     "\"origin\":\"override\""));
+	ck_assert_ptr_null(strstr(config, "word"));
+	free(config);
+	ck_assert_ptr_nonnull(strstr(ask("config", "{\"role\":\"echo/c\"}"), "stands in no file"));
+	ck_assert_ptr_nonnull(strstr(ask("describe", "{\"role\":\"echo\"}"), "\"part\":\"thing\""));
+	ck_assert_ptr_nonnull(
+	    strstr(ask("config_reset", "{\"role\":\"echo/a\"}"), "\"reloaded\":true"));
+	harness_wait(WAIT_MS, has_status, "b=9 a=7 ", "the override is gone");
+	harness_stop();
+}
+END_TEST
+
 START_TEST(test_describe)
 {
 	struct json_object *o;
@@ -1107,6 +1152,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 	    test_calls,
+	    test_parts,
 	    test_abi,
 	    test_events,
 	    test_events_lost,
