@@ -46,6 +46,7 @@ struct count {
 	unsigned calls[COUNT_KINDS];
 	unsigned late;
 	unsigned refused; /* registrations after the end */
+	unsigned taken;   /* the same, but they were not refused */
 	bool ended;       /* the stop has completed */
 	bool stopping;
 	unsigned at_stop[COUNT_KINDS];
@@ -90,7 +91,11 @@ static void count_destroy(void *user)
 
 	e->destroyed++;
 	/* A destructor that asks for more, at the end: there must be no more. */
-	if (p->ended && p->api->timer_add(p->host, 0, 1, count_timer, e, NULL, NULL) != ADIT_OK)
+	if (!p->ended)
+		return;
+	if (p->api->timer_add(p->host, 0, 1, count_timer, e, NULL, NULL) == ADIT_OK)
+		p->taken++;
+	else
 		p->refused++;
 }
 
@@ -281,8 +286,8 @@ static void count_report(struct count *p)
 		return;
 	for (int i = 0; i < COUNT_KINDS; i++)
 		(void)fprintf(f, "%s=%u\n", count_names[i], p->calls[i]);
-	(void)fprintf(f, "registered=%zu\nlate=%u\nunended=%u\ntwice=%u\nrefused=%u\n", p->used,
-		      p->late, unended, twice, p->refused);
+	(void)fprintf(f, "registered=%zu\nlate=%u\nunended=%u\ntwice=%u\nrefused=%u\ntaken=%u\n",
+		      p->used, p->late, unended, twice, p->refused, p->taken);
 	(void)fprintf(f, "events_left=%u\n", count_events(p) - p->events_before);
 	(void)fclose(f);
 }

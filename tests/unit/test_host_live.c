@@ -988,7 +988,8 @@ static const char *ask(const char *method, const char *json)
 		(void)snprintf(text, sizeof(text), "%s: %s", adit_error_name(e.code), e.text);
 	else
 		(void)snprintf(text, sizeof(text), "%s",
-			       json_object_to_json_string_ext(result, JSON_C_TO_STRING_PLAIN));
+			       json_object_to_json_string_ext(result, JSON_C_TO_STRING_PLAIN |
+								 JSON_C_TO_STRING_NOSLASHESCAPE));
 	(void)json_object_put(p);
 	(void)json_object_put(result);
 	return text;
