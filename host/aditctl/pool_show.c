@@ -139,7 +139,7 @@ static void add_total(struct table *t, struct json_object *answers)
 	table_add(t, STYLE_PLAIN, "");
 }
 
-/* A row a worker and reason: a name and a count of MEMBER, an object of counts. */
+/* A row for each count of MEMBER, an object of counts, that is not 0. */
 static void show_counts(const struct options *o, struct json_object *answers, const char *member,
 			const char *headings)
 {
@@ -155,7 +155,8 @@ static void show_counts(const struct options *o, struct json_object *answers, co
 			continue;
 		json_object_object_foreach(counts, name, value)
 		{
-			if (!json_object_is_type(value, json_type_int))
+			if (!json_object_is_type(value, json_type_int) ||
+			    json_object_get_int64(value) == 0)
 				continue;
 			table_add(&t, STYLE_PLAIN, json_text(answer, "worker", "?"));
 			table_add(&t, STYLE_PLAIN, name);
@@ -186,6 +187,7 @@ void pool_show_stats(const struct options *o, struct json_object *answers)
 	table_print(&t, stdout, &o->terminal);
 	table_free(&t);
 	show_counts(o, answers, "rejects", "WORKER|REJECTED|>SHARES");
+	show_counts(o, answers, "limits", "WORKER|LIMITS|>TIMES");
 }
 
 /* --- work --------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ struct pool_conn *conn_new(struct pool *pool, struct adit_sv2_conn *sv2)
 	conn->opened_ms = clock_monotonic_ms();
 	conn->next_id = CHANNEL_FIRST;
 	LIST_INIT(&conn->groups);
+	STAILQ_INIT(&conn->opens);
 	TAILQ_INSERT_TAIL(&pool->conns, conn, link);
 	pool->conn_count++;
 	return conn;
@@ -36,6 +37,7 @@ void conn_free(struct pool_conn *conn)
 	while (conn->count > 0)
 		channel_free(conn->channels[conn->count - 1]);
 	free(conn->channels);
+	opens_forget(conn);
 	TAILQ_REMOVE(&conn->pool->conns, conn, link);
 	conn->pool->conn_count--;
 	free(conn);

@@ -16,6 +16,7 @@
 #include "lib/sv2/vardiff.h"
 #include "plugins/pool/classes.h"
 #include "plugins/pool/jobs.h"
+#include "plugins/pool/opens.h"
 #include "plugins/pool/stats.h"
 #include "plugins/pool/workers.h"
 
@@ -76,6 +77,11 @@ struct pool_conn {
 	uint32_t capacity;
 	LIST_HEAD(, group) groups; /* those that have channels */
 	struct channel *unacknowledged;
+	struct waiting_opens opens; /* channels that it asked for and that wait */
+	uint32_t open_count;        /* of these */
+	TAILQ_ENTRY(pool_conn) in_opens;
+	uint32_t share_second;  /* pool->ticks when `shares_second` began */
+	uint32_t shares_second; /* shares since */
 };
 
 TAILQ_HEAD(pool_conn_list, pool_conn);

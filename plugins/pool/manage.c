@@ -13,6 +13,29 @@
 #include "plugins/pool/pool.h"
 #include "plugins/pool/status.h"
 
+/* What each limit has done. */
+static struct json_object *limits_json(const struct pool *pool)
+{
+	struct json_object *o = json_object_new_object();
+	const struct opens *opens = &pool->opens;
+
+	add_count(o, "opens_waiting", opens->count);
+	add_count(o, "opens_delayed", opens->delayed);
+	add_count(o, "refused_pending_opens", opens->refused_waiting);
+	add_count(o, "refused_channels", opens->refused_channels);
+	add_count(o, "refused_total_channels", opens->refused_total);
+	add_count(o, "refused_room", opens->refused_room);
+	add_count(o, "refused_share_rate", pool->stats.results[SHARE_TOO_FAST]);
+	add_count(o, "refused_total_share_rate", pool->stats.results[SHARE_OVERLOAD]);
+	add_count(o, "refused_table", pool->stats.results[SHARE_TABLE_FULL]);
+	add_count(o, "slowed_channels", pool->stats.slowed_channels);
+	add_count(o, "closed_channels", pool->stats.closed_channels);
+	add_count(o, "closed_rubbish", pool->stats.closed_rubbish);
+	add_count(o, "closed_unused", pool->stats.closed_unused);
+	add_count(o, "unlisted_worker_shares", pool->workers.unlisted);
+	return o;
+}
+
 static void on_get_pool_stats(void *user, struct adit_request *request,
 			      const struct adit_request_info *info)
 {
@@ -32,6 +55,7 @@ static void on_get_pool_stats(void *user, struct adit_request *request,
 	add_count(o, "rejected_shares", refused);
 	add_count(o, "stale_shares", stats->stale);
 	json_object_object_add(o, "rejects", listing_reasons(stats->results));
+	json_object_object_add(o, "limits", limits_json(pool));
 	add_double(o, "best_difficulty", stats->best_difficulty);
 	add_count(o, "blocks_found", stats->blocks_found);
 	add_count(o, "blocks_pending", pool->blocks.count);
@@ -95,6 +119,11 @@ static void on_get_pool_config(void *user, struct adit_request *request,
 	    "fixed_difficulty",
 	    "extranonce_size",
 	    "max_channels",
+	    "max_total_channels",
+	    "open_rate",
+	    "max_pending_opens",
+	    "max_share_rate",
+	    "max_total_share_rate",
 	    "max_workers",
 	    "version_rolling",
 	    "custom_jobs",

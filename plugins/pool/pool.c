@@ -52,6 +52,12 @@ static void sweep_channel(struct channel *channel, uint64_t now)
 		work_tick(channel, now);
 }
 
+static void close_unused(struct pool_conn *conn)
+{
+	conn->pool->stats.closed_unused++;
+	adit_sv2_close(conn->sv2, "no channel was opened");
+}
+
 static void sweep(struct pool *pool)
 {
 	uint64_t now = clock_monotonic_ms();
@@ -62,7 +68,7 @@ static void sweep(struct pool *pool)
 		for (uint32_t i = 0; i < conn->count; i++)
 			sweep_channel(conn->channels[i], now);
 		if (conn->next_id == CHANNEL_FIRST && now - conn->opened_ms > NO_CHANNEL_MS)
-			adit_sv2_close(conn->sv2, "no channel was opened");
+			close_unused(conn);
 	}
 }
 
@@ -71,6 +77,8 @@ static void on_tick(void *user)
 	struct pool *pool = user;
 
 	pool->sample_due = true;
+	pool->shares_second = 0;
+	opens_tick(pool);
 	payouts_tick(pool);
 	journal_follow(pool);
 	if (++pool->ticks % SWEEP_TICKS != 0)
@@ -96,6 +104,22 @@ static void pool_free(struct pool *pool)
 	free(pool);
 }
 
+static uint32_t part_of(const struct pool *pool, uint32_t all)
+{
+	uint32_t workers = pool->info.workers > 0 ? pool->info.workers : 1;
+
+	return (uint32_t)(((uint64_t)all + workers - 1) / workers);
+}
+
+static void divide_limits(struct pool *pool)
+{
+	const struct pool_config *c = &pool->config;
+
+	pool->part = (struct pool_part){.channels = part_of(pool, c->max_total_channels),
+					.open_rate = part_of(pool, c->open_rate),
+					.share_rate = part_of(pool, c->max_total_share_rate)};
+}
+
 static int32_t pool_prepare(struct pool *pool, struct error *e)
 {
 	int32_t result = settings_read(&pool->config, pool->api, pool->host, pool->info.network, e);
@@ -106,6 +130,8 @@ static int32_t pool_prepare(struct pool *pool, struct error *e)
 		result = custom_init(pool, e);
 	if (result != ADIT_OK)
 		return result;
+	divide_limits(pool);
+	opens_init(pool);
 	workers_init(&pool->workers, pool->config.max_workers);
 	if (extranonce_init(&pool->extranonce, pool->info.server_id, pool->info.slice,
 			    pool->config.extranonce_rollable) != ADIT_OK ||
@@ -249,7 +275,7 @@ static void swap_config(struct pool *pool, struct pool_config *config)
 }
 
 /* Takes over payout, identities, share rate, bounds of the difficulty, tag (from the next template
- * on) and number of channels; for the rest the role is started again. */
+ * on) and limits; for the rest the role is started again. */
 static int32_t pool_reload(void *instance)
 {
 	struct pool *pool = instance;
@@ -270,6 +296,7 @@ static int32_t pool_reload(void *instance)
 	for (uint32_t i = 0; i < config.provider_count; i++)
 		free(config.providers[i]);
 	swap_config(pool, &config);
+	divide_limits(pool);
 	providers_reload(pool);
 	payouts_reload(pool, &config);
 	if (!same_difficulties(&pool->config, &config))
@@ -297,6 +324,7 @@ static int32_t pool_stop(void *instance)
 		pool_end(pool);
 		return ADIT_OK;
 	}
+	opens_stop(pool);
 	server_reconnect_all(pool);
 	if (pool->api->timer_add(pool->host, DRAIN_MS, 0, on_drained, pool, NULL, NULL) == ADIT_OK)
 		return ADIT_E_UNAVAILABLE;

@@ -6,9 +6,10 @@
  *   preference.c whose templates are mined
  *   work.c       templates to all channels: jobs and tips go out
  *   server.c     messages of miners come in
+ *   opens.c      which channels are opened, wait, or are refused
  *   channels.c   connections and channels;  jobs.c  the jobs of one channel
- *   identity.c   who a miner is;  payout.c  the outputs that pay;  classes.c  channels that pay alike
- *   payouts.c    the present payout and its changes;  indexes.c  those of ranged descriptors
+ *   identity.c   who a miner is;  payout.c  the outputs that pay;  classes.c  channels that pay
+ * alike payouts.c    the present payout and its changes;  indexes.c  those of ranged descriptors
  *   shares.c     examination and acknowledgement;  duplicates.c;  share_log.c  for accounting
  *   custom.c     jobs that miners composed themselves
  *   blocks.c     found blocks to the template provider;  journal.c  and to disk
@@ -39,6 +40,14 @@
 #include "plugins/pool/templates.h"
 #include "plugins/pool/workers.h"
 
+/* This worker's part of the limits that are for all workers of the role together; none is exceeded
+ * by more than a worker's rounding. */
+struct pool_part {
+	uint32_t channels;
+	uint32_t open_rate;  /* channels a second; 0: no limit */
+	uint32_t share_rate; /* shares a second; 0: no limit */
+};
+
 struct pool {
 	const struct adit_host_api *api;
 	struct adit_host *host;
@@ -68,13 +77,16 @@ struct pool {
 	struct pool_conn_list conns;
 	uint32_t conn_count;
 	uint32_t channel_count;
+	struct pool_part part;
+	struct opens opens;
+	uint32_t shares_second; /* shares of all connections since the last tick */
 	struct pool_stats stats;
 	struct blocks blocks;
 	struct journal journal;
 	struct custom custom;
 	struct adit_share_writer *share_log; /* NULL: nothing is recorded */
-	bool sample_due; /* the next accepted share becomes an event */
-	uint32_t ticks;  /* seconds since the start */
+	bool sample_due;                     /* the next accepted share becomes an event */
+	uint32_t ticks;                      /* seconds since the start */
 };
 
 /* One line for the log. */

@@ -74,12 +74,13 @@ static void on_batch_end(void *context, struct adit_sv2_conn *sv2)
 /* --- opening -----------------------------------------------------------------------------------
  */
 
-static int32_t refuse_open(struct adit_sv2_conn *sv2, uint32_t request_id, const char *code)
+int32_t server_refuse_open(struct pool_conn *conn, const struct open_request *request,
+			   const char *code)
 {
-	struct adit_sv2_open_mining_channel_error m = {.request_id = request_id,
+	struct adit_sv2_open_mining_channel_error m = {.request_id = request->request_id,
 						       .error_code = text_bytes(code)};
 
-	adit_sv2_send(sv2, ADIT_SV2_OPEN_MINING_CHANNEL_ERROR, &m);
+	adit_sv2_send(conn->sv2, ADIT_SV2_OPEN_MINING_CHANNEL_ERROR, &m);
 	return ADIT_OK;
 }
 
@@ -96,89 +97,110 @@ static bool target_valid(const struct adit_u256 *target)
 	return memcmp(target->b, zero, 32) != 0;
 }
 
-/* What both kinds of channels have in common; NULL after the client was told. */
-static struct channel *open_channel(struct pool_conn *conn, uint32_t request_id, bool standard,
-				    const struct adit_bytes *user, float hashrate,
-				    const struct adit_u256 *max_target)
+/* What is wrong with REQUEST, or NULL and who gets the channel's blocks. */
+static const char *check_open(const struct pool_conn *conn, const struct open_request *request,
+			      struct payee *payee)
+{
+	const struct pool *pool = conn->pool;
+
+	if (request->standard && conn->custom_work)
+		return "standard-channels-not-supported-for-custom-work";
+	if (!request->standard && conn->standard_jobs)
+		return "extended-channels-not-supported-for-standard-jobs";
+	if (!request->standard && request->min_extranonce > pool->extranonce.rollable)
+		return "min-extranonce-size-too-large";
+	if (!hashrate_valid(request->hashrate))
+		return "invalid-nominal-hashrate";
+	if (!target_valid(&request->max_target))
+		return "max-target-out-of-range";
+	return identity_parse(&request->user, pool->config.network, pool->config.identities, payee);
+}
+
+const char *server_check_open(const struct pool_conn *conn, const struct open_request *request)
 {
 	struct payee payee;
-	struct channel_request request = {.standard = standard,
-					  .user = *user,
-					  .payee = &payee,
-					  .hashrate = (double)hashrate,
-					  .max_target = max_target->b};
-	const struct pool_config *config = &conn->pool->config;
-	const char *code = identity_parse(user, config->network, config->identities, &payee);
-	struct channel *channel = NULL;
 
-	if (!hashrate_valid(hashrate))
-		code = "invalid-nominal-hashrate";
-	else if (!target_valid(max_target))
-		code = "max-target-out-of-range";
-	if (!code)
-		channel = channel_new(conn, &request, &code);
-	if (!channel)
-		refuse_open(conn->sv2, request_id, code);
-	return channel;
+	return check_open(conn, request, &payee);
+}
+
+static void send_opened_standard(const struct channel *channel, uint32_t request_id)
+{
+	struct adit_sv2_open_standard_mining_channel_success answer = {
+	    .request_id = request_id,
+	    .channel_id = channel->id,
+	    .extranonce_prefix = {.data = channel->prefix, .size = channel->prefix_size},
+	    .group_channel_id = channel->group->class->group_id,
+	};
+
+	memcpy(answer.target.b, channel->target, 32);
+	adit_sv2_send(channel->conn->sv2, ADIT_SV2_OPEN_STANDARD_MINING_CHANNEL_SUCCESS, &answer);
+}
+
+static void send_opened_extended(const struct channel *channel, uint32_t request_id)
+{
+	struct adit_sv2_open_extended_mining_channel_success answer = {
+	    .request_id = request_id,
+	    .channel_id = channel->id,
+	    .extranonce_size = channel->conn->pool->extranonce.rollable,
+	    .extranonce_prefix = {.data = channel->prefix, .size = channel->prefix_size},
+	    .group_channel_id = {.present = true, .value = channel->group->class->group_id},
+	};
+
+	memcpy(answer.target.b, channel->target, 32);
+	adit_sv2_send(channel->conn->sv2, ADIT_SV2_OPEN_EXTENDED_MINING_CHANNEL_SUCCESS, &answer);
+}
+
+int32_t server_open(struct pool_conn *conn, const struct open_request *request)
+{
+	struct payee payee;
+	struct channel_request wanted = {.standard = request->standard,
+					 .user = request->user,
+					 .payee = &payee,
+					 .hashrate = (double)request->hashrate,
+					 .max_target = request->max_target.b};
+	const char *code = check_open(conn, request, &payee);
+	struct channel *channel;
+
+	if (code)
+		return server_refuse_open(conn, request, code);
+	channel = channel_new(conn, &wanted, &code);
+	if (!channel) {
+		conn->pool->opens.refused_room++;
+		return server_refuse_open(conn, request, code);
+	}
+	if (request->standard)
+		send_opened_standard(channel, request->request_id);
+	else
+		send_opened_extended(channel, request->request_id);
+	return work_channel_start(channel);
 }
 
 static int32_t on_open_standard(void *context, struct adit_sv2_conn *sv2,
 				const struct adit_sv2_open_standard_mining_channel *m)
 {
 	struct pool_conn *conn = adit_sv2_user(sv2);
-	struct adit_sv2_open_standard_mining_channel_success answer;
-	struct channel *channel;
+	struct open_request request = {.request_id = m->request_id,
+				       .standard = true,
+				       .user = m->user_identity,
+				       .hashrate = m->nominal_hash_rate,
+				       .max_target = m->max_target};
 
 	(void)context;
-	if (!conn)
-		return ADIT_E_UNAVAILABLE;
-	if (conn->custom_work)
-		return refuse_open(sv2, m->request_id,
-				   "standard-channels-not-supported-for-custom-work");
-	channel = open_channel(conn, m->request_id, true, &m->user_identity, m->nominal_hash_rate,
-			       &m->max_target);
-	if (!channel)
-		return ADIT_OK;
-	answer = (struct adit_sv2_open_standard_mining_channel_success){
-	    .request_id = m->request_id,
-	    .channel_id = channel->id,
-	    .extranonce_prefix = {.data = channel->prefix, .size = channel->prefix_size},
-	    .group_channel_id = channel->group->class->group_id,
-	};
-	memcpy(answer.target.b, channel->target, 32);
-	adit_sv2_send(sv2, ADIT_SV2_OPEN_STANDARD_MINING_CHANNEL_SUCCESS, &answer);
-	return work_channel_start(channel);
+	return conn ? opens_arrived(conn, &request) : ADIT_E_UNAVAILABLE;
 }
 
 static int32_t on_open_extended(void *context, struct adit_sv2_conn *sv2,
 				const struct adit_sv2_open_extended_mining_channel *m)
 {
-	const struct pool *pool = context;
 	struct pool_conn *conn = adit_sv2_user(sv2);
-	struct adit_sv2_open_extended_mining_channel_success answer;
-	struct channel *channel;
+	struct open_request request = {.request_id = m->request_id,
+				       .user = m->user_identity,
+				       .hashrate = m->nominal_hash_rate,
+				       .max_target = m->max_target,
+				       .min_extranonce = m->min_extranonce_size};
 
-	if (!conn)
-		return ADIT_E_UNAVAILABLE;
-	if (conn->standard_jobs)
-		return refuse_open(sv2, m->request_id,
-				   "extended-channels-not-supported-for-standard-jobs");
-	if (m->min_extranonce_size > pool->extranonce.rollable)
-		return refuse_open(sv2, m->request_id, "min-extranonce-size-too-large");
-	channel = open_channel(conn, m->request_id, false, &m->user_identity, m->nominal_hash_rate,
-			       &m->max_target);
-	if (!channel)
-		return ADIT_OK;
-	answer = (struct adit_sv2_open_extended_mining_channel_success){
-	    .request_id = m->request_id,
-	    .channel_id = channel->id,
-	    .extranonce_size = pool->extranonce.rollable,
-	    .extranonce_prefix = {.data = channel->prefix, .size = channel->prefix_size},
-	    .group_channel_id = {.present = true, .value = channel->group->class->group_id},
-	};
-	memcpy(answer.target.b, channel->target, 32);
-	adit_sv2_send(sv2, ADIT_SV2_OPEN_EXTENDED_MINING_CHANNEL_SUCCESS, &answer);
-	return work_channel_start(channel);
+	(void)context;
+	return conn ? opens_arrived(conn, &request) : ADIT_E_UNAVAILABLE;
 }
 
 /* --- changing and closing ----------------------------------------------------------------------

@@ -9,6 +9,12 @@
 
 /* Context is a struct pool; `user` of a connection its struct pool_conn. */
 extern const struct adit_sv2_mining_server_handlers server_handlers;
+/* What is wrong with REQUEST (error_code of OpenMiningChannel.Error), or NULL. */
+const char *server_check_open(const struct pool_conn *conn, const struct open_request *request);
+int32_t server_refuse_open(struct pool_conn *conn, const struct open_request *request,
+			   const char *code);
+/* Opens the channel and gives it its first job, or refuses it. What a handler returns. */
+int32_t server_open(struct pool_conn *conn, const struct open_request *request);
 /* Tells the client with CODE that CHANNEL ends, and frees it. */
 void server_close_channel(struct channel *channel, const char *code);
 /* Asks every client to connect again. */

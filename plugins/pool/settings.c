@@ -190,22 +190,45 @@ static int32_t read_difficulties(struct pool_config *c, const struct source *s, 
 	return ADIT_OK;
 }
 
+/* The keys that are counts. */
+static int32_t read_counts(struct pool_config *c, const struct source *s, struct error *e)
+{
+	const struct {
+		const char *key;
+		int64_t low;
+		int64_t high;
+		uint32_t *out;
+	} keys[] = {
+	    {"max_channels", 1, 1000000, &c->max_channels},
+	    {"max_pending_opens", 0, 1000000, &c->max_pending_opens},
+	    {"max_total_channels", 1, 10000000, &c->max_total_channels},
+	    {"open_rate", 0, 1000000, &c->open_rate},
+	    {"max_share_rate", 0, 10000000, &c->max_share_rate},
+	    {"max_total_share_rate", 0, 100000000, &c->max_total_share_rate},
+	    {"max_workers", 0, 1000000, &c->max_workers},
+	};
+
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+		int64_t value;
+
+		if (read_int(s, keys[i].key, keys[i].low, keys[i].high, &value, e) != ADIT_OK)
+			return ADIT_E_CONFIG;
+		*keys[i].out = (uint32_t)value;
+	}
+	return ADIT_OK;
+}
+
 static int32_t read_limits(struct pool_config *c, const struct source *s, struct error *e)
 {
 	int64_t extranonce;
-	int64_t channels;
-	int64_t workers;
 	int64_t mebibytes;
 
-	if (read_int(s, "extranonce_size", 8, EXTRANONCE_MAX - EXTRANONCE_PREFIX, &extranonce, e) !=
+	if (read_counts(c, s, e) != ADIT_OK ||
+	    read_int(s, "extranonce_size", 8, EXTRANONCE_MAX - EXTRANONCE_PREFIX, &extranonce, e) !=
 		ADIT_OK ||
-	    read_int(s, "max_channels", 1, 1000000, &channels, e) != ADIT_OK ||
-	    read_int(s, "max_workers", 0, 1000000, &workers, e) != ADIT_OK ||
 	    read_int(s, "share_memory", 1, 4096, &mebibytes, e) != ADIT_OK)
 		return ADIT_E_CONFIG;
 	c->extranonce_rollable = (uint8_t)extranonce;
-	c->max_channels = (uint32_t)channels;
-	c->max_workers = (uint32_t)workers;
 	c->duplicates_bytes = (size_t)mebibytes << 20;
 	if (s->api->config_bool(s->host, "version_rolling", &c->version_rolling) != ADIT_OK)
 		return error_set(e, ADIT_E_CONFIG, "version_rolling: expected true or false");

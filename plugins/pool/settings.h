@@ -30,8 +30,13 @@ struct pool_config {
 	uint32_t provider_return_ms;
 	struct vardiff_options vardiff;
 	uint8_t extranonce_rollable;
-	uint32_t max_channels; /* a connection */
-	uint32_t max_workers;  /* that are counted one by one */
+	uint32_t max_channels;         /* a connection, those that wait to be opened among them */
+	uint32_t max_pending_opens;    /* a connection */
+	uint32_t max_total_channels;   /* of all workers */
+	uint32_t open_rate;            /* channels a second, of all workers; 0: no limit */
+	uint32_t max_share_rate;       /* shares a second on a connection; 0: no limit */
+	uint32_t max_total_share_rate; /* of all workers; 0: no limit */
+	uint32_t max_workers;          /* that are counted one by one */
 	size_t duplicates_bytes;
 	bool version_rolling;
 	enum custom_policy custom_jobs;

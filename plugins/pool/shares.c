@@ -28,7 +28,8 @@
 
 /* A share that was examined. */
 struct examined {
-	struct job *job; /* valid when the share's job was found */
+	struct job *job;        /* valid when the share's job was found */
+	enum share_result rate; /* SHARE_ACCEPTED, or which limit of shares a second it is past */
 	uint8_t header[80];
 	uint8_t hash[32];
 	double difficulty; /* of `hash` */
@@ -73,6 +74,8 @@ static enum share_result examine_hash(struct pool *pool, struct channel *channel
 
 	if (!block && !target_met(x->hash, x->job->target))
 		return SHARE_TOO_EASY;
+	if (x->rate != SHARE_ACCEPTED && !block)
+		return x->rate;
 	switch (duplicates_add(&pool->duplicates, x->hash)) {
 	case DUPLICATES_SEEN:
 		return SHARE_DUPLICATE;
@@ -117,7 +120,32 @@ static enum share_result examine(struct pool *pool, struct channel *channel, con
 /* Whether examine() came as far as the hash. */
 static bool was_hashed(enum share_result result)
 {
-	return result == SHARE_TOO_EASY || result == SHARE_DUPLICATE || result == SHARE_TABLE_FULL;
+	return result == SHARE_TOO_EASY || result == SHARE_DUPLICATE ||
+	       result == SHARE_TABLE_FULL || result == SHARE_TOO_FAST || result == SHARE_OVERLOAD;
+}
+
+/* Counts a share of CONN for this second, which is the time between two ticks. */
+static enum share_result count_share(struct pool_conn *conn)
+{
+	struct pool *pool = conn->pool;
+	uint32_t most = pool->config.max_share_rate;
+
+	if (conn->share_second != pool->ticks) {
+		conn->share_second = pool->ticks;
+		conn->shares_second = 0;
+	}
+	pool->shares_second++;
+	if (++conn->shares_second > most && most > 0)
+		return SHARE_TOO_FAST;
+	if (pool->shares_second > pool->part.share_rate && pool->part.share_rate > 0)
+		return SHARE_OVERLOAD;
+	return SHARE_ACCEPTED;
+}
+
+static void close_for_table(struct channel *channel)
+{
+	channel->conn->pool->stats.closed_channels++;
+	server_close_channel(channel, share_result_code(SHARE_TABLE_FULL));
 }
 
 static int32_t refuse(struct pool_conn *conn, struct channel *channel, uint32_t channel_id,
@@ -132,13 +160,16 @@ static int32_t refuse(struct pool_conn *conn, struct channel *channel, uint32_t 
 
 	stats_refused(&conn->pool->stats, channel ? &channel->stats : NULL, result);
 	conn->unknown_channel += !channel;
-	if (++conn->refused_in_row > REFUSED_IN_ROW_MAX) {
+	/* Others' load is not its fault. */
+	conn->refused_in_row += result != SHARE_OVERLOAD;
+	if (conn->refused_in_row > REFUSED_IN_ROW_MAX) {
+		conn->pool->stats.closed_rubbish++;
 		adit_sv2_close(conn->sv2, "too many shares refused in a row");
 		return ADIT_OK;
 	}
 	adit_sv2_send(conn->sv2, ADIT_SV2_SUBMIT_SHARES_ERROR, &m);
 	if (channel && result == SHARE_TABLE_FULL && ++channel->table_refused > TABLE_REFUSED_MAX)
-		server_close_channel(channel, share_result_code(SHARE_TABLE_FULL));
+		close_for_table(channel);
 	return ADIT_OK;
 }
 
@@ -178,7 +209,7 @@ int32_t shares_submitted(struct pool_conn *conn, uint32_t channel_id, bool stand
 			 const struct share *share)
 {
 	struct channel *channel = channel_find(conn, channel_id);
-	struct examined x;
+	struct examined x = {.rate = count_share(conn)};
 	enum share_result result;
 
 	if (!channel || channel->standard != standard) {
@@ -269,7 +300,7 @@ static void bound_table_use(struct channel *channel)
 	    channel->tip_shares < limit / TABLE_SLOW_PART)
 		return;
 	if (channel->tip_shares >= limit / TABLE_CLOSE_PART) {
-		server_close_channel(channel, share_result_code(SHARE_TABLE_FULL));
+		close_for_table(channel);
 		return;
 	}
 	if (channel->needs_job)
@@ -277,6 +308,7 @@ static void bound_table_use(struct channel *channel)
 	v->fixed_work = 0; /* the table is everybody's */
 	(void)vardiff_update(v, options, present * SLOW_DOWN_FACTOR, v->least_work,
 			     clock_monotonic_ms());
+	pool->stats.slowed_channels++;
 	if (channel_set_target(channel))
 		work_retarget(channel);
 }

@@ -22,6 +22,8 @@ const char *share_result_code(enum share_result result)
 	    [SHARE_DUPLICATE] = "duplicate-share",
 	    [SHARE_TABLE_FULL] = "too-many-shares",
 	    [SHARE_TOO_EASY] = "difficulty-too-low",
+	    [SHARE_TOO_FAST] = "share-rate-exceeded",
+	    [SHARE_OVERLOAD] = "pool-overloaded",
 	};
 
 	return codes[result];

@@ -19,6 +19,8 @@ enum share_result {
 	SHARE_DUPLICATE,
 	SHARE_TABLE_FULL, /* can't be told from a duplicate any more */
 	SHARE_TOO_EASY,
+	SHARE_TOO_FAST, /* past what a connection may send a second */
+	SHARE_OVERLOAD, /* past what the role takes a second */
 	SHARE_RESULTS
 };
 
@@ -51,7 +53,11 @@ struct pool_stats {
 	uint64_t stale;
 	uint64_t results[SHARE_RESULTS];
 	uint64_t blocks_found;
-	uint64_t jobs_sent; /* job messages, a broadcast counts once a connection */
+	uint64_t closed_rubbish;  /* connections: too many shares refused in a row */
+	uint64_t closed_unused;   /* connections that opened no channel */
+	uint64_t slowed_channels; /* for their part of the table of duplicates */
+	uint64_t closed_channels; /* likewise */
+	uint64_t jobs_sent;       /* job messages, a broadcast counts once a connection */
 	double best_difficulty;
 	struct rate rate;
 };
