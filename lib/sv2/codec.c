@@ -15,6 +15,7 @@
 #define CTYPE_BOOL bool
 #define CTYPE_U8 uint8_t
 #define CTYPE_U16 uint16_t
+#define CTYPE_U16_OR_400 uint16_t
 #define CTYPE_U32 uint32_t
 #define CTYPE_U64 uint64_t
 #define CTYPE_F32 float
@@ -189,6 +190,9 @@ static bool decode_field(struct reader *r, uint8_t type, void *out)
 		return decode_option_u32(r, out);
 	case SV2_TYPE_OPTIONAL_U32:
 		return decode_optional_u32(r, out);
+	case SV2_TYPE_U16_OR_400:
+		*(uint16_t *)out = reader_left(r) > 0 ? reader_u16(r) : 400;
+		return true;
 	}
 	return false;
 }
@@ -269,6 +273,7 @@ static size_t field_size(uint8_t type, const void *in)
 	case SV2_TYPE_U8:
 		return 1;
 	case SV2_TYPE_U16:
+	case SV2_TYPE_U16_OR_400:
 		return 2;
 	case SV2_TYPE_U32:
 		return 4;
@@ -380,6 +385,7 @@ static void encode_field(struct writer *w, uint8_t type, const void *in)
 		writer_u8(w, *(const uint8_t *)in);
 		break;
 	case SV2_TYPE_U16:
+	case SV2_TYPE_U16_OR_400:
 		writer_u16(w, *(const uint16_t *)in);
 		break;
 	case SV2_TYPE_U32:

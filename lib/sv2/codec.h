@@ -39,7 +39,8 @@ enum sv2_type {
 	SV2_TYPE_SEQ0_64K_U256,
 	SV2_TYPE_SEQ0_64K_B0_16M,
 	SV2_TYPE_OPTION_U32,
-	SV2_TYPE_OPTIONAL_U32 /* last field only: older peers leave it out */
+	SV2_TYPE_OPTIONAL_U32, /* last field only: older peers leave it out */
+	SV2_TYPE_U16_OR_400    /* likewise; we always send it */
 };
 
 enum sv2_scope {

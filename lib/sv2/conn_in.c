@@ -115,14 +115,6 @@ static int32_t conn_header(struct sv2_conn *c, const struct sv2_header *h)
 	return ADIT_OK;
 }
 
-/* What else there is to say about a payload that can't be read. */
-static const char *malformed_hint(int32_t message, size_t size)
-{
-	return message == ADIT_SV2_COINBASE_OUTPUT_CONSTRAINTS && size == 4
-		   ? ": without signature operations, as before 2025"
-		   : "";
-}
-
 /* A payload is complete. */
 static int32_t conn_message(struct sv2_conn *c, const uint8_t *payload, size_t size)
 {
@@ -134,8 +126,8 @@ static int32_t conn_message(struct sv2_conn *c, const uint8_t *payload, size_t s
 	if (r == ADIT_OK && c->extensions != 0)
 		r = sv2_decode_tlvs(c->message, c->extensions, payload + used, size - used, &body);
 	if (r != ADIT_OK) {
-		(void)snprintf(reason, sizeof(reason), "malformed %s%s",
-			       sv2_message(c->message)->title, malformed_hint(c->message, size));
+		(void)snprintf(reason, sizeof(reason), "malformed %s",
+			       sv2_message(c->message)->title);
 		return conn_fault(c, SV2_END_PROTOCOL, reason);
 	}
 	if (c->traced)

@@ -80,6 +80,7 @@ BEGIN {
 	print_type("SEQ0_64K_B0_16M", "a count of two bytes and as many byte strings, each behind a length of three bytes")
 	print_type("OPTION_U32", "the byte 0, or the byte 1 and a U32; any other first byte is an error")
 	print_type("OPTIONAL_U32", "a U32 at the end that older peers leave out")
+	print_type("U16_OR_400", "a U16 at the end that older peers leave out: 400 then")
 }
 
 END {

@@ -48,7 +48,7 @@ function handler_table(proto, side, from,    i)
 BEGIN {
 	words["MINING"] = "mining"; words["JOB_DECLARATION"] = "job declaration"
 	words["TEMPLATE"] = "template distribution"
-	ctype["BOOL"] = "bool %s"; ctype["U8"] = "uint8_t %s"; ctype["U16"] = "uint16_t %s"
+	ctype["BOOL"] = "bool %s"; ctype["U8"] = "uint8_t %s"; ctype["U16"] = ctype["U16_OR_400"] = "uint16_t %s"
 	ctype["U32"] = "uint32_t %s"; ctype["U64"] = "uint64_t %s"; ctype["F32"] = "float %s"
 	ctype["U256"] = "struct adit_u256 %s"
 	ctype["STR0_255"] = ctype["CODE"] = ctype["STR0_32"] = "struct adit_bytes %s"

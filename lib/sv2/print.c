@@ -156,6 +156,7 @@ static void print_field(struct buf *out, uint8_t type, const void *in, enum sv2_
 		(void)buf_printf(out, "%u", *(const uint8_t *)in);
 		break;
 	case SV2_TYPE_U16:
+	case SV2_TYPE_U16_OR_400:
 		(void)buf_printf(out, "%u", *(const uint16_t *)in);
 		break;
 	case SV2_TYPE_U32:

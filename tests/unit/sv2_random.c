@@ -94,6 +94,7 @@ static void random_field(struct sv2_random *r, uint8_t type, void *out)
 		*(uint8_t *)out = (uint8_t)sv2_random_next(r);
 		break;
 	case SV2_TYPE_U16:
+	case SV2_TYPE_U16_OR_400:
 		*(uint16_t *)out = (uint16_t)sv2_random_next(r);
 		break;
 	case SV2_TYPE_U32:

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -361,8 +362,8 @@ START_TEST(a_source_stands_in)
 	ck_assert_int_eq(fake_host_reload(host), ADIT_OK);
 	fake_host_set_config(host, "datadir", "/nonexistent");
 	ck_assert_int_eq(fake_host_reload(host), ADIT_E_UNSUPPORTED);
-	ck_assert_ptr_nonnull(strstr(fake_host_status(host),
-				     "; node: initial download: 12 %); serving height 100"));
+	ck_assert_ptr_nonnull(
+	    strstr(fake_host_status(host), "; node: initial download: 12 %); serving height 100"));
 }
 END_TEST
 
@@ -665,21 +666,51 @@ START_TEST(empty_first_then_the_whole)
 }
 END_TEST
 
+struct waiting {
+	int fd;
+	int least;
+};
+
+static bool has_bytes(void *user)
+{
+	const struct waiting *w = user;
+	int n = 0;
+
+	return ioctl(w->fd, FIONREAD, &n) == 0 && n >= w->least;
+}
+
+static bool is_malformed(void *user)
+{
+	(void)user;
+	return fake_host_logged(host, "malformed CoinbaseOutputConstraints");
+}
+
+/* The form of before 2025 says nothing of signature operations: room for 400 is left. */
 START_TEST(constraints_of_before)
 {
 	static const uint8_t old_form[] = {0, 0, 0x70, 4, 0, 0, 34, 0, 0, 0};
+	static const uint8_t neither[] = {0, 0, 0x70, 5, 0, 0, 34, 0, 0, 0, 0};
 	struct buf all = {0};
-	int fd;
+	/* Template and previous hash follow on SetupConnection.Success, of 12 bytes. */
+	const int least = 12 + 6 + 41 + 6 + 80;
+	uint8_t answer[4096];
+	struct waiting w = {.least = least};
+	int wrong;
 
 	begin();
 	append_message(&all, ADIT_SV2_SETUP_CONNECTION, &setup_message);
 	buf_append(&all, old_form, sizeof(old_form));
-	fd = connect_raw(&all);
-	fake_host_run(host, 100);
-	ck_assert(fake_host_logged(
-	    host, "malformed CoinbaseOutputConstraints: without signature operations"));
-	ck_assert_int_eq(status_of("clients"), 1);
-	close(fd);
+	w.fd = connect_raw(&all);
+	ck_assert(fake_host_wait(host, has_bytes, &w, 60000));
+	ck_assert_int_ge(read(w.fd, answer, sizeof(answer)), least);
+	ck_assert_uint_eq(answer[14], 0x71);
+	ck_assert_int_eq(status_of("clients"), 2);
+	append_message(&all, ADIT_SV2_SETUP_CONNECTION, &setup_message);
+	buf_append(&all, neither, sizeof(neither));
+	wrong = connect_raw(&all);
+	ck_assert(fake_host_wait(host, is_malformed, NULL, 60000));
+	close(w.fd);
+	close(wrong);
 }
 END_TEST
 
