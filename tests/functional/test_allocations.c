@@ -190,7 +190,7 @@ static int run_suite(void)
 	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
-	tcase_set_timeout(c, (double)harness_limit(300));
+	tcase_set_timeout(c, HARNESS_TEST_S);
 	tcase_add_test(c, none_a_share);
 	suite_add_tcase(suite, c);
 	runner = srunner_create(suite);

@@ -259,7 +259,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
-	tcase_set_timeout(c, (double)harness_limit(HARNESS_TEST_S));
+	tcase_set_timeout(c, HARNESS_TEST_S);
 	tcase_add_test(c, good_configuration);
 	tcase_add_test(c, all_errors_at_once);
 	tcase_add_test(c, missing_key_and_unknown_role);

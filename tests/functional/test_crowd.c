@@ -203,7 +203,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
-	tcase_set_timeout(c, (double)harness_limit(HARNESS_TEST_S));
+	tcase_set_timeout(c, HARNESS_TEST_S);
 	tcase_add_loop_test(c, workers_share, 0, 2);
 	tcase_add_test(c, killed_worker);
 	tcase_add_test(c, hanging_worker);

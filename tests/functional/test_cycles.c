@@ -156,7 +156,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(c, rig_setup, rig_teardown);
-	tcase_set_timeout(c, (double)harness_limit(HARNESS_TEST_S));
+	tcase_set_timeout(c, HARNESS_TEST_S);
 	tcase_add_test(c, on_and_off);
 	suite_add_tcase(suite, c);
 	runner = srunner_create(suite);

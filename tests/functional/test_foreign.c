@@ -344,11 +344,11 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(two, two_setup, two_teardown);
-	tcase_set_timeout(two, (double)harness_limit(600));
+	tcase_set_timeout(two, HARNESS_TEST_S);
 	tcase_add_test(two, the_other_one_dies_and_comes_back);
 	suite_add_tcase(suite, two);
 	tcase_add_checked_fixture(fake, fakes_setup, fakes_teardown);
-	tcase_set_timeout(fake, (double)harness_limit(600));
+	tcase_set_timeout(fake, HARNESS_TEST_S);
 	tcase_add_test(fake, nothing_to_mine);
 	tcase_add_test(fake, protocol_is_broken);
 	tcase_add_test(fake, heights_that_fall);

@@ -94,7 +94,7 @@ int main(void)
 	TCase *c = tcase_create("image");
 
 	tcase_add_checked_fixture(c, harness_setup, harness_teardown);
-	tcase_set_timeout(c, (double)harness_limit(HARNESS_TEST_S));
+	tcase_set_timeout(c, HARNESS_TEST_S);
 	tcase_add_loop_test(c, children_run_the_image_of_the_host, 0, 2);
 	suite_add_tcase(suite, c);
 	SRunner *runner = srunner_create(suite);

@@ -240,7 +240,7 @@ int main(void)
 	TCase *c = tcase_create("notify");
 
 	tcase_add_checked_fixture(c, setup, teardown);
-	tcase_set_timeout(c, (double)harness_limit(180));
+	tcase_set_timeout(c, HARNESS_TEST_S);
 	tcase_add_loop_test(c, from_start_to_end, 0, 2);
 	tcase_add_test(c, refused_reload);
 	tcase_add_test(c, one_fails);

@@ -368,7 +368,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
-	tcase_set_timeout(c, (double)harness_limit(300));
+	tcase_set_timeout(c, HARNESS_TEST_S);
 	tcase_add_test(c, looking);
 	tcase_add_test(c, wrong_use);
 	tcase_add_test(c, changing);

@@ -20,6 +20,8 @@
 #include "lib/util/buf.h"
 #include "lib/util/clock.h"
 
+#define PATIENCE_MS 60000
+
 enum registration_kind { REG_SUBSCRIPTION, REG_METHOD, REG_TIMER, REG_IO, REG_CALL };
 
 /* Anything that ends with a destructor. */
@@ -1219,14 +1221,9 @@ static bool never(void *user)
 	return false;
 }
 
-void fake_host_run(struct adit_host *h, uint32_t ms)
-{
-	(void)fake_host_wait(h, never, NULL, ms);
-}
-
 /* The loop's own timer wakes it up for the deadline. */
-bool fake_host_wait(struct adit_host *h, bool (*condition)(void *user), void *user,
-		    uint32_t limit_ms)
+static bool wait_for(struct adit_host *h, bool (*condition)(void *user), void *user,
+		     uint32_t limit_ms)
 {
 	uint64_t end = clock_monotonic_ms() + limit_ms;
 	struct timeval tick;
@@ -1241,6 +1238,17 @@ bool fake_host_wait(struct adit_host *h, bool (*condition)(void *user), void *us
 		event_base_loop(h->process->base, EVLOOP_ONCE);
 	}
 	return true;
+}
+
+void fake_host_run(struct adit_host *h, uint32_t ms)
+{
+	(void)wait_for(h, never, NULL, ms);
+}
+
+bool fake_host_wait(struct adit_host *h, bool (*condition)(void *user), void *user,
+		    uint32_t limit_ms)
+{
+	return wait_for(h, condition, user, limit_ms > PATIENCE_MS ? limit_ms : PATIENCE_MS);
 }
 
 /* --- what the test asks ------------------------------------------------------------------------

@@ -67,7 +67,8 @@ int32_t fake_host_stop(struct adit_host *host);
 int32_t fake_host_reload(struct adit_host *host);
 void *fake_host_instance(struct adit_host *host); /* what init stored */
 
-/* Runs the loop: for a time; until CONDITION holds (false after LIMIT_MS). */
+/* Runs the loop: for a time; until CONDITION holds (false after LIMIT_MS, or a minute if that is
+ * longer: what should come does, though a busy machine takes its time). */
 void fake_host_run(struct adit_host *host, uint32_t ms);
 bool fake_host_wait(struct adit_host *host, bool (*condition)(void *user), void *user,
 		    uint32_t limit_ms);

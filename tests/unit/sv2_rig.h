@@ -53,10 +53,11 @@ void rig_fini(struct rig *rig);
 /* The authority's secret key. */
 const uint8_t *rig_secret(void);
 
-/* Runs the loop until *COUNT reaches AT_LEAST; fails the test after MS. */
+/* Whatever is waited for here may take MS, and on a busy machine up to a minute. */
+/* Runs the loop until *COUNT reaches AT_LEAST; fails the test after that. */
 void rig_until(struct rig *rig, const uint32_t *count, uint32_t at_least, uint32_t ms);
 void rig_run(struct rig *rig, uint32_t ms);
-/* Runs until the server has no connection left; fails after MS. */
+/* Runs until the server has no connection left, or fails. */
 void rig_until_empty(struct rig *rig, uint32_t ms);
 
 /* A connected blocking socket to the rig's listener. */

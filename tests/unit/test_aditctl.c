@@ -249,7 +249,7 @@ static void read_terminal(const char *needle)
 static void finish(int fd)
 {
 	int status = 0;
-	uint64_t until = clock_monotonic_ms() + 20000;
+	uint64_t until = clock_monotonic_ms() + 60000;
 
 	if (fd >= 0)
 		close(fd);
@@ -550,7 +550,7 @@ START_TEST(events_end_well_on_ctrl_c)
 	fd = accept_it();
 	answer(fd, read_request(fd), "\"result\":{\"subscribed\":true}");
 	notify(fd, "NewBlock", "{\"height\":8}");
-	for (int i = 0; i < 2000 && run.out[0] == '\0'; i++) {
+	for (int i = 0; i < 12000 && run.out[0] == '\0'; i++) {
 		poll(NULL, 0, 5);
 		slurp("out", run.out);
 	}

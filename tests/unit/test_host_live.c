@@ -23,7 +23,7 @@
 #include "lib/util/clock.h"
 #include "tests/functional/harness.h"
 
-#define WAIT_MS 20000
+#define WAIT_MS HARNESS_WAIT_MS
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
 #define OWN_VERSION TEXT(ADIT_ABI_MAJOR) "." TEXT(ADIT_ABI_MINOR)
@@ -314,7 +314,7 @@ START_TEST(test_events_lost)
 	ck_assert_str_eq(call("echo", "flood", "{}"), "true");
 	(void)call("echo", "publish", "{}");
 	(void)harness_wait_number("echo@slow", "last_sequence", 1, WAIT_MS);
-	for (int i = 0; i < 100 && harness_number("echo@slow", "last_sequence") < 201; i++) {
+	for (int i = 0; i < 3000 && harness_number("echo@slow", "last_sequence") < 201; i++) {
 		(void)call("echo", "publish", "{}");
 		harness_pause();
 	}
@@ -443,7 +443,7 @@ START_TEST(test_host_killed)
 	control_close(&harness.control);
 	harness.connected = false;
 	ck_assert_int_eq(kill(host, SIGKILL), 0);
-	for (int i = 0; i < 500 && kill(pid, 0) == 0; i++) {
+	for (int i = 0; i < 3000 && kill(pid, 0) == 0; i++) {
 		(void)waitpid(-1, NULL, WNOHANG); /* orphans become ours */
 		harness_pause();
 	}
@@ -684,10 +684,10 @@ START_TEST(test_reload)
 	    fprintf(f, "[host]\nstate_dir = state\nrun_dir = .\nplugin_dir = plugins\n"), 0);
 	ck_assert_int_eq(fclose(f), 0);
 	(void)json_object_put(harness_request("reload", NULL));
-	for (int i = 0; i < 200 && kill(kept, 0) == 0; i++)
+	for (int i = 0; i < 3000 && kill(kept, 0) == 0; i++)
 		harness_pause();
 	ck_assert_int_ne(kill(kept, 0), 0);
-	for (int i = 0; i < 200 && strcmp(call("echo", "echo", "1"), "1") != 0; i++) {
+	for (int i = 0; i < 3000 && strcmp(call("echo", "echo", "1"), "1") != 0; i++) {
 		if (strcmp(call("echo", "echo", "1"), "not-found: there is no role `echo`") == 0)
 			break;
 		harness_pause();

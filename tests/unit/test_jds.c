@@ -22,7 +22,7 @@
 
 extern const struct adit_plugin_descriptor adit_plugin;
 
-#define WAIT_MS 20000
+#define WAIT_MS 60000
 
 static struct adit_host *node, *host, *server_host;
 static struct jds *jds;

@@ -37,7 +37,7 @@
 #define CYCLES 1000
 #define WARM_UP 100 /* cycles until caches of the libraries are filled */
 #define ENDPOINT 7
-#define WAIT_MS 20000
+#define WAIT_MS 60000
 
 #if defined(__SANITIZE_ADDRESS__)
 #define MEASURED_BY_SANITIZER 1

@@ -355,7 +355,7 @@ static size_t accept_as(struct rig *rig, int *fd, uint8_t *request)
 	size_t have = 0;
 
 	*fd = -1;
-	for (int i = 0; i < 400 && *fd < 0; i++) {
+	for (int i = 0; i < 12000 && *fd < 0; i++) {
 		rig_run(rig, 5);
 		*fd = accept(rig->listener, NULL, NULL);
 	}
@@ -452,7 +452,7 @@ START_TEST(test_endpoint_changed)
 	ck_assert_mem_eq(request, request + 20, 12);
 	ck_assert_uint_eq(adit_sv2_extensions(rig.upstream), 0);
 	rig_write(fd, success, sizeof(success));
-	for (int i = 0; i < 400 && adit_sv2_extensions(rig.upstream) == 0; i++)
+	for (int i = 0; i < 12000 && adit_sv2_extensions(rig.upstream) == 0; i++)
 		rig_run(&rig, 5);
 	ck_assert_uint_eq(adit_sv2_extensions(rig.upstream), IDENTITY);
 	ck_assert_uint_eq(rig.client_opened, 1);
@@ -549,7 +549,7 @@ START_TEST(test_client_redirected)
 		close(fd);
 	}
 	fd = -1;
-	for (int i = 0; i < 400 && fd < 0; i++) {
+	for (int i = 0; i < 12000 && fd < 0; i++) {
 		rig_run(&rig, 5);
 		fd = accept(other.listener, NULL, NULL);
 	}

@@ -98,7 +98,7 @@ static int answer_partly(struct rig *rig, const struct noise_identity *id, size_
 	uint8_t bytes[SERVER_BYTES];
 	int fd = -1;
 
-	for (int i = 0; i < 400 && fd < 0; i++) {
+	for (int i = 0; i < 12000 && fd < 0; i++) {
 		rig_run(rig, 1);
 		fd = accept(rig->listener, NULL, NULL);
 	}
@@ -213,7 +213,7 @@ START_TEST(test_replay_elsewhere)
 	rig_write(fd[0], recorded, sizeof(recorded));
 	rig_until(&rig, &rig.opened, 2, 2000);
 	rig_write(fd[1], recorded, sizeof(recorded));
-	for (int i = 0; i < 400 && stats_of(&rig).protocol_errors == 0; i++)
+	for (int i = 0; i < 12000 && stats_of(&rig).protocol_errors == 0; i++)
 		rig_run(&rig, 5);
 	ck_assert_uint_eq(stats_of(&rig).protocol_errors, 1);
 	ck_assert_uint_eq(rig.opened, 2);
@@ -347,7 +347,7 @@ START_TEST(test_announces_and_waits)
 	c = sv2_conn_of(rig.conn);
 	write_header(fd, _i, m->max_payload);
 	rig_write(fd, "0123456789", 10);
-	for (int i = 0; i < 400 && c->unit.size < 10; i++)
+	for (int i = 0; i < 12000 && c->unit.size < 10; i++)
 		rig_run(&rig, 2);
 	ck_assert_uint_eq(c->unit.size, 10);
 	ck_assert_uint_le(c->unit.capacity, 1024);
@@ -390,7 +390,7 @@ START_TEST(test_trickling_reader)
 	    setsockopt(sv2_conn_of(rig.conn)->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
 	for (int i = 0; i < 400; i++)
 		ck_assert_int_eq(send_template(rig.conn), ADIT_OK);
-	end = clock_monotonic_ms() + 8000;
+	end = clock_monotonic_ms() + 60000;
 	while (rig.closed == 0 && clock_monotonic_ms() < end) {
 		ssize_t n = recv(fd, sink, sizeof(sink), MSG_DONTWAIT);
 
@@ -409,23 +409,23 @@ END_TEST
 START_TEST(test_slow_but_steady)
 {
 	struct rig rig;
-	struct sv2_server_options so = {.max_pending = (size_t)64 << 20, .write_timeout_ms = 500};
+	struct sv2_server_options so = {.max_pending = (size_t)64 << 20, .write_timeout_ms = 2000};
 	static char sink[32768];
-	size_t left = (size_t)20 * (SV2_HEADER_SIZE + 41 + 60000);
+	size_t left = (size_t)60 * (SV2_HEADER_SIZE + 41 + 60000);
 	uint64_t end;
 	int fd;
 
 	rig_init(&rig, false);
 	rig_serve(&rig, &so);
 	fd = rig_dial_plain(&rig, ADIT_SV2_TEMPLATE_DISTRIBUTION);
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 60; i++)
 		ck_assert_int_eq(send_template(rig.conn), ADIT_OK);
-	end = clock_monotonic_ms() + 8000;
+	end = clock_monotonic_ms() + 60000;
 	while (left > 0 && clock_monotonic_ms() < end) {
 		ssize_t n = recv(fd, sink, sizeof(sink), MSG_DONTWAIT);
 
 		left -= n > 0 ? (size_t)n : 0;
-		rig_run(&rig, 10);
+		rig_run(&rig, 30);
 	}
 	ck_assert_uint_eq(left, 0);
 	ck_assert_uint_eq(rig.closed, 0);
