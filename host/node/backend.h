@@ -51,5 +51,6 @@ struct backend {
 
 extern const struct backend backend_embedded;
 extern const struct backend backend_rpc;
+extern const struct backend backend_ipc;
 
 #endif

@@ -15,7 +15,7 @@ const char adit_node_manifest[] =
     "[dependencies]\n"
     "[optional_dependencies]\n"
     "[config_schema]\n"
-    "backend = enum | embedded | embedded,bitcoin-rpc"
+    "backend = enum | embedded | embedded,bitcoin-rpc,bitcoin-ipc"
     " | where blocks come from: a chain of its own with worthless coins, or a Bitcoin node\n"
     "network = enum | regtest | main,testnet4,testnet3,signet,regtest"
     " | the network; a node that is on another one is not used\n"
@@ -24,11 +24,16 @@ const char adit_node_manifest[] =
     "query_rate = int | 100 | 0..1000000 | questions that each role may ask a second; 0: no limit."
     " Blocks are submitted without limit\n"
     "query_burst = int | 1000 | 1..1000000 | questions that a role may ask at once\n"
-    /* backend = bitcoin-rpc */
+    /* backend = bitcoin-ipc */
+    "datadir = path | - | - | the node's data directory, where its IPC socket and its cookie lie;"
+    " default ~/.bitcoin\n"
+    "ipc_socket = path | - | - | the node's IPC socket, when it lies elsewhere\n"
+    "ipc_timeout = duration | 10s | 1s..10m | how long the node may take for one answer over IPC\n"
+    /* backend = bitcoin-rpc, and with any of the first four bitcoin-ipc, too */
     "rpc_url = string | - | - | http://HOST:PORT/ of the node's RPC server;"
     " default 127.0.0.1 and the network's port\n"
     "rpc_datadir = path | - | - | the node's data directory, where its cookie lies; default"
-    " ~/.bitcoin\n"
+    " datadir\n"
     "rpc_cookie_file = path | - | - | the cookie itself, when it lies elsewhere\n"
     "rpc_user = string | - | - | user for the RPC server, instead of the cookie\n"
     "rpc_password = secret string | - | - | password of rpc_user\n"

@@ -83,10 +83,13 @@ static void add_hash(struct json_object *object, const char *key, const uint8_t 
 	json_object_object_add(object, key, json_object_new_string(text));
 }
 
+/* Neither when it is not known. */
 static void add_bits(struct json_object *object, uint32_t nbits)
 {
 	char text[9];
 
+	if (nbits == 0)
+		return;
 	snprintf(text, sizeof(text), "%08x", nbits);
 	json_object_object_add(object, "bits", json_object_new_string(text));
 	json_object_object_add(object, "difficulty",
@@ -97,6 +100,8 @@ static void add_next_bits(struct json_object *object, uint32_t nbits)
 {
 	char text[9];
 
+	if (nbits == 0)
+		return;
 	snprintf(text, sizeof(text), "%08x", nbits);
 	json_object_object_add(object, "next_bits", json_object_new_string(text));
 }
@@ -204,7 +209,9 @@ static void get_block_template(void *user, struct adit_request *request,
 	(void)info;
 	if (!method_ready(s, request))
 		return;
-	if (s->template == NULL)
+	if (s->template == NULL && s->no_template != NULL)
+		method_refuse(s, request, ADIT_E_UNSUPPORTED, s->no_template);
+	else if (s->template == NULL)
 		method_refuse(s, request, ADIT_E_UNAVAILABLE,
 			      "the node has not made a template yet");
 	else if (!template_json(s->template, &json))

@@ -12,7 +12,8 @@
 
 static const struct backend *backend_find(const char *name)
 {
-	static const struct backend *const backends[] = {&backend_embedded, &backend_rpc};
+	static const struct backend *const backends[] = {&backend_embedded, &backend_rpc,
+							 &backend_ipc};
 
 	for (size_t i = 0; name != NULL && i < sizeof(backends) / sizeof(backends[0]); i++)
 		if (strcmp(backends[i]->name, name) == 0)
@@ -51,8 +52,8 @@ static int32_t node_init(const struct adit_host_api *api, struct adit_host *host
 	if (!learn_instance(s))
 		result = error_set(&e, ADIT_E_INTERNAL, "the host gives no network or directory");
 	else if (s->backend == NULL)
-		result =
-		    error_set(&e, ADIT_E_CONFIG, "backend: expected one of embedded, bitcoin-rpc");
+		result = error_set(&e, ADIT_E_CONFIG,
+				   "backend: expected one of embedded, bitcoin-rpc, bitcoin-ipc");
 	else
 		result = s->backend->open(s, &s->backend_self, &e);
 	if (result != ADIT_OK) {

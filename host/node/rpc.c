@@ -72,6 +72,8 @@ static int32_t cookie_path(struct rpc *b, const struct network *network, char *o
 	const char *home = getenv("HOME");
 	int size;
 
+	if (datadir == NULL)
+		datadir = service_config(b->service, "datadir");
 	if (file != NULL)
 		size = snprintf(out, capacity, "%s", file);
 	else if (datadir != NULL)

@@ -65,7 +65,8 @@ struct service {
 	enum service_state state;
 	char detail[384];
 	char version[64]; /* of the node, as it calls itself */
-	char ipc[128];    /* of a backend that has it: how the node's IPC socket does; else empty */
+	const char *no_template; /* why there will be none; NULL: there will */
+	char ipc[256];           /* how the IPC socket does, of a backend that has one */
 	const char *missing[SERVICE_MAX_MISSING]; /* what the node lacks, by its own names */
 	size_t missing_count;
 	bool initial_download;

@@ -12,7 +12,8 @@
  *                   "tip_time":1700000000,"mempool_tx":3,"blocks_accepted":1,"blocks_rejected":0,
  *                   "mempool_tx_by_wtxid":0,"version":"/Satoshi:31.0.0/","ipc":"","missing_methods":[],
  *                   "queries_limited":0}
- *                   missing_methods: what of its RPC the node does not have. queries_limited: how
+ *                   bits and difficulty are absent while they are not known. ipc: how the node's
+ *                   IPC socket does, with the backend bitcoin-ipc. missing_methods: what of its RPC the node does not have. queries_limited: how
  *                   many were refused for being too many. Always answers. state: connecting, starting, initial-download, ready, failing.
  * get_chain_tip     {} -> {"hash":"..","height":7}
  * get_chain_info    {} -> {"hash","height","bits","difficulty","next_bits":"207fffff",

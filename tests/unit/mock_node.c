@@ -19,6 +19,8 @@
 #include "lib/util/buf.h"
 #include "lib/util/hex.h"
 
+#define MOCK_NUMBERS 4096
+
 static const char *const method_names[MOCK_METHODS] = {
     "getblockchaininfo", "getnetworkinfo", "getmempoolinfo", "getblocktemplate", NULL,
     "getblockheader",    "getblock",       "getblockhash",   "submitblock",
@@ -248,15 +250,26 @@ static int method_of(struct json_object *request, struct json_object *param)
 	return MOCK_OTHER;
 }
 
+/* Transaction NUMBER; making one takes a while. */
+static const struct traffic_tx *traffic(unsigned number)
+{
+	static struct traffic_tx made[MOCK_NUMBERS];
+	static bool have[MOCK_NUMBERS];
+
+	ck_assert_uint_lt(number, MOCK_NUMBERS);
+	if (!have[number])
+		traffic_make(number, &made[number]);
+	have[number] = true;
+	return &made[number];
+}
+
 static void put_txids(struct buf *out, const unsigned *pool, size_t count)
 {
-	struct traffic_tx t;
 	char txid[65];
 
 	buf_append_u8(out, '[');
 	for (size_t i = 0; i < count; i++) {
-		traffic_make(pool[i], &t);
-		hex_encode_reversed(t.txid, 32, txid);
+		hex_encode_reversed(traffic(pool[i])->txid, 32, txid);
 		buf_printf(out, "%s\"%s\"", i > 0 ? "," : "", txid);
 	}
 	buf_append_u8(out, ']');
@@ -307,40 +320,40 @@ static void send_canned(struct mock_node *m, struct evhttp_request *req,
 /* --- the mempool --------------------------------------------------------------------------------
  */
 
-static bool in_pool(struct mock_node *m, const char *txid, struct traffic_tx *t)
+/* NULL when TXID is no transaction of the mempool. */
+static const struct traffic_tx *in_pool(struct mock_node *m, const char *txid)
 {
-	char text[65];
+	uint8_t id[32];
 
-	for (size_t i = 0; i < m->pool_count; i++) {
-		traffic_make(m->pool[i], t);
-		hex_encode_reversed(t->txid, 32, text);
-		if (strcmp(text, txid) == 0)
-			return true;
-	}
-	return false;
+	if (txid == NULL || !hex_decode_reversed(txid, id, 32))
+		return NULL;
+	for (size_t i = 0; i < m->pool_count; i++)
+		if (memcmp(traffic(m->pool[i])->txid, id, 32) == 0)
+			return traffic(m->pool[i]);
+	return NULL;
 }
 
 static void put_pool_answer(struct mock_node *m, struct buf *out, const char *method,
 			    const char *txid)
 {
 	static char hex[2 * TRAFFIC_MAX_SIZE + 1];
-	struct traffic_tx t;
+	const struct traffic_tx *t = in_pool(m, txid);
 	char text[65];
 
 	if (strcmp(method, "getmempoolentry") == 0 && m->no_entries) {
 		buf_printf(out, "\"error\":{\"code\":-32601,\"message\":\"Method not found\"}");
-	} else if (txid == NULL || !in_pool(m, txid, &t)) {
+	} else if (t == NULL) {
 		buf_printf(out, "\"error\":{\"code\":-5,\"message\":\"not in mempool\"}");
 	} else if (strcmp(method, "getmempoolentry") == 0) {
-		hex_encode_reversed(t.wtxid, 32, text);
+		hex_encode_reversed(t->wtxid, 32, text);
 		buf_printf(out,
 			   "\"result\":{\"wtxid\":\"%s\",\"vsize\":100,"
 			   "\"fees\":{\"base\":0.00000250}}",
 			   text);
 	} else {
-		hex_encode(t.data, t.size, hex);
+		hex_encode(t->data, t->size, hex);
 		buf_printf(out, "\"result\":\"");
-		buf_append(out, hex, 2 * (size_t)t.size);
+		buf_append(out, hex, 2 * (size_t)t->size);
 		buf_printf(out, "\"");
 	}
 }
