@@ -12,6 +12,8 @@
 #include "plugins/cpu-miner/pace.h"
 #include "tests/unit/test_miner.h"
 
+#define PATIENCE_MS 60000
+
 static bool is_readable(struct miner_hasher *h, int ms)
 {
 	struct pollfd p = {.fd = miner_hasher_fd(h), .events = POLLIN};
@@ -35,6 +37,27 @@ static struct miner_hasher *start(uint32_t threads, uint64_t rate)
 	return h;
 }
 
+/* The hasher has a part of JOB no longer, nor have its threads. */
+static void until_let_go(const struct miner_job *job)
+{
+	uint64_t end = clock_monotonic_ms() + PATIENCE_MS;
+
+	while (atomic_load(&job->refs) > 1) {
+		ck_assert_uint_lt(clock_monotonic_ms(), end);
+		sleep_ms(1);
+	}
+}
+
+static void until_hashed(struct miner_hasher *h, uint64_t least)
+{
+	uint64_t end = clock_monotonic_ms() + PATIENCE_MS;
+
+	while (miner_hasher_hashes(h) < least) {
+		ck_assert_uint_lt(clock_monotonic_ms(), end);
+		sleep_ms(1);
+	}
+}
+
 /* An easy target: one hash in 65536. */
 static const uint8_t easy[32] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
 				 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
@@ -50,7 +73,7 @@ START_TEST(finds_and_tells)
 	ck_assert(!miner_hasher_take(h, &r));
 	miner_hasher_set_job(h, job, 3);
 	for (int i = 0; i < 20; i++) {
-		ck_assert(is_readable(h, 5000));
+		ck_assert(is_readable(h, PATIENCE_MS));
 		ck_assert(miner_hasher_take(h, &r));
 		ck_assert_ptr_eq(r.job, job);
 		test_header(job, job->root, r.found.version, r.found.ntime, r.found.nonce, hash);
@@ -75,14 +98,12 @@ START_TEST(rests_without_a_job)
 	sleep_ms(30);
 	ck_assert_uint_eq(miner_hasher_hashes(h), 0);
 	miner_hasher_set_job(h, job, 0);
-	sleep_ms(50);
-	ck_assert_uint_gt(miner_hasher_hashes(h), 0);
+	until_hashed(h, 1);
 	miner_hasher_set_job(h, NULL, 0);
-	sleep_ms(50);
+	until_let_go(job);
 	before = miner_hasher_hashes(h);
 	sleep_ms(50);
 	ck_assert_uint_eq(miner_hasher_hashes(h), before);
-	ck_assert_uint_eq(atomic_load(&job->refs), 1);
 	miner_hasher_free(h);
 	miner_job_unref(job);
 }
@@ -94,7 +115,7 @@ START_TEST(results_are_bounded)
 	struct miner_hasher *h = start(2, 0);
 	struct miner_job *job = test_job(NULL); /* each hash is a share */
 	struct miner_result r;
-	uint64_t hashes;
+	uint64_t hashes, end;
 	int n = 0;
 
 	miner_hasher_set_job(h, job, 0);
@@ -102,7 +123,7 @@ START_TEST(results_are_bounded)
 	hashes = miner_hasher_hashes(h);
 	ck_assert_uint_le(hashes, 64 + 2);
 	while (n < 500) {
-		ck_assert(is_readable(h, 5000));
+		ck_assert(is_readable(h, PATIENCE_MS));
 		while (miner_hasher_take(h, &r)) {
 			miner_job_unref(r.job);
 			n++;
@@ -111,34 +132,50 @@ START_TEST(results_are_bounded)
 	/* A job that comes while they wait frees them too. */
 	sleep_ms(20);
 	miner_hasher_set_job(h, NULL, 0);
-	sleep_ms(20);
-	while (miner_hasher_take(h, &r))
-		miner_job_unref(r.job);
+	end = clock_monotonic_ms() + PATIENCE_MS;
+	while (atomic_load(&job->refs) > 1) {
+		ck_assert_uint_lt(clock_monotonic_ms(), end);
+		while (miner_hasher_take(h, &r))
+			miner_job_unref(r.job);
+	}
 	ck_assert(!is_readable(h, 20));
 	miner_hasher_free(h);
-	ck_assert_uint_eq(atomic_load(&job->refs), 1);
 	miner_job_unref(job);
 }
 END_TEST
 
-/* A limited thread sleeps most of the time; a new job wakes it at once. */
-START_TEST(a_new_job_comes_through)
+/* How long it takes until a share of JOB is there, in the midst of a rest of a second. */
+static uint64_t wake(struct miner_hasher *h, struct miner_job *none, struct miner_job *job)
 {
-	struct miner_hasher *h = start(1, 10);
-	struct miner_job *none = test_job((const uint8_t[32]){0});
-	struct miner_job *job = test_job(NULL);
+	uint64_t hashes = miner_hasher_hashes(h);
 	struct miner_result r;
 	uint64_t begin;
 
 	miner_hasher_set_job(h, none, 0);
-	sleep_ms(20); /* now it rests for a tenth of a second */
+	until_hashed(h, hashes + 1);
+	sleep_ms(20);
 	begin = clock_monotonic_ms();
 	miner_hasher_set_job(h, job, 0);
-	ck_assert(is_readable(h, 5000));
-	ck_assert_uint_lt(clock_monotonic_ms() - begin, 60);
+	ck_assert(is_readable(h, PATIENCE_MS));
+	begin = clock_monotonic_ms() - begin;
 	ck_assert(miner_hasher_take(h, &r));
 	ck_assert_ptr_eq(r.job, job);
 	miner_job_unref(r.job);
+	return begin;
+}
+
+/* A limited thread sleeps most of the time; a new job wakes it at once. A busy machine may keep it
+ * waiting, but not each time. */
+START_TEST(a_new_job_comes_through)
+{
+	struct miner_hasher *h = start(1, 1);
+	struct miner_job *none = test_job((const uint8_t[32]){0});
+	struct miner_job *job = test_job(NULL);
+	uint64_t took = 1000;
+
+	for (int i = 0; i < 10 && took > 300; i++)
+		took = wake(h, none, job);
+	ck_assert_uint_le(took, 300);
 	miner_hasher_free(h);
 	miner_job_unref(job);
 	miner_job_unref(none);
@@ -147,16 +184,16 @@ END_TEST
 
 START_TEST(the_limit_holds)
 {
-	struct miner_hasher *h = start(2, 100000);
 	struct miner_job *job = test_job((const uint8_t[32]){0});
+	uint64_t begin = clock_monotonic_ms();
+	struct miner_hasher *h = start(2, 100000);
 	uint64_t hashes;
 
 	miner_hasher_set_job(h, job, 0);
 	sleep_ms(500);
 	hashes = miner_hasher_hashes(h);
-	ck_assert_uint_le(hashes, 50000 + 5000);
-	/* A busy machine may take time away, but hardly half of it. */
-	ck_assert_uint_ge(hashes, 20000);
+	ck_assert_uint_le(hashes, (clock_monotonic_ms() - begin) * 100 + 5000);
+	until_hashed(h, 20000); /* however long a busy machine takes */
 	miner_hasher_free(h);
 	miner_job_unref(job);
 }
