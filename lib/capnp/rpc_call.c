@@ -208,7 +208,13 @@ struct capn_cap *capn_bootstrap(struct capn_rpc *rpc)
 void capn_call_cancel(struct capn_call *call)
 {
 	struct capn_rpc *rpc = call->rpc;
-	if (call->local != NULL) {
+	if (call->local != NULL && call->local->elsewhere) {
+		/* The peer's call as well, which goes on for the peer unless that is through with it. */
+		call->local->question = NULL;
+		if (call->local->answered && !call->local->registered)
+			incoming_free(call->local);
+		call->local = NULL;
+	} else if (call->local != NULL) {
 		call->local->dead = true;
 		if (call->local->answered) {
 			incoming_free(call->local);
@@ -224,6 +230,8 @@ void capn_call_cancel(struct capn_call *call)
 	call->done = NULL;
 	break_promises(call);
 	rpc_send_finish(rpc, call->id, false);
+	if (call->returned)
+		call_free(call);
 }
 
 /* --- answers
@@ -287,8 +295,11 @@ static void complete_locally(struct capn_call *call, struct capn_incoming *answe
 		struct capn_ptr payload = capn_getp(capn_getp(capn_root(&m), 0), 0);
 		result.results = capn_getp(payload, PAYLOAD_CONTENT);
 	}
+	/* The peer may still call what is in the result of a call that is its own, too. */
+	bool kept = answer->registered;
 	call_complete(call, &result);
-	incoming_free(answer);
+	if (!kept)
+		incoming_free(answer);
 }
 
 static void serve_locally(struct capn_call *call, struct capn_cap *target)

@@ -87,6 +87,7 @@ struct capn_call {
 	bool sent;
 	bool on_wire;
 	bool cancelled; /* finished before it was answered */
+	bool returned;  /* the peer has answered: with the result of a call of its own, `local` */
 	bool refused;   /* could not go to the peer */
 	uint32_t id;    /* on the wire */
 	uint64_t interface;
@@ -103,7 +104,9 @@ struct capn_incoming {
 	struct capn_incoming *behind;    /* ... this one, on whose result it is a call */
 	struct capn_rpc *rpc;            /* NULL: freed */
 	uint32_t id;                     /* as the peer counts */
-	struct capn_call *question;      /* of ours: a call to an object of ours */
+	struct capn_call *question;      /* of ours: a call to an object of ours, or one that the peer
+					  * answered with the result of this one */
+	bool elsewhere;                  /* the result is not for the peer: it stays here */
 	bool registered;                 /* in the table of answers */
 	bool serving;                    /* a server has to answer it */
 	bool dead;                       /* nobody waits for the answer any more */

@@ -44,12 +44,31 @@ static void on_results(struct capn_call *call, struct capn_ptr payload)
 	caps_free(&caps);
 }
 
+/* The peer has sent our call back to us, as a call of its own to an object of ours: what that one
+ * brings is the answer. */
+static void take_from(struct capn_call *call, uint32_t id)
+{
+	struct capn_rpc *rpc = call->rpc;
+	struct capn_incoming *answer = capn_table_get(&rpc->answers, id);
+	if (call->cancelled) {
+		call_fail(call, CAPN_FAILED, "cancelled");
+	} else if (answer == NULL || !answer->elsewhere || answer->question != NULL) {
+		rpc_fault(rpc, "an answer that is to be taken from nowhere");
+	} else {
+		call->returned = true;
+		call->local = answer;
+		answer->question = call;
+		if (answer->answered)
+			call_answered(call);
+	}
+}
+
 static void on_return(struct capn_rpc *rpc, struct capn_ptr message)
 {
 	char reason[512];
 	struct capn_ptr body = capn_getp(message, 0);
 	struct capn_call *call = capn_table_get(&rpc->questions, capn_read32(message, 0));
-	if (call == NULL) {
+	if (call == NULL || call->returned) {
 		rpc_fault(rpc, "an answer to a call that was not made");
 		return;
 	}
@@ -65,6 +84,9 @@ static void on_return(struct capn_rpc *rpc, struct capn_ptr message)
 		break;
 	case RETURN_CANCELED:
 		call_fail(call, CAPN_FAILED, "the peer cancelled the call");
+		break;
+	case RETURN_TAKE:
+		take_from(call, capn_read32(message, RETURN_TAKEN_FROM));
 		break;
 	default:
 		call_fail(call, CAPN_UNIMPLEMENTED, "the peer sent the results elsewhere");

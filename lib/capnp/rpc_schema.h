@@ -36,12 +36,23 @@ enum rpc_message {
 #define CALL_TARGET 0
 #define CALL_PARAMS 1
 
-/* Return: answer u32 0, bit 32 don't release the parameters' capabilities, which u16 6; pointer 0.
- */
+/* Where results go: to the caller, or kept for a call of the callee's own that the caller answers with
+ * RETURN_TAKE. */
+enum rpc_results_to { RESULTS_TO_CALLER = 0, RESULTS_TO_YOURSELF = 1 };
+
+/* Return: answer u32 0, bit 32 don't release the parameters' capabilities, which u16 6, question to
+ * take the results of u32 8; pointer 0. */
 #define SIZE_RETURN 2, 1
 #define RETURN_KEEP_CAPS 32
 #define RETURN_WHICH 6
-enum rpc_return { RETURN_RESULTS = 0, RETURN_EXCEPTION = 1, RETURN_CANCELED = 2 };
+#define RETURN_TAKEN_FROM 8
+enum rpc_return {
+	RETURN_RESULTS = 0,
+	RETURN_EXCEPTION = 1,
+	RETURN_CANCELED = 2,
+	RETURN_ELSEWHERE = 3,
+	RETURN_TAKE = 4
+};
 
 /* Resolve: promise u32 0, which u16 4 (0 capability, 1 exception); pointer 0. */
 #define RESOLVE_WHICH 4

@@ -173,6 +173,17 @@ static void write_exception(struct capn_incoming *incoming)
 	capn_set_text(exception, 0, reason, strlen(reason));
 }
 
+static void send_elsewhere(struct capn_incoming *incoming)
+{
+	struct capn_builder b = {0};
+	struct capn_ref answer = rpc_new_message(&b, MESSAGE_RETURN, SIZE_RETURN);
+	capn_write32(answer, 0, incoming->id);
+	capn_write_bit(answer, RETURN_KEEP_CAPS, true);
+	capn_write16(answer, RETURN_WHICH, RETURN_ELSEWHERE);
+	rpc_send(incoming->rpc, &b);
+	capn_builder_free(&b);
+}
+
 /* The answer is complete: to the peer, or to the call of ours that asked. */
 static void give_answer(struct capn_incoming *incoming)
 {
@@ -185,13 +196,16 @@ static void give_answer(struct capn_incoming *incoming)
 		return;
 	}
 	incoming->answered = true;
-	if (incoming->question == NULL) {
+	if (incoming->elsewhere) {
+		if (incoming->registered)
+			send_elsewhere(incoming);
+	} else if (incoming->question == NULL) {
 		capn_write32(incoming->answer, 0, incoming->id);
 		caps_write(rpc, incoming->payload, &incoming->caps);
 		rpc_send(rpc, &incoming->builder);
 	}
 	/* For calls on a capability in it, and for a caller of our own. */
-	if (incoming->caps.count > 0 || incoming->question != NULL)
+	if (incoming->caps.count > 0 || incoming->question != NULL || incoming->elsewhere)
 		capn_frame(&incoming->builder, &incoming->bytes);
 	capn_builder_free(&incoming->builder);
 	caps_free(&incoming->params);
@@ -323,8 +337,9 @@ void serve_call(struct capn_rpc *rpc, struct capn_ptr message)
 		rpc_fault(rpc, "a call with capabilities that don't exist");
 		return;
 	}
-	if (capn_read16(message, CALL_RESULTS_TO) != 0) {
-		capn_answer_fail(incoming, CAPN_UNIMPLEMENTED, "results go to the caller only");
+	incoming->elsewhere = capn_read16(message, CALL_RESULTS_TO) == RESULTS_TO_YOURSELF;
+	if (capn_read16(message, CALL_RESULTS_TO) > RESULTS_TO_YOURSELF) {
+		capn_answer_fail(incoming, CAPN_UNIMPLEMENTED, "results go to the two of us only");
 		return;
 	}
 	struct capn_ptr params = capn_getp(payload, PAYLOAD_CONTENT);
@@ -381,6 +396,9 @@ void serve_finish(struct capn_rpc *rpc, struct capn_ptr message)
 	if (incoming == NULL)
 		return; /* was refused as one too many */
 	incoming->registered = false;
+	/* A call of ours waits for the result. */
+	if (incoming->question != NULL)
+		return;
 	if (incoming->answered) {
 		if (!capn_read_bit(message, FINISH_KEEP_CAPS))
 			caps_unexport(rpc, &incoming->caps);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* trial.h: where the fields of trial.capnp are, as `capnp compile -ocapnp` prints it. Bits for
+ * bools, bytes for numbers, indices for pointers; sizes are data words and pointers. */
+#ifndef TESTS_CAPNP_TRIAL_H
+#define TESTS_CAPNP_TRIAL_H
+
+#include <stdint.h>
+
+#define EVERYTHING_SIZE 3, 8
+#define EVERYTHING_FLAG 0
+#define EVERYTHING_OTHER 1
+#define EVERYTHING_OTHER_DEFAULT true
+#define EVERYTHING_SMALL 1
+#define EVERYTHING_MEDIUM 2
+#define EVERYTHING_NUMBER 4
+#define EVERYTHING_NUMBER_DEFAULT ((uint32_t)-7)
+#define EVERYTHING_LARGE 8
+#define EVERYTHING_LARGE_DEFAULT 123456789012345u
+#define EVERYTHING_REAL 16
+#define EVERYTHING_REAL_DEFAULT 0x3ff8000000000000u /* 1.5 */
+enum {
+	EVERYTHING_TEXT,
+	EVERYTHING_DATA,
+	EVERYTHING_NUMBERS,
+	EVERYTHING_BITS,
+	EVERYTHING_NAMES,
+	EVERYTHING_INNER,
+	EVERYTHING_INNERS,
+	EVERYTHING_SHORTS
+};
+
+#define INNER_SIZE 1, 2
+enum { INNER_NAME, INNER_NEXT };
+
+#define TRIAL 0xa1b2c3d4e5f60001u
+enum {
+	TRIAL_ECHO,
+	TRIAL_COUNTER,
+	TRIAL_CALL_BACK,
+	TRIAL_FAIL,
+	TRIAL_HANG,
+	TRIAL_SEEN,
+	TRIAL_LATER,
+	TRIAL_RESOLVE,
+	TRIAL_KEEP,
+	TRIAL_DROP,
+	TRIAL_MISSING,
+	TRIAL_NESTED
+};
+
+#define COUNTER 0xa1b2c3d4e5f60002u
+#define COUNTER_NEXT 0
+#define SINK 0xa1b2c3d4e5f60003u
+#define SINK_TAKE 0
+
+#endif
