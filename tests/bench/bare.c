@@ -79,23 +79,6 @@ static void echo(const struct server *s, int fd)
 		_exit(1);
 }
 
-static _Noreturn void serve_echo(const struct server *s)
-{
-	static struct epoll_event events[EVENTS];
-
-	watch(s, s->listener);
-	for (;;) {
-		int n = epoll_wait(s->epoll, events, EVENTS, -1);
-
-		for (int i = 0; i < n; i++) {
-			if (events[i].data.fd == s->listener)
-				watch(s, take_peer(s));
-			else
-				echo(s, events[i].data.fd);
-		}
-	}
-}
-
 static void add_peer(struct server *s)
 {
 	int *grown = realloc(s->peers, (s->peer_count + 1) * sizeof(*grown));
@@ -119,19 +102,29 @@ static void send_to_all(const struct server *s)
 		_exit(0);
 }
 
-static _Noreturn void serve_send(struct server *s)
+static void serve_event(struct server *s, int fd)
 {
+	if (fd == s->orders) {
+		send_to_all(s);
+	} else if (fd != s->listener) {
+		echo(s, fd);
+	} else {
+		add_peer(s);
+		watch(s, s->peers[s->peer_count - 1]);
+	}
+}
+
+static _Noreturn void serve_echo(struct server *s)
+{
+	static struct epoll_event events[EVENTS];
+
 	watch(s, s->listener);
 	watch(s, s->orders);
 	for (;;) {
-		struct epoll_event event;
+		int n = epoll_wait(s->epoll, events, EVENTS, -1);
 
-		if (epoll_wait(s->epoll, &event, 1, -1) != 1)
-			continue;
-		if (event.data.fd == s->listener)
-			add_peer(s);
-		else
-			send_to_all(s);
+		for (int i = 0; i < n; i++)
+			serve_event(s, events[i].data.fd);
 	}
 }
 
@@ -141,15 +134,9 @@ static _Noreturn void serve(struct server *s, enum bare_kind kind)
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (s->epoll < 0)
 		_exit(1);
-	switch (kind) {
-	case BARE_ACCEPT:
+	if (kind == BARE_ACCEPT)
 		serve_accept(s);
-	case BARE_ECHO:
-		serve_echo(s);
-	case BARE_SEND:
-		break;
-	}
-	serve_send(s);
+	serve_echo(s);
 }
 
 /* --- the benchmark's side ----------------------------------------------------------------------

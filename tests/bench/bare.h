@@ -15,13 +15,12 @@ struct bare {
 
 enum bare_kind {
 	BARE_ACCEPT, /* accepts a connection and closes it */
-	BARE_ECHO,   /* epoll; one read, and one write of ANSWER bytes for each REQUEST bytes */
-	BARE_SEND    /* holds connections, and sends when told */
+	BARE_ECHO    /* epoll; one read, and one write of ANSWER bytes for each REQUEST bytes */
 };
 
 void bare_start(struct bare *b, enum bare_kind kind, size_t request, size_t answer);
 void bare_stop(struct bare *b);
-/* BARE_SEND: one send() of SIZE bytes on each connection. Returns when all are done. */
+/* BARE_ECHO: one send() of SIZE bytes on each connection. Returns when all are done. */
 void bare_send(const struct bare *b, size_t size);
 /* Nanoseconds of CPU that it has used, kernel included. */
 double bare_cpu_ns(const struct bare *b);

@@ -197,7 +197,7 @@ static void waves_bare(struct fanout *f, struct wave *tip, struct wave *job, siz
 {
 	struct swarm plain;
 
-	bare_start(&f->bare, BARE_SEND, 0, 0);
+	bare_start(&f->bare, BARE_ECHO, 1, 0);
 	swarm_open_bare(&plain, f->bare.port, f->connections, 0, 0);
 	swarm_rest(&plain, REST_MS);
 	for (size_t i = 0; i < rounds; i++) {
