@@ -25,7 +25,7 @@
 #include "tests/bench/swarm.h"
 
 #define BURST_CONNECTIONS 64
-#define BURST_BATCH 32
+#define BURST_BATCH 16
 #define FIELD_CONNECTIONS 5000
 #define FIELD_WINDOW                                                                               \
 	256 /* of them have a share on its way at a time: the others are stale at a tip */
