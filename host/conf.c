@@ -536,6 +536,7 @@ void conf_free(struct conf *conf)
 		free(conf->groups[i].name);
 		free(conf->groups[i].roles);
 		free(conf->groups[i].after);
+		free(conf->groups[i].loose);
 	}
 	free(conf->groups);
 	manifests_free(&conf->manifests);

@@ -71,7 +71,8 @@ struct conf_group {
 	struct conf_role **roles; /* borrowed, in dependency order */
 	size_t role_count;
 	unsigned workers;
-	size_t *after; /* groups that have to run before this one is started */
+	size_t *after; /* groups that run before this one is started and end after it */
+	bool *loose;   /* for each: not waited for when it has failed to start */
 	size_t after_count;
 };
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum { MARK_NONE, MARK_OPEN, MARK_DONE };
+enum conf_need { NEED_NONE, NEED_MAY, NEED_MUST };
 
 static bool conf_startable(const struct conf_role *role)
 {
@@ -173,7 +174,45 @@ static size_t conf_group_of(const struct conf *conf, const struct conf_role *rol
 	return conf->group_count;
 }
 
-/* What has to run before group number INDEX is started: groups before it in the order that hold
+/* How ROLE needs group number OTHER: it may do without all but the first instance of what it
+ * depends on. */
+static enum conf_need conf_role_needs(const struct conf *conf, const struct conf_role *role,
+				      size_t other)
+{
+	enum conf_need need = NEED_NONE;
+
+	for (size_t i = 0; i < role->manifest->dependency_count; i++) {
+		const struct manifest_dependency *d = &role->manifest->dependencies[i];
+		const struct conf_role *first = conf_provider(conf, d->name);
+
+		for (size_t j = 0; j < conf->role_count; j++) {
+			const struct conf_role *r = conf->roles[j];
+
+			if (strcmp(r->role, d->name) != 0 || !conf_startable(r) ||
+			    conf_group_of(conf, r) != other)
+				continue;
+			if (r == first && !d->optional)
+				return NEED_MUST;
+			need = NEED_MAY;
+		}
+	}
+	return need;
+}
+
+static enum conf_need conf_group_needs(const struct conf *conf, const struct conf_group *group,
+				       size_t other)
+{
+	enum conf_need most = strcmp(conf->groups[other].name, "node") == 0 ? NEED_MUST : NEED_NONE;
+
+	for (size_t i = 0; i < group->role_count; i++) {
+		enum conf_need need = conf_role_needs(conf, group->roles[i], other);
+
+		most = need > most ? need : most;
+	}
+	return most;
+}
+
+/* What is to run before group number INDEX is started: groups before it in the order that hold
  * what it depends on (later ones would be a circle of processes; there the order is broken), and
  * `node`. */
 static bool conf_group_after(struct conf *conf, size_t index)
@@ -181,24 +220,16 @@ static bool conf_group_after(struct conf *conf, size_t index)
 	struct conf_group *group = &conf->groups[index];
 
 	group->after = calloc(conf->group_count, sizeof(*group->after));
-	if (group->after == NULL)
+	group->loose = calloc(conf->group_count, sizeof(*group->loose));
+	if (group->after == NULL || group->loose == NULL)
 		return false;
 	for (size_t other = 0; other < index; other++) {
-		bool needed = strcmp(conf->groups[other].name, "node") == 0;
+		enum conf_need need = conf_group_needs(conf, group, other);
 
-		for (size_t i = 0; i < group->role_count; i++) {
-			const struct manifest *m = group->roles[i]->manifest;
-
-			for (size_t j = 0; j < m->dependency_count; j++) {
-				const struct conf_role *provider =
-				    conf_provider(conf, m->dependencies[j].name);
-
-				if (provider != NULL && conf_group_of(conf, provider) == other)
-					needed = true;
-			}
-		}
-		if (needed)
-			group->after[group->after_count++] = other;
+		if (need == NEED_NONE)
+			continue;
+		group->loose[group->after_count] = need == NEED_MAY;
+		group->after[group->after_count++] = other;
 	}
 	return true;
 }

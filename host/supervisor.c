@@ -186,6 +186,16 @@ static bool group_is_after(const struct host *host, const struct group *group, c
 	return false;
 }
 
+/* Whether a worker of GROUP could not be started, or died since. */
+static bool group_has_failed(const struct group *group)
+{
+	for (size_t i = 0; i < group->process_count; i++) {
+		if (group->processes[i]->failures > 0)
+			return true;
+	}
+	return false;
+}
+
 static bool group_may_start(const struct host *host, const struct group *group)
 {
 	if (group->conf == NULL)
@@ -194,7 +204,9 @@ static bool group_may_start(const struct host *host, const struct group *group)
 		const struct group *other =
 		    group_current(host, host->conf->groups[group->conf->after[i]].name);
 
-		if (other == NULL || !other->was_running)
+		if (other != NULL && other->was_running)
+			continue;
+		if (!group->conf->loose[i] || (other != NULL && !group_has_failed(other)))
 			return false;
 	}
 	return true;

@@ -360,6 +360,80 @@ START_TEST(alias)
 }
 END_TEST
 
+/* --- beside its template provider ---------------------------------------------------------------
+ */
+
+/* The log's position of TEXT; fails the test when it is not there. */
+static long log_position(const char *text)
+{
+	FILE *f = fopen(harness.log, "r");
+	char line[1024];
+	long at = -1;
+
+	ck_assert_ptr_nonnull(f);
+	for (long number = 0; at < 0 && fgets(line, sizeof(line), f) != NULL; number++)
+		if (strstr(line, text) != NULL)
+			at = number;
+	fclose(f);
+	must(at >= 0, "'%s' is not in the log", text);
+	return at;
+}
+
+/* It is started before the pool and ends after it: the pool never misses it. */
+START_TEST(provider_outlives_pool)
+{
+	harness_configure_pool(NBITS, POOL_KEYS);
+	harness_configure_miner("one", "standard", 1000);
+	harness_start();
+	harness_wait_running();
+	harness_wait_number("pool", "shares_accepted", 1, MS);
+	harness_stop();
+	ck_assert_int_lt((int)log_position("templates.1: runs"),
+			 (int)log_position("mining.1: started"));
+	must(!harness_log_has("no template provider is left"), "it was lost at the stop");
+}
+END_TEST
+
+static bool pool_runs(void *user)
+{
+	struct json_object *o = harness_status();
+	bool runs = strcmp(json_text(harness_role(o, "pool"), "state", ""), "running") == 0;
+
+	(void)user;
+	json_object_put(o);
+	return runs;
+}
+
+/* One that can't be started is not waited for: there may be others. */
+START_TEST(provider_fails)
+{
+	char path[128], text[8192];
+	char *at;
+	FILE *f;
+	size_t n;
+
+	harness_configure_pool(NBITS, POOL_KEYS);
+	f = fopen(harness.config, "r");
+	ck_assert_ptr_nonnull(f);
+	n = fread(text, 1, sizeof(text) - 1, f);
+	text[n] = '\0';
+	fclose(f);
+	/* Its key is a directory. */
+	snprintf(path, sizeof(path), "%s/key", harness.directory);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	at = strstr(text, "tdp.sock\n");
+	ck_assert_ptr_nonnull(at);
+	at += strlen("tdp.sock");
+	f = fopen(harness.config, "w");
+	ck_assert_ptr_nonnull(f);
+	fprintf(f, "%.*s, 127.0.0.1:0\nauthority_key = %s%s", (int)(at - text), text, path, at);
+	ck_assert_int_eq(fclose(f), 0);
+	harness_start();
+	harness_wait(MS, pool_runs, NULL, "the pool runs");
+	log_position("error templates.1");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("pool-manage");
@@ -373,6 +447,8 @@ int main(void)
 	tcase_add_test(c, wrong_use);
 	tcase_add_test(c, changing);
 	tcase_add_test(c, alias);
+	tcase_add_test(c, provider_outlives_pool);
+	tcase_add_test(c, provider_fails);
 	suite_add_tcase(suite, c);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
