@@ -18,7 +18,7 @@
 #include "lib/util/clock.h"
 #include "tests/bench/bench.h"
 
-#define START_MS 30000
+#define START_MS 60000
 #define ANSWER_MS 60000
 #define PAUSE_US 20000
 

@@ -19,7 +19,7 @@
 #include "tests/bench/bench.h"
 
 #define IN_FLIGHT 64     /* clients that are connecting at a time */
-#define SILENCE_MS 30000 /* the server may take this long for anything */
+#define SILENCE_MS 60000 /* the server may take this long for anything */
 #define SOURCES 250      /* 127.0.0.2 and so on */
 #define READ_SIZE 65536
 #define EVENTS 512

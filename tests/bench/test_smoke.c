@@ -84,7 +84,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
-	tcase_set_timeout(c, 300);
+	tcase_set_timeout(c, 900);
 	tcase_add_loop_test(c, well_formed, 0, (int)(sizeof(benches) / sizeof(benches[0])));
 	suite_add_tcase(suite, c);
 	runner = srunner_create(suite);
