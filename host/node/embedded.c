@@ -123,10 +123,13 @@ static void refresh_template(struct embedded *b)
 static void on_tx_timer(void *user)
 {
 	struct embedded *b = user;
+	struct pool_image image;
 
+	embedded_pool_before(b, &image);
 	if (mempool_grow(&b->mempool, &b->chain))
 		b->mempool_changed = true;
 	b->service->mempool_tx = b->mempool.count;
+	embedded_pool_after(b, &image);
 }
 
 static void on_template_timer(void *user)
@@ -179,7 +182,9 @@ static void announce_disconnected(struct embedded *b, const struct acceptance *a
 void embedded_announce(struct embedded *b, const struct acceptance *a)
 {
 	struct service_tip tip;
+	struct pool_image image;
 
+	embedded_pool_before(b, &image);
 	announce_disconnected(b, a);
 	for (uint32_t h = a->fork->height + 1; h <= chain_height(&b->chain); h++) {
 		tip_at(&b->chain, h, &tip);
@@ -190,6 +195,7 @@ void embedded_announce(struct embedded *b, const struct acceptance *a)
 	chain_settle(&b->chain);
 	mempool_forget_confirmed(&b->mempool, &b->chain);
 	refresh_template(b);
+	embedded_pool_after(b, &image);
 }
 
 /* --- loading ------------------------------------------------------------------------------------
@@ -395,14 +401,17 @@ static void embedded_get_block(void *self, const uint8_t hash[32], struct servic
 static void embedded_add_transactions(void *self, uint32_t count, struct service_request *request)
 {
 	struct embedded *b = self;
+	struct pool_image image;
 	uint32_t added = 0;
 	char json[96];
 	int size;
 
+	embedded_pool_before(b, &image);
 	while (added < count && mempool_grow(&b->mempool, &b->chain))
 		added++;
 	if (added > 0)
 		refresh_template(b);
+	embedded_pool_after(b, &image);
 	size = snprintf(json, sizeof(json), "{\"added\":%u,\"mempool_tx\":%zu}", added,
 			b->mempool.count);
 	service_answer(request, json, (size_t)size);

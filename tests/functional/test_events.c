@@ -257,6 +257,9 @@ START_TEST(events_are_as_described)
 	until_seen("NewBlock", 2);
 	until_seen("MiningJobCreated", 2);
 	until_seen("BlockTemplateUpdated", 2);
+	until_seen("NewTransaction", 1);
+	until_seen("MempoolTransactionAdded", 1);
+	until_seen("MempoolTransactionRemoved", 1);
 	call("sv2-server.1", "trace_start", "{\"connection\":\"all\",\"messages\":5}");
 	until_seen("Sv2Trace", 1);
 	call("node", "reorganise", "{\"depth\":1}");

@@ -483,6 +483,36 @@ START_TEST(the_embedded_chain_answers)
 }
 END_TEST
 
+START_TEST(the_embedded_mempool_is_told)
+{
+	host = rig_start(NULL);
+	must_have(ask("add_transactions", "{\"count\":3}"), "\"added\":3");
+	ck_assert_uint_eq(fake_host_published(host, "NewTransaction"), 3);
+	ck_assert_uint_eq(fake_host_published(host, "MempoolTransactionAdded"), 3);
+	must_have(fake_host_event(host, "MempoolTransactionAdded", 0), "\"mempool_size\":15}");
+	rig_mine(host);
+	ck_assert_uint_eq(fake_host_published(host, "MempoolTransactionRemoved"), 15);
+	must_have(fake_host_event(host, "MempoolTransactionRemoved", 14),
+		  "\"reason\":\"confirmed\",\"mempool_size\":0}");
+	/* A block that is taken back gives them back. */
+	fake_host_forget_events(host);
+	must_have(ask("reorganise", "{\"depth\":1}"), "\"done\":true");
+	ck_assert_uint_eq(fake_host_published(host, "MempoolTransactionAdded") +
+			      (size_t)rig_number(host, "get_status", "mempool_tx"),
+			  2 * fake_host_published(host, "MempoolTransactionAdded"));
+	/* Many at once. */
+	fake_host_free(host);
+	host = rig_with("embedded_mempool", "2000", NULL);
+	ck_assert_int_eq(fake_host_start(host, &adit_node_plugin), ADIT_OK);
+	ck_assert(fake_host_wait(host, rig_is_ready, host, 60000));
+	must_have(ask("add_transactions", "{\"count\":700}"), "\"added\":700");
+	ck_assert_uint_eq(fake_host_published(host, "MempoolTransactionAdded"), 500);
+	must_have(ask("add_transactions", "{\"count\":1}"), "\"added\":1");
+	must_have(fake_host_event(host, "MempoolTransactionAdded", 500), "\"skipped\":200}");
+	fake_host_free(host);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("node, queries");
@@ -510,6 +540,7 @@ int main(void)
 	tcase_add_test(rpc, callers_are_limited);
 	tcase_add_test(alone, buckets_fill);
 	tcase_add_test(alone, the_embedded_chain_answers);
+	tcase_add_test(alone, the_embedded_mempool_is_told);
 	suite_add_tcase(suite, rpc);
 	suite_add_tcase(suite, alone);
 	runner = srunner_create(suite);
