@@ -26,14 +26,17 @@ void announce_complete(struct host *host)
 	struct buf json = {0};
 	const char *separator = "";
 
-	if (left_out == 0)
+	if (left_out == 0 && !host->started)
 		log_line(ADIT_LOG_INFO, "aditd", "all roles run, %llu ms after the start", ms);
+	else if (left_out == 0)
+		log_line(ADIT_LOG_INFO, "aditd", "all roles run with the new configuration");
 	else
 		log_line(
 		    ADIT_LOG_WARNING, "aditd",
 		    "%zu of the enabled roles can't be started, the others run: `aditctl status` "
 		    "says why",
 		    left_out);
+	host->started = true;
 	(void)buf_printf(&json, "{\"duration_ms\":%llu,\"components\":[", ms);
 	for (const struct group *group = host->groups; group != NULL; group = group->next) {
 		for (size_t i = 0; group->conf != NULL && i < group->conf->role_count; i++) {

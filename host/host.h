@@ -143,7 +143,8 @@ struct host {
 	uint64_t tick_ms;
 	struct event *signals[HOST_SIGNALS];
 	uint32_t last_endpoint;
-	bool announced; /* NodeStartupCompleted */
+	bool announced; /* NodeStartupCompleted, of the present configuration */
+	bool started;   /* once */
 	bool stopping;
 	uint64_t stopping_ms; /* since when */
 };

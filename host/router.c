@@ -251,12 +251,16 @@ static int32_t router_check(const struct router_targets *t, const char *target, 
 			    struct error *e)
 {
 	if (t->known == 0)
-		return error_set(e, ADIT_E_NOT_FOUND, "there is no role `%.80s`", target);
+		return error_set(e, ADIT_E_NOT_FOUND,
+				 "there is no role `%.80s`; `aditctl roles` lists them", target);
 	if (t->running == 0)
 		return error_set(e, ADIT_E_UNAVAILABLE, "%.80s does not run at present", target);
 	if (t->count == 0)
-		return error_set(e, ADIT_E_NOT_FOUND, "%.80s has no method `%.80s`", target,
-				 method);
+		return error_set(
+		    e, ADIT_E_NOT_FOUND,
+		    "%.80s has no method `%.80s`; `aditctl describe ROLE` lists those of "
+		    "a role",
+		    target, method);
 	if (t->mode == ADIT_METHOD_ONE && !t->worker && t->known > 1)
 		return error_set(e, ADIT_E_INVALID_ARGUMENT,
 				 "%.80s: `%.80s` is for one worker, name it as in %.80s.1", target,

@@ -190,9 +190,10 @@ START_TEST(test_calls)
 	harness_wait_running();
 	ck_assert_str_eq(call("echo", "echo", "{\"a\":[1,2]}"), "{\"a\":[1,2]}");
 	ck_assert_str_eq(call("echo@other", "echo", "\"x\""), "\"x\"");
-	ck_assert_str_eq(call("nobody", "echo", "{}"), "not-found: there is no role `nobody`");
-	ck_assert_str_eq(call("echo", "nothing", "{}"), "not-found: echo has no method `nothing`");
-	ck_assert_str_eq(call("echo.3", "echo", "{}"), "not-found: there is no role `echo.3`");
+	ck_assert_str_eq(call("nobody", "echo", "{}"), "not-found: there is no role `nobody`; `aditctl roles` lists them");
+	ck_assert_str_eq(call("echo", "nothing", "{}"), "not-found: echo has no method `nothing`; `aditctl describe ROLE` lists "
+			 "those of a role");
+	ck_assert_str_eq(call("echo.3", "echo", "{}"), "not-found: there is no role `echo.3`; `aditctl roles` lists them");
 	ck_assert_str_eq(call("echo", "refuse", "{}"), "limit: as you?wish");
 	ck_assert_str_eq(call("echo", "hold", "{}"),
 			 "invalid-argument: echo: `hold` is for one worker, name it as in echo.1");
@@ -210,7 +211,7 @@ START_TEST(test_calls)
 	/* from role to role, 3 MiB there and back */
 	ck_assert_str_eq(call("echo", "ask", "{\"to\":\"echo@other echo\"}"), "{\"a\":1}");
 	ck_assert_str_eq(call("echo", "ask", "{\"to\":\"nobody echo\"}"),
-			 "not-found: there is no role `nobody`");
+			 "not-found: there is no role `nobody`; `aditctl roles` lists them");
 	ck_assert_str_eq(call("echo", "ask", "{\"to\":\"echo@other hold\"}"),
 			 "timeout: no answer in time");
 	ck_assert_str_eq(
@@ -671,7 +672,7 @@ START_TEST(test_reload)
 	harness_wait_running();
 	ck_assert_int_eq(harness_pid("echo@kept"), kept);
 	ck_assert_int_eq(harness_pid("node"), node);
-	ck_assert_str_eq(call("echo@gone", "echo", "1"), "not-found: there is no role `echo@gone`");
+	ck_assert_str_eq(call("echo@gone", "echo", "1"), "not-found: there is no role `echo@gone`; `aditctl roles` lists them");
 	/* one that is wrong changes nothing */
 	harness_configure("[echo@wrong]\nword =\nnonsense = 1\n");
 	ck_assert_int_eq(kill(harness.pid, SIGHUP), 0);
@@ -688,11 +689,12 @@ START_TEST(test_reload)
 		harness_pause();
 	ck_assert_int_ne(kill(kept, 0), 0);
 	for (int i = 0; i < 3000 && strcmp(call("echo", "echo", "1"), "1") != 0; i++) {
-		if (strcmp(call("echo", "echo", "1"), "not-found: there is no role `echo`") == 0)
+		if (strcmp(call("echo", "echo", "1"),
+			   "not-found: there is no role `echo`; `aditctl roles` lists them") == 0)
 			break;
 		harness_pause();
 	}
-	ck_assert_str_eq(call("echo", "echo", "1"), "not-found: there is no role `echo`");
+	ck_assert_str_eq(call("echo", "echo", "1"), "not-found: there is no role `echo`; `aditctl roles` lists them");
 	harness_stop();
 }
 END_TEST
