@@ -194,6 +194,7 @@ void channel_free(struct channel *channel)
 	extranonce_give(&conn->pool->extranonce, channel->number);
 	if (channel->has_retired)
 		extranonce_give(&conn->pool->extranonce, channel->retired_number);
+	early_forget(channel);
 	jobs_fini(&channel->jobs);
 	workers_release(&conn->pool->workers, channel);
 	classes_leave(&conn->pool->classes, channel);

@@ -20,6 +20,7 @@
 #include "plugins/pool/stats.h"
 #include "plugins/pool/workers.h"
 
+struct early_job;
 struct pool;
 
 #define CHANNEL_FIRST (CHANNEL_GROUP + 1)
@@ -58,6 +59,7 @@ struct channel {
 	struct channel_stats stats;
 	struct worker_list workers; /* extension 0x0002 */
 	uint32_t worker_count;
+	struct early_job *early; /* NULL: none waits */
 	uint8_t user_digest[JOB_TOKEN_USER]; /* job_token_user(); on connections for custom work */
 	char user[];                         /* printable UTF-8, from user_identity */
 };

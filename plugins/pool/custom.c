@@ -18,8 +18,7 @@
 #include "plugins/pool/pool.h"
 #include "plugins/pool/work.h"
 
-#define HELD_MAX ((size_t)64 << 20) /* bytes of all custom jobs of this process */
-#define NTIME_AHEAD_MAX 7200        /* seconds; consensus: MAX_FUTURE_BLOCK_TIME */
+#define NTIME_AHEAD_MAX 7200 /* seconds; consensus: MAX_FUTURE_BLOCK_TIME */
 /* How far a job's time may be before the tip's: clocks differ. The real bound is the median of the
  * last eleven blocks' times, which template distribution does not tell. */
 #define NTIME_BEHIND_MAX 600
@@ -29,6 +28,7 @@
 
 int32_t custom_init(struct pool *pool, struct error *e)
 {
+	TAILQ_INIT(&pool->custom.early);
 	if (pool->config.custom_jobs == CUSTOM_NONE)
 		return ADIT_OK;
 	return token_keys_open(&pool->custom.keys, pool->config.token_key, clock_unix(), e);
@@ -246,8 +246,8 @@ static int32_t give_job(struct channel *channel, const struct adit_sv2_set_custo
 	return ADIT_OK;
 }
 
-static int32_t refuse(struct pool_conn *conn, const struct adit_sv2_set_custom_mining_job *m,
-		      const char *code)
+void custom_refuse(struct pool_conn *conn, const struct adit_sv2_set_custom_mining_job *m,
+		   const char *code)
 {
 	struct adit_sv2_set_custom_mining_job_error answer = {
 	    .channel_id = m->channel_id,
@@ -259,27 +259,52 @@ static int32_t refuse(struct pool_conn *conn, const struct adit_sv2_set_custom_m
 	pool_log(conn->pool, ADIT_LOG_DEBUG, "custom job of %s refused: %s",
 		 adit_sv2_peer(conn->sv2), code);
 	adit_sv2_send(conn->sv2, ADIT_SV2_SET_CUSTOM_MINING_JOB_ERROR, &answer);
-	return ADIT_OK;
 }
 
-int32_t custom_set_job(struct pool_conn *conn, const struct adit_sv2_set_custom_mining_job *m)
+/* NULL when M may be mined; else the error_code. */
+static const char *judge(struct pool_conn *conn, const struct channel *channel,
+			 const struct adit_sv2_set_custom_mining_job *m)
 {
 	struct pool *pool = conn->pool;
-	struct channel *channel = channel_find(conn, m->channel_id);
 	struct job_token token;
 	const char *code;
 
 	if (!conn->custom_work)
-		return refuse(conn, m, "jd-not-supported");
+		return "jd-not-supported";
 	if (!channel)
-		return refuse(conn, m, "invalid-channel-id");
+		return "invalid-channel-id";
 	if (!job_token_open(pool->custom.keys, m->mining_job_token.data, m->mining_job_token.size,
 			    clock_unix(), &token))
-		return refuse(conn, m, "invalid-mining-job-token");
+		return "invalid-mining-job-token";
 	code = check_job(channel, &token, m);
-	if (!code && pool->custom.held > HELD_MAX)
-		code = "too-many-jobs";
-	return code ? refuse(conn, m, code) : give_job(channel, m);
+	return !code && pool->custom.held > CUSTOM_HELD_MAX ? "too-many-jobs" : code;
+}
+
+static int32_t settle(struct pool_conn *conn, struct channel *channel,
+		      const struct adit_sv2_set_custom_mining_job *m, const char *code)
+{
+	if (!code)
+		return give_job(channel, m);
+	custom_refuse(conn, m, code);
+	return ADIT_OK;
+}
+
+int32_t custom_judge(struct pool_conn *conn, const struct adit_sv2_set_custom_mining_job *m)
+{
+	struct channel *channel = channel_find(conn, m->channel_id);
+
+	return settle(conn, channel, m, judge(conn, channel, m));
+}
+
+int32_t custom_set_job(struct pool_conn *conn, const struct adit_sv2_set_custom_mining_job *m)
+{
+	struct channel *channel = channel_find(conn, m->channel_id);
+	const char *code = judge(conn, channel, m);
+
+	if (code && strcmp(code, "stale-chain-tip") == 0 && early_is(conn->pool, m) &&
+	    early_keep(channel, m))
+		return ADIT_OK;
+	return settle(conn, channel, m, code);
 }
 
 /* --- afterwards ---------------------------------------------------------------------------------
@@ -298,6 +323,7 @@ void custom_new_tip(struct pool *pool)
 			(void)jobs_activate(&channel->jobs, 0, channel->target);
 		}
 	}
+	early_new_tip(pool);
 }
 
 void custom_block(struct channel *channel, const struct job *job, const uint8_t hash[32])

@@ -21,6 +21,7 @@
 #include <adit/sv2.h>
 
 #include "lib/util/error.h"
+#include "plugins/pool/early.h"
 
 struct channel;
 struct job;
@@ -28,6 +29,8 @@ struct json_object;
 struct pool;
 struct pool_conn;
 struct token_keys;
+
+#define CUSTOM_HELD_MAX ((size_t)64 << 20) /* bytes of all custom jobs of this process */
 
 /* The key `custom_jobs`. */
 enum custom_policy {
@@ -39,6 +42,7 @@ enum custom_policy {
 struct custom {
 	struct token_keys *keys; /* NULL with CUSTOM_NONE */
 	size_t held;             /* bytes of all custom jobs */
+	struct early_jobs early; /* oldest first */
 	uint64_t accepted;
 	uint64_t refused;
 };
@@ -48,6 +52,11 @@ int32_t custom_init(struct pool *pool, struct error *e);
 void custom_fini(struct pool *pool);
 /* SetCustomMiningJob of CONN: answered. Returns what the message handler returns. */
 int32_t custom_set_job(struct pool_conn *conn, const struct adit_sv2_set_custom_mining_job *m);
+/* The same for a job that has waited for the tip: it is taken or refused. */
+int32_t custom_judge(struct pool_conn *conn, const struct adit_sv2_set_custom_mining_job *m);
+/* SetCustomMiningJob.Error. */
+void custom_refuse(struct pool_conn *conn, const struct adit_sv2_set_custom_mining_job *m,
+		   const char *code);
 /* The tip is another one: custom jobs on the old one are stale. */
 void custom_new_tip(struct pool *pool);
 /* CHANNEL's share on its custom job JOB is a block. */

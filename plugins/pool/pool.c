@@ -80,6 +80,7 @@ static void on_tick(void *user)
 	pool->shares_second = 0;
 	opens_tick(pool);
 	payouts_tick(pool);
+	early_tick(pool, clock_monotonic_ms());
 	journal_follow(pool);
 	if (++pool->ticks % SWEEP_TICKS != 0)
 		return;

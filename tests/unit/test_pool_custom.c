@@ -653,6 +653,79 @@ START_TEST(pool_share)
 }
 END_TEST
 
+/* As a miner whose node has a block that the pool's has not: it claims the next height. */
+static void compose_early(struct composed *c, const struct miner *m, uint8_t tip)
+{
+	compose(c, m, JOB_TOKEN_COINBASE_ONLY);
+	c->script[1]++;
+	memset(c->m.prev_hash.b, tip, 32);
+	seal(c);
+}
+
+/* It is neither taken nor refused before the tip comes; only the newest of a channel waits. */
+START_TEST(early_jobs)
+{
+	struct bench b;
+	struct miner m = start(&b, "any", NBITS_HARD);
+	struct composed c, older;
+	const struct sent *s;
+
+	compose_early(&older, &m, 9);
+	older.m.request_id = 4;
+	set_job(&m, &older);
+	ck_assert_uint_eq(m.conn->count, m.conn->read);
+	compose_early(&c, &m, 2);
+	set_job(&m, &c);
+	s = fake_conn_next(m.conn, ADIT_SV2_SET_CUSTOM_MINING_JOB_ERROR);
+	ck_assert_ptr_nonnull(s);
+	ck_assert_uint_eq(s->body.set_custom_mining_job_error.request_id, 4);
+	ck_assert_uint_eq(m.conn->count, m.conn->read);
+	ck_assert_uint_gt(b.pool->custom.held, 0);
+	b.height++;
+	new_tip(&b, 0, 2, NBITS_HARD);
+	s = fake_conn_next(m.conn, ADIT_SV2_SET_CUSTOM_MINING_JOB_SUCCESS);
+	ck_assert_ptr_nonnull(s);
+	ck_assert_uint_eq(s->body.set_custom_mining_job_success.request_id, 5);
+	/* Another tip than it was for: this was its turn. */
+	composed_free(&c);
+	compose_early(&c, &m, 7);
+	set_job(&m, &c);
+	b.height++;
+	new_tip(&b, 0, 3, NBITS_HARD);
+	s = fake_conn_next(m.conn, ADIT_SV2_SET_CUSTOM_MINING_JOB_ERROR);
+	ck_assert_ptr_nonnull(s);
+	ck_assert(sent_text_is(&s->body.set_custom_mining_job_error.error_code, "stale-chain-tip"));
+	ck_assert_uint_eq(b.pool->custom.held, 0);
+	composed_free(&c);
+	composed_free(&older);
+	finish(&b, &m);
+}
+END_TEST
+
+/* The tip does not come; or the channel goes. */
+START_TEST(early_jobs_end)
+{
+	struct bench b;
+	struct miner m = start(&b, "any", NBITS_HARD);
+	struct composed c;
+	uint64_t now = clock_monotonic_ms();
+
+	compose_early(&c, &m, 2);
+	set_job(&m, &c);
+	early_tick(b.pool, now + EARLY_MS - 1);
+	ck_assert_uint_eq(m.conn->count, m.conn->read);
+	early_tick(b.pool, clock_monotonic_ms() + EARLY_MS);
+	ck_assert_ptr_nonnull(fake_conn_next(m.conn, ADIT_SV2_SET_CUSTOM_MINING_JOB_ERROR));
+	set_job(&m, &c);
+	ck_assert_uint_gt(b.pool->custom.held, 0);
+	composed_free(&c);
+	leave(&b, m.conn);
+	ck_assert_uint_eq(b.pool->custom.held, 0);
+	new_tip(&b, 0, 2, NBITS_HARD);
+	bench_end(&b);
+}
+END_TEST
+
 /* What custom jobs hold is bounded over all channels, and given back. */
 START_TEST(memory_is_bounded)
 {
@@ -706,6 +779,8 @@ int main(void)
 	tcase_add_test(c, declared_jobs_only);
 	tcase_add_test(c, not_on_other_connections);
 	tcase_add_test(c, pool_share);
+	tcase_add_test(c, early_jobs);
+	tcase_add_test(c, early_jobs_end);
 	tcase_add_test(c, memory_is_bounded);
 	suite_add_tcase(s, c);
 	r = srunner_create(s);
