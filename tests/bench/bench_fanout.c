@@ -20,6 +20,7 @@
 
 #define ROUNDS 5
 #define QUICK_DIVISOR 50
+#define QUICK_TRANSACTIONS 50
 #define REST_MS 100 /* the server finishes what it has to do after the last send */
 #define COINBASE_SIZE 200
 
@@ -184,7 +185,7 @@ static void waves_server(struct fanout *f, struct wave *tip, struct wave *job, s
 	swarm_rest(&f->swarm, REST_MS);
 	for (size_t i = 0; i < rounds; i++)
 		round_server(f, true, tip);
-	rig_add_transactions(&f->rig, RIG_TRANSACTIONS);
+	rig_add_transactions(&f->rig, f->bench->quick ? QUICK_TRANSACTIONS : RIG_TRANSACTIONS);
 	swarm_rest(&f->swarm, 10 * REST_MS);
 	for (size_t i = 0; i < rounds; i++)
 		round_server(f, false, job);
@@ -212,7 +213,7 @@ static void run(struct bench *b, enum swarm_kind kind, size_t connections)
 {
 	const char *what = kind == SWARM_STANDARD ? "standard" : "extended";
 	struct fanout f = {.bench = b, .kind = kind, .connections = connections};
-	size_t rounds = b->quick ? 2 : ROUNDS;
+	size_t rounds = b->quick ? 1 : ROUNDS;
 	char name[BENCH_NAME_SIZE];
 	struct wave tip = {0};
 	struct wave job = {0};

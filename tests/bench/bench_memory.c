@@ -16,7 +16,9 @@
 #define CONNECTIONS 3000
 #define QUICK_CONNECTIONS 200
 #define FIRST 300 /* not counted: what is allocated once is there after them */
-#define JOBS 20   /* a channel remembers 16 past ones */
+#define QUICK_FIRST 30
+#define JOBS 20 /* a channel remembers 16 past ones */
+#define QUICK_JOBS 2
 #define GOAL 16384
 
 static double own_resident(void)
@@ -52,6 +54,8 @@ static double cipher_floor(size_t count)
 static void measure(struct bench *b, const char *name, enum swarm_kind kind, double floor)
 {
 	size_t count = b->quick ? QUICK_CONNECTIONS : CONNECTIONS;
+	size_t before_count = b->quick ? QUICK_FIRST : FIRST;
+	size_t jobs = b->quick ? QUICK_JOBS : JOBS;
 	struct bench_row *row;
 	struct swarm first;
 	struct swarm s;
@@ -60,16 +64,16 @@ static void measure(struct bench *b, const char *name, enum swarm_kind kind, dou
 
 	if (!bench_wanted(b, name))
 		return;
-	rig_start(&r, count + FIRST, 1);
+	rig_start(&r, count + before_count, 1);
 	rig_add_transactions(&r, RIG_TRANSACTIONS);
-	swarm_open(&first, kind, r.port, FIRST);
+	swarm_open(&first, kind, r.port, before_count);
 	before = daemon_resident(&r.daemon);
 	swarm_open(&s, kind, r.port, count);
-	for (uint64_t i = 0; i < JOBS && kind != SWARM_SETUP; i++) {
-		uint64_t jobs = s.counts.jobs;
+	for (size_t i = 0; i < jobs && kind != SWARM_SETUP; i++) {
+		uint64_t had = s.counts.jobs;
 
 		rig_add_transactions(&r, 1);
-		swarm_await(&s, &s.counts.jobs, jobs + count);
+		swarm_await(&s, &s.counts.jobs, had + count);
 		swarm_rest(&first, 1);
 	}
 	row = bench_row(b, "%s", name);
