@@ -8,6 +8,7 @@
 
 #include "lib/bitcoin/coinbase.h"
 #include "lib/bitcoin/tx.h"
+#include "lib/util/clock.h"
 #include "lib/util/hex.h"
 #include "plugins/pool/events.h"
 #include "plugins/pool/payouts.h"
@@ -44,7 +45,7 @@ void blocks_keep(struct pool *pool, struct pending_block *block)
 	*block = (struct pending_block){0};
 }
 
-static void submit(struct adit_sv2_conn *conn, const struct pending_block *block)
+static void submit(struct pool *pool, struct provider *p, struct pending_block *block)
 {
 	struct block_header header;
 
@@ -57,7 +58,28 @@ static void submit(struct adit_sv2_conn *conn, const struct pending_block *block
 	    .coinbase_tx = {.data = block->coinbase, .size = (uint32_t)block->coinbase_size},
 	};
 
-	adit_sv2_send(conn, ADIT_SV2_SUBMIT_SOLUTION, &m);
+	block->sent++;
+	block->sent_ms = clock_monotonic_ms();
+	adit_sv2_send(p->conn, ADIT_SV2_SUBMIT_SOLUTION, &m);
+	providers_sent_block(pool, p, block->header + 4);
+}
+
+/* P is on the tip that BLOCK was mined on: it lost the block, or we lost P. Once more does no harm,
+ * but a provider that ends the connection over it each time would never be of use again. */
+static void submit_again(struct pool *pool, struct provider *p, struct pending_block *block)
+{
+	char hash[65];
+
+	if (block->sent >= BLOCKS_SENT_OFTEN &&
+	    clock_monotonic_ms() - block->sent_ms < BLOCKS_SENT_PAUSE_MS)
+		return;
+	submit(pool, p, block);
+	if (block->sent != BLOCKS_SENT_OFTEN)
+		return;
+	hex_encode_reversed(block->hash, 32, hash);
+	pool_log(pool, ADIT_LOG_ERROR,
+		 "block %u %s was sent to %s %d times, and its tip is the one before still",
+		 block->height, hash, p->address, BLOCKS_SENT_OFTEN);
 }
 
 static bool make_block(struct pending_block *block, const struct job *job,
@@ -118,10 +140,8 @@ void blocks_found(struct channel *channel, struct job *job, const uint8_t header
 	/* The message leaves at the end of this wake-up, or within adit_sv2_send() when the queue
 	 * is long. Whoever kills this process in between finds the block in the journal. */
 	journal_write(pool, &block);
-	if (provider->conn) {
-		submit(provider->conn, &block);
-		providers_sent_block(pool, provider, block.header + 4);
-	}
+	if (provider->conn)
+		submit(pool, provider, &block);
 	log_block(channel, &block, provider->conn != NULL);
 	events_block(channel, job, hash);
 	payouts_block(pool, job->coinbase);
@@ -164,7 +184,7 @@ void blocks_adopt(struct pool *pool, struct pending_block *block)
 			continue;
 		if (settle(pool, block, &p->tip))
 			return;
-		submit(p->conn, block);
+		submit_again(pool, p, block);
 	}
 	blocks_keep(pool, block);
 }
@@ -184,10 +204,7 @@ void blocks_tip(struct pool *pool, struct provider *p)
 			remove_block(blocks, i);
 			continue;
 		}
-		/* A tip again that was there when the block was found: the provider lost it, or we
-		 * lost the provider. Once more does no harm. */
-		submit(p->conn, block);
-		providers_sent_block(pool, p, block->header + 4);
+		submit_again(pool, p, block);
 		i++;
 	}
 }

@@ -14,6 +14,10 @@
 #include "plugins/pool/channels.h"
 
 #define BLOCKS_PENDING_MAX 16
+/* A block that was sent so often to a provider which is on the tip before it still is sent again
+ * when so much time has passed. */
+#define BLOCKS_SENT_OFTEN 8
+#define BLOCKS_SENT_PAUSE_MS 10000
 
 struct provider;
 
@@ -26,6 +30,8 @@ struct pending_block {
 	uint8_t *coinbase; /* with witness, owned */
 	size_t coinbase_size;
 	bool journalled;
+	uint32_t sent; /* how often, by this process */
+	uint64_t sent_ms;
 };
 
 struct blocks {

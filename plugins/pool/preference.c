@@ -31,7 +31,6 @@ void preference_failed(struct provider *p)
 {
 	p->doubted = true;
 	p->behind_ms = 0;
-	p->owes_ms = 0;
 }
 
 void preference_owes(struct provider *p, uint64_t now_ms)

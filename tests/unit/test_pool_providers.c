@@ -258,6 +258,10 @@ START_TEST(blocks_that_nobody_took)
 	expect(1); /* as good as the other */
 	lose(1);
 	expect(0);
+	/* Back on the same tip it owes the block still; its next tip settles that. */
+	tip(1, 100, 1);
+	ck_assert(preference_owes_long(&all, &all.items[1], now));
+	all.items[1].owes_ms = 0;
 	tip(1, 101, 2);
 	after(PATIENCE);
 	expect(1);
@@ -663,6 +667,40 @@ START_TEST(a_block_of_the_one_before)
 }
 END_TEST
 
+/* A provider that closes over a block each time it is sent it: after some of that it is left alone
+ * for a while, and can be used. */
+START_TEST(a_block_that_closes)
+{
+	uint8_t target[32];
+	struct fake_conn *c;
+	struct miner m;
+	size_t sent = 0;
+
+	target_from_nbits(NBITS_EASY, target);
+	bench_ready(&b, NULL, NBITS_EASY);
+	c = connect_miner(&b, 1, 0);
+	m = open_miner(&b, c, false);
+	solve(&m, target, true);
+	expect_accepted(&m);
+	for (int i = 0; i < 3 * BLOCKS_SENT_OFTEN; i++) {
+		sent += fake_conn_count(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION);
+		tdp_close(&b, 0);
+		tdp_open(&b, 0);
+		new_tip(&b, 0, 1, NBITS_EASY);
+	}
+	ck_assert_uint_eq(sent, BLOCKS_SENT_OFTEN);
+	ck_assert_uint_eq(b.pool->blocks.count, 1);
+	ck_assert(fake_host_logged(b.host, "times, and its tip is the one before still"));
+	/* Only its next tip settles what it owes. */
+	ck_assert_uint_gt(provider(&b, 0)->owes_ms, 0);
+	new_tip(&b, 0, 2, NBITS_EASY);
+	ck_assert_uint_eq(provider(&b, 0)->owes_ms, 0);
+	ck_assert_uint_eq(b.pool->blocks.count, 0);
+	leave(&b, c);
+	bench_end(&b);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
 	Suite *s = suite_create("template providers of the pool");
@@ -696,6 +734,7 @@ static Suite *make_suite(void)
 	tcase_add_test(pool, a_future_job_from_before);
 	tcase_add_test(pool, constraints_that_change);
 	tcase_add_test(blocks, a_block_of_the_one_before);
+	tcase_add_test(blocks, a_block_that_closes);
 	suite_add_tcase(s, blocks);
 	suite_add_tcase(s, rules);
 	suite_add_tcase(s, pool);
