@@ -201,15 +201,6 @@ static void echo_flood(struct echo *p, struct adit_request *request,
 	echo_answer(p, request, "true");
 }
 
-/* Does nothing for a while: events pile up. */
-static void echo_sleep(struct echo *p, struct adit_request *request,
-		       const struct adit_request_info *info)
-{
-	(void)info;
-	(void)usleep(700000);
-	echo_answer(p, request, "true");
-}
-
 static void echo_asked(void *user, const struct adit_reply *reply)
 {
 	struct echo *p = user;
@@ -241,8 +232,9 @@ static void echo_ask(struct echo *p, struct adit_request *request,
 		return;
 	}
 	p->asker = request;
-	error = p->api->call(p->host, target, method, "{\"a\":1}", 7, attachment, SIZE, 500,
-			     echo_asked, p, echo_destroyed, NULL);
+	error = p->api->call(p->host, target, method, "{\"a\":1}", 7, attachment, SIZE,
+			     strcmp(method, "hold") == 0 ? 500 : 60000, echo_asked, p,
+			     echo_destroyed, NULL);
 	free(attachment);
 	if (error != ADIT_OK) {
 		p->asker = NULL;
@@ -369,14 +361,13 @@ static const struct {
 	void (*fn)(struct echo *p, struct adit_request *request,
 		   const struct adit_request_info *info);
 } echo_methods[] = {
-    {"status", ADIT_METHOD_ALL, echo_status},   {"echo", ADIT_METHOD_ANY, echo_echo},
-    {"crash", ADIT_METHOD_ANY, echo_crash},     {"spin", ADIT_METHOD_ANY, echo_spin},
-    {"fail", ADIT_METHOD_ANY, echo_fail},       {"exit", ADIT_METHOD_ANY, echo_exit},
-    {"garbage", ADIT_METHOD_ALL, echo_garbage}, {"refuse", ADIT_METHOD_ANY, echo_refuse},
-    {"hold", ADIT_METHOD_ONE, echo_hold},       {"publish", ADIT_METHOD_ANY, echo_publish},
-    {"flood", ADIT_METHOD_ANY, echo_flood},     {"sleep", ADIT_METHOD_ONE, echo_sleep},
-    {"ask", ADIT_METHOD_ANY, echo_ask},         {"selftest", ADIT_METHOD_ANY, echo_selftest},
-    {"log", ADIT_METHOD_ANY, echo_log},
+    {"status", ADIT_METHOD_ALL, echo_status},     {"echo", ADIT_METHOD_ANY, echo_echo},
+    {"crash", ADIT_METHOD_ANY, echo_crash},       {"spin", ADIT_METHOD_ANY, echo_spin},
+    {"fail", ADIT_METHOD_ANY, echo_fail},         {"exit", ADIT_METHOD_ANY, echo_exit},
+    {"garbage", ADIT_METHOD_ALL, echo_garbage},   {"refuse", ADIT_METHOD_ANY, echo_refuse},
+    {"hold", ADIT_METHOD_ONE, echo_hold},         {"publish", ADIT_METHOD_ANY, echo_publish},
+    {"flood", ADIT_METHOD_ANY, echo_flood},       {"ask", ADIT_METHOD_ANY, echo_ask},
+    {"selftest", ADIT_METHOD_ANY, echo_selftest}, {"log", ADIT_METHOD_ANY, echo_log},
 };
 
 static void echo_on_method(void *user, struct adit_request *request,

@@ -73,6 +73,14 @@ static void put_plugin(const char *name)
 	(void)fclose(out);
 }
 
+static void configure_host(const char *watchdog)
+{
+	harness_configure("[host]\nstate_dir = state\nrun_dir = .\nplugin_dir = plugins\n"
+			  "watchdog = %s\n[node]\nbackend = embedded\n",
+			  watchdog);
+}
+
+/* The watchdog lets processes of a busy machine be. */
 static void setup(void)
 {
 	char path[128];
@@ -81,9 +89,7 @@ static void setup(void)
 	(void)snprintf(path, sizeof(path), "%s/plugins", harness.directory);
 	ck_assert_int_eq(mkdir(path, 0700), 0);
 	put_plugin("echo");
-	harness_configure("[host]\nstate_dir = state\nrun_dir = .\nplugin_dir = plugins\n"
-			  "watchdog = %llus\n[node]\nbackend = embedded\n",
-			  (unsigned long long)harness_limit(1000) / 1000);
+	configure_host("10m");
 }
 
 static struct json_object *params(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -302,17 +308,21 @@ START_TEST(test_events)
 }
 END_TEST
 
-/* A subscriber that sleeps while 50 MiB of events arrive is told how many it has missed. */
+/* A subscriber that stands still while 50 MiB of events arrive is told how many it has missed. */
 START_TEST(test_events_lost)
 {
 	struct json_object *status;
 	struct json_object *said;
+	pid_t slow;
 
 	harness_configure("[echo]\n[echo@slow]\n");
 	harness_start();
 	harness_wait_running();
-	call_away("echo@slow.1", "sleep");
-	ck_assert_str_eq(call("echo", "flood", "{}"), "true");
+	slow = harness_pid("echo@slow");
+	ck_assert_int_gt(slow, 0);
+	ck_assert_int_eq(kill(slow, SIGSTOP), 0);
+	ck_assert_str_eq(call("echo", "flood", "{}"), "true"); /* all before it is with the host */
+	ck_assert_int_eq(kill(slow, SIGCONT), 0);
 	(void)call("echo", "publish", "{}");
 	(void)harness_wait_number("echo@slow", "last_sequence", 1, WAIT_MS);
 	for (int i = 0; i < 3000 && harness_number("echo@slow", "last_sequence") < 201; i++) {
@@ -390,6 +400,8 @@ START_TEST(test_watchdog)
 	uint64_t spinning;
 	struct json_object *status;
 
+	ck_assert_int_eq(unlink(harness.config), 0);
+	configure_host("6s");
 	harness_configure("[echo]\n");
 	harness_start();
 	harness_wait_running();
@@ -398,7 +410,7 @@ START_TEST(test_watchdog)
 	/* a hung role delays nobody: status answers, with null for it */
 	asked = clock_monotonic_ms();
 	status = harness_status();
-	ck_assert_uint_lt(clock_monotonic_ms() - asked, harness_limit(2500));
+	ck_assert_uint_lt(clock_monotonic_ms() - asked, 6000);
 	ck_assert_ptr_null(harness_said(status, "echo"));
 	ck_assert_ptr_nonnull(json_object_member(status, "node"));
 	(void)json_object_put(status);

@@ -735,16 +735,19 @@ START_TEST(test_max_connections)
 	struct rig rig;
 	struct sv2_server_options so = {.max_connections = 2};
 	uint8_t rest[100];
+	uint64_t begin;
 	int fds[3];
 
 	rig_init(&rig, false);
 	rig_serve(&rig, &so);
 	fds[0] = rig_dial_plain(&rig, ADIT_SV2_MINING);
 	fds[1] = rig_dial_plain(&rig, ADIT_SV2_MINING);
+	begin = clock_monotonic_ms();
 	fds[2] = rig_dial(&rig);
 	rig_run(&rig, 300);
 	ck_assert_uint_eq(stats_of(&rig).connections, 2);
-	ck_assert_uint_eq(stats_of(&rig).refused_limit, 0);
+	/* the moment is a second, which a busy machine may take */
+	ck_assert(stats_of(&rig).refused_limit == 0 || clock_monotonic_ms() - begin >= 1000);
 	ck_assert_uint_eq(rig_read_end(&rig, fds[2], rest, 3000), 0);
 	ck_assert_uint_eq(stats_of(&rig).refused_limit, 1);
 	close(fds[2]);
@@ -760,7 +763,7 @@ END_TEST
 START_TEST(test_max_handshakes)
 {
 	struct rig rig;
-	struct sv2_server_options so = {.max_handshakes = 2, .handshake_timeout_ms = 700};
+	struct sv2_server_options so = {.max_handshakes = 2, .handshake_timeout_ms = 3000};
 	int fds[4];
 
 	rig_init(&rig, false);
