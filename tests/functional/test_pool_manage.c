@@ -291,6 +291,60 @@ START_TEST(changing)
 }
 END_TEST
 
+/* --- limits ------------------------------------------------------------------------------------
+ */
+
+/* A counter of the limits, over all workers. */
+static int64_t limit(const char *key)
+{
+	struct json_object *o;
+	int64_t n = 0;
+
+	aditctl("--json pool");
+	ends(0);
+	o = document();
+	for (size_t i = 0; i < json_count(o); i++)
+		n += json_integer(
+		    json_object_member(json_object_member(json_element(o, i), "result"), "limits"),
+		    key, 0);
+	json_object_put(o);
+	return n;
+}
+
+static bool was_limited(void *user)
+{
+	return limit(user) > 0;
+}
+
+/* Three want in, two may; who sends more than one share a second has some refused. Those that are
+ * in mine on. */
+START_TEST(limits_hold)
+{
+	struct json_object *o;
+	int64_t before;
+
+	harness_configure_pool(NBITS, POOL_KEYS
+			       "max_total_channels = 2\nopen_rate = 1\nmax_share_rate = 1\n");
+	harness_configure_miner("one", "standard", 2000);
+	harness_configure_miner("two", "extended", 2000);
+	harness_configure_miner("three", "extended", 2000);
+	harness_start();
+	harness_wait_running();
+	harness_wait(MS, was_limited, (char[]){"refused_total_channels"}, "a channel is refused");
+	harness_wait(MS, was_limited, (char[]){"refused_share_rate"}, "a share is refused");
+	aditctl("pool");
+	ends(0);
+	says("LIMITS");
+	says("refused_total_channels");
+	says("share-rate-exceeded");
+	o = entries("channels", "channels");
+	ck_assert_uint_le(json_count(o), 2);
+	json_object_put(o);
+	before = harness_wait_number("pool", "shares_accepted", 1, MS);
+	harness_wait_number("pool", "shares_accepted", before + 3, MS);
+}
+END_TEST
+
 /* --- as modules call it ------------------------------------------------------------------------
  */
 
@@ -446,6 +500,7 @@ int main(void)
 	tcase_add_test(c, looking);
 	tcase_add_test(c, wrong_use);
 	tcase_add_test(c, changing);
+	tcase_add_test(c, limits_hold);
 	tcase_add_test(c, alias);
 	tcase_add_test(c, provider_outlives_pool);
 	tcase_add_test(c, provider_fails);
