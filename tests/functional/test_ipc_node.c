@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A pool on templates of bitcoin-ipc, through a real aditd, against the fake node of
+ * tests/capnp/fakenode.cc: each dialect, and what a node can do wrong. The fake node verifies proof
+ * of work, merkle root and parameters by code of its own.
+ */
+#include "config.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/functional/harness.h"
+
+#define MS HARNESS_WAIT_MS
+#define TIMEOUT "2s"
+
+static const char *const dialects[] = {"v30", "v31", "v32"};
+/* Which number of submitSolution the last block must have come by. */
+static const int ordinals[] = {9, 7, 10};
+
+static struct {
+	pid_t pid;
+	int orders;    /* its standard input */
+	FILE *answers; /* its standard output */
+	char socket[108];
+	unsigned templates;
+	unsigned accepted;
+	unsigned refused;
+	int by;
+} node;
+
+/* --- the fake node ------------------------------------------------------------------------------
+ */
+
+static bool is_there(void *user)
+{
+	struct stat st;
+
+	(void)user;
+	return stat(node.socket, &st) == 0;
+}
+
+static void start_node(const char *dialect)
+{
+	int in[2], out[2];
+
+	snprintf(node.socket, sizeof(node.socket), "%s/node.sock", harness.directory);
+	ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
+	ck_assert_int_eq(pipe2(out, O_CLOEXEC), 0);
+	node.pid = fork();
+	if (node.pid == 0) {
+		dup2(in[0], STDIN_FILENO);
+		dup2(out[1], STDOUT_FILENO);
+		execl(FAKE_NODE, FAKE_NODE, node.socket, dialect, (char *)NULL);
+		_exit(127);
+	}
+	ck_assert_int_gt(node.pid, 0);
+	close(in[0]);
+	close(out[1]);
+	node.orders = in[1];
+	node.answers = fdopen(out[0], "r");
+	harness_wait(MS, is_there, NULL, "the fake node listens");
+}
+
+static void order(const char *line)
+{
+	char text[256];
+
+	ck_assert_int_eq(dprintf(node.orders, "%s\n", line), (int)strlen(line) + 1);
+	must(fgets(text, sizeof(text), node.answers) != NULL, "the fake node is gone");
+	must(sscanf(text, "templates=%u accepted=%u refused=%u by=%d", &node.templates,
+		    &node.accepted, &node.refused, &node.by) == 4,
+	     "the fake node says %s", text);
+}
+
+static void stop_node(void)
+{
+	int status;
+
+	if (node.pid == 0)
+		return;
+	close(node.orders);
+	fclose(node.answers);
+	ck_assert_int_eq(waitpid(node.pid, &status, 0), node.pid);
+	node.pid = 0;
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the fake node failed");
+}
+
+static void setup(void)
+{
+	harness_setup();
+}
+
+static void teardown(void)
+{
+	stop_node();
+	harness_teardown();
+}
+
+/* --- the pool -----------------------------------------------------------------------------------
+ */
+
+/* HASHRATE of the miner, of which every second hash is a block; 0: none. */
+static void start_pool(const char *source, unsigned hashrate)
+{
+	snprintf(node.socket, sizeof(node.socket), "%s/node.sock", harness.directory);
+	harness_configure("[host]\nstate_dir = %s/state\nrun_dir = %s\nplugin_dir = %s\n"
+			  "log_level = debug\n\n[node]\nbackend = embedded\nnetwork = regtest\n",
+			  harness.directory, harness.directory, ADIT_STAGE_PLUGINS);
+	harness_configure("\n[template-provider]\nprocess = templates\nlisten = unix:%s/tdp.sock\n"
+			  "source = %s\nsocket = %s\nnode_timeout = " TIMEOUT "\n"
+			  "\n[sv2-server]\nprocess = mining\nlisten = 127.0.0.1:%u\n"
+			  "\n[pool]\nprocess = mining\npayout = " HARNESS_ADDRESS "\n"
+			  "template_provider = unix:%s/tdp.sock\n"
+			  "shares_per_minute = 600\nmin_difficulty = 0.000000001\n",
+			  harness.directory, source, node.socket, harness.port, harness.directory);
+	if (hashrate > 0)
+		harness_configure_miner("one", "extended", hashrate);
+	harness_start();
+	harness_wait_running();
+}
+
+static bool shows(void *text)
+{
+	char *output;
+	bool found;
+
+	must(harness_aditctl("status", &output) == 0, "aditctl status: %s", output);
+	found = strstr(output, text) != NULL;
+	free(output);
+	return found;
+}
+
+static void wait_shown(const char *text)
+{
+	char what[256], copy[160];
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	snprintf(what, sizeof(what), "aditctl status shows \"%s\"", text);
+	harness_wait(MS, shows, copy, what);
+}
+
+static bool node_has(void *least)
+{
+	order("count");
+	return node.accepted >= *(unsigned *)least;
+}
+
+/* The fake node takes COUNT more blocks of ours. */
+static void mine(unsigned count)
+{
+	unsigned least;
+
+	order("count");
+	least = node.accepted + count;
+	harness_wait(MS, node_has, &least, "the fake node accepts more blocks");
+}
+
+static void must_be_well(void)
+{
+	must(!harness_log_has(" error "), "an error was logged");
+	must(!harness_log_has("ModuleCrashed") && !harness_log_has("killed by"),
+	     "something crashed");
+}
+
+/* --- the tests ----------------------------------------------------------------------------------
+ */
+
+/* Blocks get through by the right number, and no template stays at the node longer than it must. */
+START_TEST(each_dialect)
+{
+	start_node(dialects[_i]);
+	start_pool("bitcoin-ipc", 20);
+	mine(10);
+	order("count");
+	must(node.by == ordinals[_i], "the last block came by number %d", node.by);
+	must(node.refused == 0, "%u blocks were refused", node.refused);
+	harness_wait_number("template-provider", "accepted", 10, MS);
+	must(!harness_log_has("the other way"), "a block did not get through at once");
+	must_be_well();
+}
+END_TEST
+
+static bool few_templates(void *user)
+{
+	(void)user;
+	order("count");
+	return node.templates <= 3;
+}
+
+/* Templates of tips that are gone are given back, ten seconds after it. */
+START_TEST(templates_are_destroyed)
+{
+	start_node("v32");
+	start_pool("bitcoin-ipc", 0);
+	harness_wait_number("template-provider", "height", 201, MS);
+	for (int i = 0; i < 30; i++)
+		order("tip");
+	harness_wait_number("template-provider", "height", 231, MS);
+	harness_wait(MS, few_templates, NULL, "the node is rid of old templates");
+	must_be_well();
+}
+END_TEST
+
+/* What a node can do wrong, and what the administrator reads then. */
+static const struct {
+	const char *dialect;
+	const char *fault;
+	const char *said;
+} faults[] = {
+    {"v32", "hang", "the node has not answered for "},
+    {"v32", "cut", "the peer closed the connection"},
+    {"v32", "exception", "Mining.createNewBlock: "},
+    {"v32", "unimplemented", "BlockTemplate.getTxSigops: "},
+    {"v32", "types", "template of the node: "},
+    {"v30", "types", "template of the node: "},
+    {"v31", "garbage", "the node is away ("},
+};
+
+/* The last work stays, the reason is shown, nothing crashes, and mining goes on when it is over. */
+static void suffer(const char *dialect, const char *fault, const char *said)
+{
+	char line[64];
+	pid_t before;
+
+	start_node(dialect);
+	start_pool("bitcoin-ipc", 20);
+	mine(2);
+	before = harness_pid("template-provider");
+	snprintf(line, sizeof(line), "fault %s", fault);
+	order(line);
+	order("tip");
+	/* An exception in createNewBlock is met when a session begins. */
+	if (strcmp(fault, "exception") == 0) {
+		order("fault cut");
+		order("tip");
+		wait_shown("the node is away (");
+		order(line);
+	}
+	wait_shown(said);
+	wait_shown("serving height ");
+	must(harness_number("template-provider", "height") > 0, "the last work was given up");
+	order("fault none");
+	order("tip");
+	mine(3);
+	must(harness_pid("template-provider") == before, "the role was started again");
+}
+
+START_TEST(faults_of_the_node)
+{
+	suffer(faults[_i].dialect, faults[_i].fault, faults[_i].said);
+}
+END_TEST
+
+START_TEST(a_slow_node)
+{
+	start_node("v31");
+	order("fault slow");
+	start_pool("bitcoin-ipc", 20);
+	mine(3);
+	must_be_well();
+}
+END_TEST
+
+/* submitSolution fails: v32 takes the whole block over IPC; with v31 it is for the role node, whose
+ * chain here is another one. Neither ends anything. */
+START_TEST(submit_that_fails)
+{
+	start_node("v32");
+	order("fault submit");
+	start_pool("bitcoin-ipc", 20);
+	mine(3);
+	must(node.by == 107, "the block came by number %d", node.by);
+	harness_wait_log("was accepted over IPC");
+	must_be_well();
+}
+END_TEST
+
+START_TEST(submit_that_fails_before_v32)
+{
+	start_node("v31");
+	order("fault submit");
+	start_pool("bitcoin-ipc", 20);
+	harness_wait_log("a found block could not be submitted over IPC");
+	harness_wait_log("was rejected by the node: ");
+	order("fault none");
+	order("tip");
+	mine(2);
+	must(node.by == 7, "the block came by number %d", node.by);
+	must_be_well();
+}
+END_TEST
+
+static bool is_full(void *user)
+{
+	(void)user;
+	return harness_number("template-provider", "tx_count") == 4990;
+}
+
+/* 4,000,000 weight units with what is reserved: taken, mined on and submitted; the empty template
+ * goes ahead of it. */
+START_TEST(a_full_block)
+{
+	start_node("v31");
+	order("load 4990");
+	start_pool("bitcoin-ipc", 20);
+	harness_wait(MS, is_full, NULL, "the whole template is there");
+	mine(3);
+	must_be_well();
+}
+END_TEST
+
+/* The node goes and comes back in another version; the role node's chain stands in meanwhile. */
+START_TEST(another_version_after_a_restart)
+{
+	start_node("v31");
+	start_pool("bitcoin-ipc, node", 20);
+	mine(2);
+	stop_node();
+	wait_shown("bitcoin-ipc: ");
+	start_node("v30");
+	harness_wait_log("which speaks v30");
+	mine(2);
+	must(node.by == 9, "the block came by number %d", node.by);
+}
+END_TEST
+
+/* Not even a conversation: any bytes, at once and for each connection other ones. */
+START_TEST(noise)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	uint8_t bytes[3000];
+	uint32_t seed = 1;
+	pid_t before;
+	int listener, fd;
+
+	snprintf(node.socket, sizeof(node.socket), "%s/node.sock", harness.directory);
+	memcpy(address.sun_path, node.socket, strlen(node.socket) + 1);
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(listen(listener, 8), 0);
+	start_pool("bitcoin-ipc, node", 20);
+	before = harness_pid("template-provider");
+	for (int i = 0; i < 8; i++) {
+		struct pollfd p = {.fd = listener, .events = POLLIN};
+
+		must(poll(&p, 1, (int)harness_limit(MS)) == 1, "no connection came");
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		for (size_t n = 0; n < sizeof(bytes); n++) {
+			seed = seed * 1664525 + 1013904223;
+			/* Every second time something like the head of a message goes ahead. */
+			bytes[n] = i % 2 == 0 || n >= 8 ? (uint8_t)(seed >> 24)
+							: (uint8_t)(n == 4 ? 40 + i : 0);
+		}
+		(void)!send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
+		close(fd);
+	}
+	wait_shown("bitcoin-ipc: ");
+	wait_shown(" from node to ");
+	must(harness_pid("template-provider") == before, "the role was started again");
+	close(listener);
+	must_be_well();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("a node over IPC");
+	TCase *c = tcase_create("a node over IPC");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(c, HARNESS_TEST_S);
+	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_add_loop_test(c, each_dialect, 0, 3);
+	tcase_add_test(c, templates_are_destroyed);
+	tcase_add_loop_test(c, faults_of_the_node, 0, (int)(sizeof(faults) / sizeof(faults[0])));
+	tcase_add_test(c, a_slow_node);
+	tcase_add_test(c, submit_that_fails);
+	tcase_add_test(c, submit_that_fails_before_v32);
+	tcase_add_test(c, a_full_block);
+	tcase_add_test(c, another_version_after_a_restart);
+	tcase_add_test(c, noise);
+	suite_add_tcase(suite, c);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
