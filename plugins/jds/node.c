@@ -98,26 +98,30 @@ static void ask_tip(struct jds *jds)
 		jds->api->timer_add(jds->host, TIP_RETRY_MS, 0, on_retry, jds, NULL, NULL);
 }
 
-/* Comes after NewBlock, once the node can say what the next block has to look like. */
+/* In either order: only when both have come does the node know the tip, and what the next block has
+ * to look like. Templates that only add transactions are of no interest. */
+static void on_new_block(void *user, const struct adit_event *event)
+{
+	(void)event;
+	ask_tip(user);
+}
+
 static void on_template(void *user, const struct adit_event *event)
 {
-	struct jds *jds = user;
-	bool missed = event->lost > 0;
-	char prev[65];
-	const char *at;
+	static const char new_tip[] = "\"new_tip\":true";
 
-	hex_encode_reversed(jds->tip.hash, 32, prev);
-	/* The event has other hashes in its transactions, but not this one. */
-	at = memmem(event->json, event->json_size, prev, 64);
-	if (at == NULL || missed || !jds->has_tip)
-		ask_tip(jds);
+	if (event->lost > 0 ||
+	    memmem(event->json, event->json_size, new_tip, sizeof(new_tip) - 1) != NULL)
+		ask_tip(user);
 }
 
 int32_t node_start(struct jds *jds, struct error *e)
 {
-	int32_t result =
-	    jds->api->subscribe(jds->host, "BlockTemplateUpdated", on_template, jds, NULL, NULL);
+	int32_t result = jds->api->subscribe(jds->host, "NewBlock", on_new_block, jds, NULL, NULL);
 
+	if (result == ADIT_OK)
+		result = jds->api->subscribe(jds->host, "BlockTemplateUpdated", on_template, jds,
+					     NULL, NULL);
 	if (result != ADIT_OK)
 		return error_set(e, result, "events of the node: %s", adit_error_name(result));
 	ask_tip(jds);

@@ -929,6 +929,35 @@ START_TEST(a_node_that_can_not_tell)
 }
 END_TEST
 
+static void publish(const char *type, const char *json)
+{
+	ck_assert_int_eq(fake_host_api()->publish(node, type, json, strlen(json), NULL, 0),
+			 ADIT_OK);
+}
+
+static bool tip_is(void *user)
+{
+	return jds->tip.hash[0] == *(const uint8_t *)user;
+}
+
+/* Backends differ in which of its two events comes first when there is a block; the node tells the
+ * new tip only with the second. */
+START_TEST(a_new_tip)
+{
+	static const char *const types[] = {"NewBlock", "BlockTemplateUpdated"};
+	static const char json[] = "{\"new_tip\":true}";
+
+	start_played(NULL, NULL);
+	publish(types[_i], json);
+	fake_host_run(host, 50);
+	ck_assert_uint_eq(jds->tip.hash[0], node_tip);
+	node_tip++;
+	publish(types[1 - _i], json);
+	ck_assert(fake_host_wait(host, tip_is, &node_tip, WAIT_MS));
+	stop();
+}
+END_TEST
+
 static bool holds(void *user)
 {
 	return held_count >= *(const size_t *)user;
@@ -1141,6 +1170,7 @@ int main(void)
 	tcase_add_test(c, never_answering);
 	tcase_add_loop_test(c, an_early_job, 0, 2);
 	tcase_add_test(played, a_node_that_can_not_tell);
+	tcase_add_loop_test(played, a_new_tip, 0, 2);
 	tcase_add_test(played, the_node_is_spared);
 	tcase_add_test(played, memory_is_bounded);
 	tcase_add_test(played, jobs_of_a_client_are_bounded);
