@@ -13,6 +13,22 @@
 #include "plugins/pool/pool.h"
 #include "plugins/pool/text.h"
 
+/* Into the list by its number: the latest are at the end, and those that came a little earlier may
+ * be set up a little later. */
+static void conn_insert(struct pool *pool, struct pool_conn *conn)
+{
+	uint32_t number = adit_sv2_conn_id(conn->sv2);
+	struct pool_conn *before = TAILQ_LAST(&pool->conns, pool_conn_list);
+
+	while (before && adit_sv2_conn_id(before->sv2) > number)
+		before = TAILQ_PREV(before, pool_conn_list, link);
+	if (before)
+		TAILQ_INSERT_AFTER(&pool->conns, before, conn, link);
+	else
+		TAILQ_INSERT_HEAD(&pool->conns, conn, link);
+	pool->conn_count++;
+}
+
 struct pool_conn *conn_new(struct pool *pool, struct adit_sv2_conn *sv2)
 {
 	struct pool_conn *conn = calloc(1, sizeof *conn);
@@ -27,8 +43,7 @@ struct pool_conn *conn_new(struct pool *pool, struct adit_sv2_conn *sv2)
 	conn->next_id = CHANNEL_FIRST;
 	LIST_INIT(&conn->groups);
 	STAILQ_INIT(&conn->opens);
-	TAILQ_INSERT_TAIL(&pool->conns, conn, link);
-	pool->conn_count++;
+	conn_insert(pool, conn);
 	return conn;
 }
 

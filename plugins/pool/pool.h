@@ -74,7 +74,7 @@ struct pool {
 	struct workers workers;
 	struct extranonce extranonce;
 	struct duplicates duplicates;
-	struct pool_conn_list conns;
+	struct pool_conn_list conns; /* by their numbers, ascending */
 	uint32_t conn_count;
 	uint32_t channel_count;
 	struct pool_part part;
