@@ -212,8 +212,8 @@ static void echo_asked(void *user, const struct adit_reply *reply)
 	p->asker = NULL;
 }
 
-/* Calls TARGET METHOD ("target method" as a JSON string) with a deadline of half a second and 3 MiB
- * of attachment, and passes the answer on. */
+/* Calls TARGET METHOD ("target method" as a JSON string) with 3 MiB of attachment, and passes the
+ * answer on. The deadline is a minute; half a second for `hold`, which does not answer. */
 static void echo_ask(struct echo *p, struct adit_request *request,
 		     const struct adit_request_info *info)
 {

@@ -763,15 +763,18 @@ END_TEST
 START_TEST(test_max_handshakes)
 {
 	struct rig rig;
-	struct sv2_server_options so = {.max_handshakes = 2, .handshake_timeout_ms = 3000};
+	/* well below the second that the others wait for room */
+	struct sv2_server_options so = {.max_handshakes = 2, .handshake_timeout_ms = 300};
+	uint64_t begin;
 	int fds[4];
 
 	rig_init(&rig, false);
 	rig_serve(&rig, &so);
+	begin = clock_monotonic_ms();
 	for (int i = 0; i < 4; i++)
 		fds[i] = rig_dial(&rig);
-	rig_run(&rig, 100);
-	ck_assert_uint_eq(stats_of(&rig).accepted, 2);
+	rig_run(&rig, 50);
+	ck_assert(stats_of(&rig).accepted == 2 || clock_monotonic_ms() - begin >= 300);
 	until_accepted(&rig, 4); /* the first two time out, the others are let in */
 	for (int i = 0; i < 4; i++)
 		close(fds[i]);
