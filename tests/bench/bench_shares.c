@@ -25,7 +25,7 @@
 #include "tests/bench/swarm.h"
 
 #define BURST_CONNECTIONS 64
-#define BURST_BATCH 16
+#define BURST_BATCH 32
 #define FIELD_CONNECTIONS 5000
 #define FIELD_WINDOW                                                                               \
 	256 /* of them have a share on its way at a time: the others are stale at a tip */
@@ -299,14 +299,16 @@ static void report(const struct shape *p, double one)
 	double answers = (double)n->accepted / (double)n->acknowledgements;
 	double levels =
 	    p->kind == SWARM_STANDARD ? RIG_LEVELS : (double)n->levels / (double)n->accepted;
+	double times;
 	char more[64] = "";
 
 	row->value = p->value;
 	row->wall = p->wall;
 	row->floor = p->shares_floor + p->jobs_floor;
+	times = row->value / row->floor;
 	if (one > 0)
 		(void)snprintf(more, sizeof(more), "; %.1f%% over one worker",
-			       (p->value / one - 1) * 100);
+			       (times / one - 1) * 100);
 	(void)snprintf(row->note, sizeof(row->note),
 		       "%.0f shares a read, %.1f merkle levels, %.2f jobs and tips a share (floor"
 		       " %.0f without them); %llu accepted, %llu refused%s%s%s",
@@ -314,7 +316,7 @@ static void report(const struct shape *p, double one)
 		       (unsigned long long)n->refused, n->refused > 0 ? ": " : "", p->swarm.refusal,
 		       more);
 	if (one > 0)
-		(void)snprintf(more, sizeof(more), ",\"over_one_worker\":%.3f", p->value / one);
+		(void)snprintf(more, sizeof(more), ",\"over_one_worker\":%.3f", times / one);
 	(void)snprintf(row->json, sizeof(row->json),
 		       "\"goal\":0.5,\"connections\":%zu,\"shares_a_read\":%.1f,\"levels\":%.1f"
 		       ",\"jobs_a_share\":%.3f,\"floor_without_jobs\":%.1f,\"accepted\":%llu"
@@ -323,7 +325,7 @@ static void report(const struct shape *p, double one)
 		       (unsigned long long)n->accepted, (unsigned long long)n->refused, more);
 }
 
-/* ONE: what a share cost one worker, or 0. */
+/* ONE: how many times its floor a share cost one worker, or 0. */
 static void run(struct shape *p, double one)
 {
 	uint32_t warm_ms = p->bench->quick ? QUICK_MS : WARM_MS;
@@ -355,7 +357,7 @@ static double run_burst(struct bench *b, struct rig *r, const char *name, enum s
 	};
 
 	run(&p, one);
-	return p.value;
+	return p.value / (p.shares_floor + p.jobs_floor);
 }
 
 static void run_field(struct bench *b, struct rig *r, const char *name, enum swarm_kind kind)

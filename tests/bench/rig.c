@@ -81,11 +81,12 @@ static void configure(struct rig *r, size_t connections, unsigned workers)
 	daemon_configure(d,
 			 "[pool]\ngrant = all\nprocess = mining\nworkers = %u\n"
 			 "payout = " PAYOUT "\ntemplate_provider = unix:%s/tdp.sock\n"
-			 "fixed_difficulty = " DIFFICULTY "\n",
+			 "fixed_difficulty = " DIFFICULTY "\nmax_share_rate = 0\n",
 			 workers, d->directory);
 	fprintf(stderr,
 		"adit-bench: lifted: max_connections 4096 -> %zu, max_handshakes 512 -> %zu,"
-		" fixed_difficulty " DIFFICULTY ", template-provider: min_interval 5s -> 0,"
+		" fixed_difficulty " DIFFICULTY
+		", max_share_rate 20000 -> 0, template-provider: min_interval 5s -> 0,"
 		" fee_threshold 1000 -> 0, empty_first 1000 -> 0\n",
 		connections + SPARE, connections + SPARE);
 }
