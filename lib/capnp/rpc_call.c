@@ -81,8 +81,12 @@ void call_free(struct capn_call *call)
 		TAILQ_REMOVE(call->sent ? &call->rpc->calls : &call->rpc->unsent, call, all);
 	if (call->on_wire)
 		capn_table_remove(&call->rpc->questions, call->id);
-	if (call->local != NULL)
+	if (call->local != NULL) {
 		call->local->question = NULL;
+		/* Nobody else has it: the answer was on its way to this call. */
+		if (call->local->answered && !call->local->registered)
+			incoming_free(call->local);
+	}
 	break_promises(call);
 	caps_free(&call->caps);
 	capn_cap_unref(call->target);

@@ -8,8 +8,8 @@
 //   tip           a block by somebody else
 //   load N        N transactions of 800 weight units in templates from now on
 //   fault NAME    see `fault` below; "fault none" ends it
-//   count         "templates=T accepted=A refused=R by=ORDINAL" (T: live ones, ORDINAL: of the last
-//   block)
+//   count         "templates=T accepted=A refused=R by=ORDINAL" (T: live ones, R: without
+//                 work, ORDINAL: of the last block)
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -253,15 +253,17 @@ struct Template {
 bool judge(const Bytes &header, int by)
 {
 	Hash hash = hash_of(header.data(), 80);
-	bool good = hash[31] <= 0x7f && memcmp(header.data() + 4, world.tip.data(), 32) == 0;
+	bool works = hash[31] <= 0x7f;
+	bool follows = memcmp(header.data() + 4, world.tip.data(), 32) == 0;
 	world.by = by;
-	if (good) {
-		world.accepted++;
-		world.move_tip(hash);
-	} else {
+	// A second block on the same tip is nobody's fault.
+	if (!works)
 		world.refused++;
-	}
-	return good;
+	if (!works || !follows)
+		return false;
+	world.accepted++;
+	world.move_tip(hash);
+	return true;
 }
 
 // --- the wire
