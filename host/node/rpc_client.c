@@ -204,6 +204,9 @@ static void answer_http(struct rpc_call *call)
 		call_fail(call, ADIT_E_UNAVAILABLE, "the node has too many requests (HTTP 503)");
 	else if (status == 502 || status == 504)
 		call_fail(call, ADIT_E_UNAVAILABLE, text);
+	else if (status == 200 && call->response.size == 0)
+		/* As when the connection breaks between the lines of a header. */
+		call_fail(call, ADIT_E_UNAVAILABLE, "the node's answer is empty");
 	else if (status != 200 && status != 404 && status != 500)
 		call_fail(call, ADIT_E_PROTOCOL, text);
 	else if (status != 200 && call->response.size == 0)

@@ -461,6 +461,53 @@ static void drop_connection(struct evhttp_request *req)
 	shutdown(bufferevent_getfd(evhttp_connection_get_bufferevent(c)), SHUT_RDWR);
 }
 
+/* The bytes go out in the next turns of the loop, the end after them. */
+static void on_raw_sent(evutil_socket_t fd, short what, void *user)
+{
+	struct mock_node *m = user;
+
+	(void)fd;
+	(void)what;
+	if (m->dripping == NULL)
+		return;
+	if (m->drip && m->raw != NULL && m->raw[m->dripped] != '\0') {
+		bufferevent_write(m->dripping, m->raw + m->dripped++, 1);
+		return;
+	}
+	if (!m->drip)
+		shutdown(bufferevent_getfd(m->dripping), SHUT_RDWR);
+	m->dripping = NULL;
+}
+
+static void on_dripping_closed(struct evhttp_connection *connection, void *user)
+{
+	struct mock_node *m = user;
+
+	(void)connection;
+	m->dripping = NULL;
+}
+
+/* One connection at a time. */
+static void send_raw(struct mock_node *m, struct evhttp_request *req)
+{
+	struct evhttp_connection *c = evhttp_request_get_connection(req);
+	struct timeval often = {0, 20000};
+
+	if (m->dripping != NULL) {
+		drop_connection(req);
+		return;
+	}
+	m->dripping = evhttp_connection_get_bufferevent(c);
+	m->dripped = 0;
+	evhttp_connection_set_closecb(c, on_dripping_closed, m);
+	bufferevent_enable(m->dripping, EV_WRITE);
+	if (!m->drip)
+		bufferevent_write(m->dripping, m->raw, strlen(m->raw));
+	if (m->dripper == NULL)
+		m->dripper = event_new(m->base, -1, EV_PERSIST, on_raw_sent, m);
+	event_add(m->dripper, &often);
+}
+
 static void flood(struct mock_node *m, struct evhttp_request *req)
 {
 	char *text = malloc(m->flood);
@@ -478,6 +525,8 @@ static bool misbehave(struct mock_node *m, struct evhttp_request *req, int metho
 	if (m->drop > 0) {
 		m->drop--;
 		drop_connection(req);
+	} else if (m->raw != NULL) {
+		send_raw(m, req);
 	} else if (m->flood > 0) {
 		flood(m, req);
 	} else if (m->body != NULL) {
@@ -546,6 +595,7 @@ void mock_node_up(struct mock_node *m)
 void mock_node_down(struct mock_node *m)
 {
 	m->longpoll = NULL;
+	m->dripping = NULL;
 	if (m->http != NULL)
 		evhttp_free(m->http);
 	m->http = NULL;
@@ -589,6 +639,8 @@ void mock_node_heal(struct mock_node *m)
 	m->only = -1;
 	m->http_status = 0;
 	m->body = NULL;
+	m->raw = NULL;
+	m->drip = false;
 	m->flood = 0;
 	m->drop = 0;
 	m->rpc_error = 0;
@@ -617,6 +669,8 @@ void mock_node_init(struct mock_node *m, struct event_base *base)
 void mock_node_free(struct mock_node *m)
 {
 	mock_node_down(m);
+	if (m->dripper != NULL)
+		event_free(m->dripper);
 	unlink(m->cookie);
 	rmdir(m->dir);
 }

@@ -61,6 +61,9 @@ struct mock_node {
 	char last_params[512]; /* of a canned method, as JSON */
 
 	/* The mempool, unless it is empty: numbers of synthetic transactions (traffic.h). */
+	struct event *dripper;
+	struct bufferevent *dripping;
+	size_t dripped;
 	unsigned pool[MOCK_POOL];
 	size_t pool_count;
 	unsigned block_pool[MOCK_POOL]; /* those of every block that is asked for with its txids */
@@ -74,6 +77,8 @@ struct mock_node {
 	int only;         /* -1: all */
 	int http_status;  /* 0: as it should be */
 	const char *body; /* instead of the answer */
+	const char *raw;  /* bytes on the connection instead of an answer, which then ends */
+	bool drip;        /* of RAW one byte each 20 ms, and no end */
 	size_t flood;     /* bytes of an answer that is too large */
 	unsigned drop;    /* the next so many requests find the connection closed */
 	int rpc_error;    /* a JSON-RPC error with this code ... */

@@ -525,7 +525,7 @@ static const struct nonsense {
 	const char *state;
 	const char *detail;
 } nonsense[] = {
-    {MOCK_CHAIN_INFO, 200, "", "failing", "not JSON-RPC"},
+    {MOCK_CHAIN_INFO, 200, "", "connecting", "the node's answer is empty"},
     {MOCK_CHAIN_INFO, 200, "{", "failing", "not JSON-RPC"},
     {MOCK_CHAIN_INFO, 200, "[]", "failing", "not JSON-RPC"},
     {MOCK_CHAIN_INFO, 200, "null", "failing", "not JSON-RPC"},
@@ -539,6 +539,11 @@ static const struct nonsense {
     {MOCK_CHAIN_INFO, 200, "{\"error\":{\"code\":0,\"message\":\"odd\"}}", "failing", "odd"},
     {MOCK_CHAIN_INFO, 500, "<html>", "failing", "not JSON-RPC"},
     {MOCK_CHAIN_INFO, 302, "moved", "failing", "HTTP status 302"},
+    {MOCK_CHAIN_INFO, 301, "moved", "failing", "rpc_url has to lead to the node itself"},
+    {MOCK_CHAIN_INFO, 405, "no", "failing", "see rpc_url"},
+    {MOCK_CHAIN_INFO, 404, "not found", "failing", "rpc_url"},
+    {MOCK_CHAIN_INFO, 502, "<html>", "connecting", "a proxy answers for the node; see rpc_url"},
+    {MOCK_CHAIN_INFO, 200, "<!DOCTYPE html><html></html>", "failing", "rpc_url leads to"},
     {MOCK_CHAIN_INFO, 403, "no", "failing", "rpcallowip"},
     {MOCK_CHAIN_INFO, 503, "busy", "connecting", "HTTP 503"},
     {MOCK_TEMPLATE, 200, "{\"result\":null}", "failing", "version"},
@@ -623,6 +628,101 @@ START_TEST(an_endless_answer_is_cut)
 	wait_for("state", "failing");
 	ck_assert_in(status("detail"), "too large");
 	mock_node_heal(&mock);
+	wait_for("state", "ready");
+}
+END_TEST
+
+/* 100 MB, of which no more is taken than an answer may have. */
+START_TEST(a_template_of_any_size_is_cut)
+{
+	mock.only = MOCK_TEMPLATE;
+	mock.flood = 100u << 20;
+	start();
+	wait_for("state", "failing");
+	ck_assert_in(status("detail"), "too large: more than 33554432 bytes");
+	mock_node_heal(&mock);
+	wait_for("state", "ready");
+}
+END_TEST
+
+/* What can come over a connection that is no answer at all, or not all of one. */
+static const char *const torn[] = {
+    "",
+    "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"result\":{\"chain\":",
+    "HTTP/1.1 200 OK\r\nContent-Le",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"res",
+    "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n{}",
+    "HTTP/9.9 banana\r\n\r\n",
+    "SSH-2.0-OpenSSH_9.2p1\r\n",
+    "\001\002\003\004",
+    "HTTP/1.1 100 Continue\r\n\r\n",
+};
+
+START_TEST(a_torn_answer_is_survived)
+{
+	start_and_settle();
+	mock.raw = torn[_i];
+	wait_for("state", "connecting");
+	ck_assert_in(status("detail"), "http://127.0.0.1:");
+	ck_assert_int_eq(error_of("get_block_template", "{}"), ADIT_E_UNAVAILABLE);
+	mock_node_heal(&mock);
+	wait_for("state", "ready");
+}
+END_TEST
+
+/* A byte now and then is no life sign: the whole answer has its time. */
+START_TEST(a_slow_node_times_out)
+{
+	fake_host_set_config(host, "rpc_timeout", "300");
+	mock.raw =
+	    "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"result\":{\"chain\":\"regtest\","
+	    "\"blocks\":2,\"headers\":2,\"bestblockhash\":\"0000\"";
+	mock.drip = true;
+	start();
+	wait_for("detail", "timed out");
+	ck_assert_str_eq(status("state"), "connecting");
+	mock_node_heal(&mock);
+	wait_for("state", "ready");
+}
+END_TEST
+
+static const struct {
+	const char *content;
+	const char *detail;
+} cookies[] = {{"", "holds no user:password; see rpc_cookie_file"},
+	       {"nonsense", "holds no user:password"},
+	       {":password", "holds no user:password"},
+	       {"__cookie__:of another node", "is it this node's? (rpc_datadir"}};
+
+START_TEST(a_wrong_cookie_is_explained)
+{
+	mock_node_write_cookie(&mock, cookies[_i].content);
+	start();
+	wait_for("detail", cookies[_i].detail);
+	ck_assert_in(status("detail"), mock.cookie);
+	ck_assert_ptr_null(strstr(status("detail"), "another node"));
+	mock_node_write_cookie(&mock, mock.user_password);
+	wait_for("state", "ready");
+}
+END_TEST
+
+START_TEST(an_unreadable_cookie_is_explained)
+{
+	fake_host_set_config(host, "rpc_cookie_file", mock.dir);
+	start();
+	wait_for("detail", "is not a regular file; see rpc_cookie_file");
+	ck_assert_int_eq(fake_host_stop(host), ADIT_OK);
+	fake_host_set_config(host, "rpc_cookie_file", mock.cookie);
+	ck_assert_int_eq(chmod(mock.cookie, 0), 0);
+	/* Root may read anything; this process is the test's alone. */
+	if (geteuid() == 0)
+		ck_assert_int_eq(seteuid(65534), 0);
+	start();
+	wait_for("detail", "rpccookieperms=group");
+	if (getuid() == 0)
+		ck_assert_int_eq(seteuid(0), 0);
+	ck_assert_int_eq(chmod(mock.cookie, 0600), 0);
 	wait_for("state", "ready");
 }
 END_TEST
@@ -781,6 +881,13 @@ int main(void)
 	tcase_add_loop_test(ill, a_bad_template_is_refused, 0,
 			    (int)(sizeof(bad_templates) / sizeof(bad_templates[0])));
 	tcase_add_test(ill, an_endless_answer_is_cut);
+	tcase_add_test(ill, a_template_of_any_size_is_cut);
+	tcase_add_loop_test(ill, a_torn_answer_is_survived, 0,
+			    (int)(sizeof(torn) / sizeof(torn[0])));
+	tcase_add_test(ill, a_slow_node_times_out);
+	tcase_add_loop_test(ill, a_wrong_cookie_is_explained, 0,
+			    (int)(sizeof(cookies) / sizeof(cookies[0])));
+	tcase_add_test(ill, an_unreadable_cookie_is_explained);
 	tcase_add_test(ill, a_lost_node_comes_back);
 	tcase_add_test(ill, a_dropped_connection_is_tried_again);
 	tcase_add_test(ill, a_silent_node_times_out);
