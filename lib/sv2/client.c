@@ -20,6 +20,9 @@
 
 #define WRITE_TIMEOUT_MS 30000
 
+/* A connection that the server ends so soon is a failure like others. */
+#define BRIEF_MS 2000
+
 /* Extension 0x0001 section 4: the answer is waited for twice as long as connecting took, inside
  * these bounds; after two attempts without an answer the next one doesn't ask. */
 #define EXTENSIONS_WAIT_MIN_MS 250
@@ -187,7 +190,6 @@ static int32_t client_open(struct client_conn *cc)
 	sv2_conn_open(conn, c->scope);
 	cc->failures = c->failures;
 	c->failures = 0;
-	c->last_error[0] = '\0';
 	sv2_log(&c->log, ADIT_LOG_INFO, "connected to %s", conn->peer);
 	if (c->callbacks.opened != NULL)
 		c->callbacks.opened(c->context, &conn->head, &cc->success);
@@ -349,6 +351,12 @@ static bool client_unanswered(const struct client_conn *cc)
 	return cc->c.asks_extensions && (cc->c.end == SV2_END_TIMEOUT || cc->c.end == SV2_END_PEER);
 }
 
+/* The server ended it as soon as it was there. */
+static bool client_was_brief(const struct sv2_conn *conn)
+{
+	return conn->end == SV2_END_PEER && clock_monotonic_ms() - conn->started < BRIEF_MS;
+}
+
 static void client_closed(struct sv2_conn *conn, const char *reason)
 {
 	struct sv2_client *c = client_conn_of(conn)->client;
@@ -361,9 +369,12 @@ static void client_closed(struct sv2_conn *conn, const char *reason)
 			client_failed(c, reason);
 		return;
 	}
-	/* A server that breaks the protocol each time must not be asked at full speed. */
-	if (conn->end == SV2_END_PROTOCOL)
+	/* A server that breaks the protocol each time, or hangs up, must not be asked at full speed;
+	 * nor does it say anything new. */
+	if (conn->end == SV2_END_PROTOCOL || client_was_brief(conn))
 		c->failures = client_conn_of(conn)->failures;
+	else
+		c->last_error[0] = '\0';
 	if (conn->end == SV2_END_LOCAL)
 		sv2_log(&c->log, ADIT_LOG_INFO, "%s: %s", conn->peer, reason);
 	else

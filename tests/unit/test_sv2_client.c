@@ -255,6 +255,29 @@ START_TEST(test_back_off_after_faults)
 }
 END_TEST
 
+/* So are those that the server closes at once. */
+START_TEST(test_back_off_after_hanging_up)
+{
+	struct rig rig;
+	struct sv2_client_options co = {.plain = true, .retry_min_ms = 40, .retry_max_ms = 160};
+	const uint8_t success[] = {0, 0, 1, 6, 0, 0, 2, 0, 0, 0, 0, 0};
+	uint64_t start = clock_monotonic_ms();
+
+	rig_init(&rig, false);
+	rig_connect_mining(&rig, &co);
+	for (uint32_t i = 1; i <= 5; i++) {
+		int fd = fake_accept(&rig);
+
+		rig_write(fd, success, sizeof(success));
+		rig_until(&rig, &rig.client_opened, i, 2000);
+		close(fd);
+		rig_until(&rig, &rig.client_closed, i, 2000);
+	}
+	ck_assert_uint_ge(clock_monotonic_ms() - start, (40 + 80 + 160 + 160) / 2 - 5);
+	rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(test_handshake_timeout)
 {
 	struct rig rig;
@@ -752,6 +775,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, test_no_authority);
 	tcase_add_loop_test(tcase, test_bad_server, 0, (int)(sizeof(answers) / sizeof(answers[0])));
 	tcase_add_test(tcase, test_back_off_after_faults);
+	tcase_add_test(tcase, test_back_off_after_hanging_up);
 	tcase_add_test(tcase, test_handshake_timeout);
 	tcase_add_test(tcase, test_noise_garbage);
 	tcase_add_test(tcase, test_idle_timeout);
