@@ -79,6 +79,7 @@ static void on_tick(void *user)
 	pool->sample_due = true;
 	pool->shares_second = 0;
 	opens_tick(pool);
+	work_late_jobs(pool);
 	payouts_tick(pool);
 	early_tick(pool, clock_monotonic_ms());
 	journal_follow(pool);

@@ -413,9 +413,27 @@ void work_tick(struct channel *channel, uint64_t now_ms)
 {
 	struct pool *pool = channel->conn->pool;
 
-	if (!channel->needs_job || !pool->current || channel->conn->custom_work ||
-	    (channel->job_sent_ms && now_ms - channel->job_sent_ms < RETARGET_JOB_MS))
+	if (!channel->needs_job || !pool->current || channel->conn->custom_work)
 		return;
+	if (channel->job_sent_ms && now_ms - channel->job_sent_ms < RETARGET_JOB_MS) {
+		pool->jobs_due = true;
+		return;
+	}
 	channel->job_sent_ms = now_ms;
 	give_job(channel, pool->current, work_job_id(pool), JOB_ACTIVE);
+}
+
+void work_late_jobs(struct pool *pool)
+{
+	uint64_t now = clock_monotonic_ms();
+	struct pool_conn *conn;
+
+	if (!pool->jobs_due)
+		return;
+	pool->jobs_due = false;
+	TAILQ_FOREACH(conn, &pool->conns, link)
+	{
+		for (uint32_t i = 0; i < conn->count; i++)
+			work_tick(conn->channels[i], now);
+	}
 }

@@ -34,9 +34,11 @@ void work_set_group(struct channel *channel);
  * sends it. False when there can be none at present (channel_renew_prefix()). */
 bool work_renew_prefix(struct channel *channel);
 /* SetTarget and, so that it takes effect, a new job of the current template (at most one a second:
- * otherwise later, by work_tick()). */
+ * otherwise later, by work_tick() or work_late_jobs()). */
 void work_retarget(struct channel *channel);
 /* Jobs that are still owed to CHANNEL. */
 void work_tick(struct channel *channel, uint64_t now_ms);
+/* The same for all channels, each second; nothing is done when none had to wait. */
+void work_late_jobs(struct pool *pool);
 
 #endif

@@ -333,6 +333,44 @@ START_TEST(update_channel)
 }
 END_TEST
 
+static bool has_job(void *user)
+{
+	return fake_conn_count(user, ADIT_SV2_NEW_EXTENDED_MINING_JOB) > 0;
+}
+
+/* The job that a SetTarget had to wait for comes with the next tick, not with the next look at all
+ * channels, which may be five seconds away. */
+START_TEST(late_job_comes_soon)
+{
+	struct adit_sv2_update_channel u = {.max_target = any_target};
+	struct bench b;
+	struct fake_conn *c;
+	struct miner m;
+	uint32_t ticks;
+
+	bench_ready(&b, NULL, NBITS_HARD);
+	c = connect_miner(&b, 1, 0);
+	m = open_miner(&b, c, false);
+	u.channel_id = m.channel;
+	for (int i = 1; i <= 2; i++) {
+		fake_conn_skip(c);
+		u.nominal_hash_rate = (float)i * 1e6f;
+		b.server.handlers->update_channel(b.server.context, &c->head, &u);
+		ck_assert_uint_eq(fake_conn_count(c, ADIT_SV2_SET_TARGET), 1);
+		ck_assert_uint_eq(fake_conn_count(c, ADIT_SV2_NEW_EXTENDED_MINING_JOB),
+				  i == 1 ? 1 : 0);
+	}
+	/* A second has passed since the first one's job. */
+	channel_find(c->user, m.channel)->job_sent_ms -= 1000;
+	ticks = b.pool->ticks;
+	ck_assert(fake_host_wait(b.host, has_job, c, 10000));
+	ck_assert_uint_le(b.pool->ticks, ticks + 2);
+	ck_assert_uint_eq(fake_conn_count(c, ADIT_SV2_NEW_EXTENDED_MINING_JOB), 1);
+	leave(&b, c);
+	bench_end(&b);
+}
+END_TEST
+
 START_TEST(update_refused)
 {
 	struct adit_sv2_update_channel u = {.nominal_hash_rate = 1, .max_target = any_target};
@@ -1497,6 +1535,7 @@ static void add_tests(TCase *c)
 	tcase_add_test(c, work_selection);
 	tcase_add_test(c, extranonce_is_unique);
 	tcase_add_test(c, update_channel);
+	tcase_add_test(c, late_job_comes_soon);
 	tcase_add_test(c, update_refused);
 	tcase_add_test(c, vector_share);
 	tcase_add_test(c, every_error);
