@@ -127,8 +127,6 @@ static void print_json_row(const struct bench *b, const struct bench_row *row, c
 {
 	printf("\"name\":\"%s\",\"unit\":\"%s\",\"value\":%.1f,\"floor\":%.1f,\"ratio\":%.3f", name,
 	       bench_unit(b), row->value, row->floor, row_ratio(row));
-	if (row->wall > 0)
-		printf(",\"wall_ns\":%.1f", row->wall);
 }
 
 static void bench_print_json(const struct bench *b)
@@ -141,6 +139,8 @@ static void bench_print_json(const struct bench *b)
 
 		printf("%s{", i > 0 ? "," : "");
 		print_json_row(b, row, row->name);
+		if (row->wall > 0)
+			printf(",\"wall_ns\":%.1f", row->wall);
 		printf("%s%s}", row->json[0] != '\0' ? "," : "", row->json);
 	}
 	printf("]}\n");
