@@ -369,8 +369,8 @@ static void client_closed(struct sv2_conn *conn, const char *reason)
 			client_failed(c, reason);
 		return;
 	}
-	/* A server that breaks the protocol each time, or hangs up, must not be asked at full speed;
-	 * nor does it say anything new. */
+	/* A server that breaks the protocol each time, or hangs up, must not be asked at full
+	 * speed; nor does it say anything new. */
 	if (conn->end == SV2_END_PROTOCOL || client_was_brief(conn))
 		c->failures = client_conn_of(conn)->failures;
 	else
