@@ -21,9 +21,10 @@ const char adit_node_manifest[] =
     " | the network; a node that is on another one is not used\n"
     "template_interval = duration | 15s | 1s..10m"
     " | a new template is asked for at least this often\n"
-    "query_rate = int | 100 | 0..1000000 | questions that each role may ask a second; 0: no limit."
+    "query_rate = int | 1000 | 0..1000000 | questions that each worker of a role may ask a second; "
+    "0: no limit."
     " Blocks are submitted without limit\n"
-    "query_burst = int | 1000 | 1..1000000 | questions that a role may ask at once\n"
+    "query_burst = int | 10000 | 1..1000000 | questions that it may ask at once\n"
     /* backend = bitcoin-ipc */
     "datadir = path | - | - | the node's data directory, where its IPC socket and its cookie lie;"
     " default ~/.bitcoin\n"

@@ -46,8 +46,8 @@ static int32_t node_init(const struct adit_host_api *api, struct adit_host *host
 	s->api = api;
 	s->host = host;
 	s->progress = -1;
-	limiter_init(&s->limiter, (uint32_t)service_config_int(s, "query_rate", 100),
-		     (uint32_t)service_config_int(s, "query_burst", 1000));
+	limiter_init(&s->limiter, (uint32_t)service_config_int(s, "query_rate", 1000),
+		     (uint32_t)service_config_int(s, "query_burst", 10000));
 	s->backend = backend_find(service_config(s, "backend"));
 	if (!learn_instance(s))
 		result = error_set(&e, ADIT_E_INTERNAL, "the host gives no network or directory");

@@ -47,7 +47,7 @@
  *                   phase: the state of get_status. What is not known is null. Always answers.
  *
  * The following ask the node each time, as get_block, get_transactions_by_wtxid and check_block do.
- * Each role may ask `query_rate` such questions a second and `query_burst` at once, see adit.conf(5);
+ * Each worker may ask `query_rate` such questions a second and `query_burst` at once, see adit.conf(5);
  * then the answer is ADIT_E_LIMIT, which names the limit and when to ask again. ADIT_E_UNSUPPORTED: this node has no such RPC method,
  * which the message names. ADIT_E_NOT_FOUND: there is no such thing.
  *
