@@ -24,6 +24,7 @@
 #define PENDING_MAX_AGE 3600  /* seconds */
 #define SYNC_DELAY_MS 10
 #define COINBASE_MAX 65535
+#define WORKERS_MAX 64 /* of a role; adit.conf(5) */
 
 static void close_file(int *fd)
 {
@@ -149,21 +150,41 @@ static void read_tail(struct pool *pool, int fd, off_t *seen)
 	read_lines(pool, fd, seen, false);
 }
 
-/* The file that was full: its last blocks may still be open. */
-static void read_old(struct pool *pool)
+/* Blocks of the last hour in a file that nobody writes to any more, if it is there. */
+static void read_closed(struct pool *pool, const char *path)
 {
-	char *old;
 	off_t seen;
-	int fd;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
-	if (asprintf(&old, "%s.old", pool->journal.path) < 0)
-		return;
-	fd = open(old, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	free(old);
 	if (fd < 0)
 		return;
 	read_tail(pool, fd, &seen);
 	close(fd);
+}
+
+/* The journal of WORKER that was full: its last blocks may still be open. With CURRENT also the one
+ * after it. */
+static void read_journals(struct pool *pool, uint32_t worker, bool current)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/blocks-%u.journal.old", pool->info.state_dir, worker) < 0)
+		return;
+	read_closed(pool, path);
+	path[strlen(path) - strlen(".old")] = '\0';
+	if (current)
+		read_closed(pool, path);
+	free(path);
+}
+
+/* Workers that there are no more, since the pool was started with fewer, have left theirs to the
+ * first. */
+static void read_left(struct pool *pool)
+{
+	if (pool->info.worker != 1)
+		return;
+	for (uint32_t i = pool->info.workers + 1; i <= WORKERS_MAX; i++)
+		read_journals(pool, i, true);
 }
 
 /* What another process has written to FD since the last look. */
@@ -362,7 +383,8 @@ int32_t journal_start(struct pool *pool, struct error *e)
 		j->path = NULL;
 		return error_set(e, ADIT_E_NO_MEMORY, "out of memory");
 	}
-	read_old(pool);
+	read_journals(pool, pool->info.worker, false);
+	read_left(pool);
 	if (open_journal(pool) == ADIT_OK) {
 		read_tail(pool, j->fd, &j->seen);
 		return ADIT_OK;

@@ -21,7 +21,7 @@ struct pending_block;
 struct pool;
 
 struct journal {
-	int fd; /* -1: not open */
+	int fd;     /* -1: not open */
 	off_t seen; /* its lines up to here have been read */
 	int former; /* the file that was full; -1: none since the start */
 	off_t former_seen;
@@ -31,7 +31,8 @@ struct journal {
 	char error[96];      /* why blocks can't be written down, "" when they can */
 };
 
-/* Opens it and brings back the youngest blocks as pending ones. On a full disk the pool goes on
+/* Opens it and brings back the youngest blocks as pending ones, those of workers that there are no
+ * more with the first worker's. On a full disk the pool goes on
  * without; else ADIT_E_IO with the reason in E. */
 int32_t journal_start(struct pool *pool, struct error *e);
 void journal_stop(struct pool *pool);

@@ -127,6 +127,30 @@ START_TEST(full_disk)
 }
 END_TEST
 
+/* What a worker left that there is no more, since the pool was started with fewer, the first one
+ * takes over. */
+START_TEST(fewer_workers)
+{
+	static const char *const names[] = {"blocks-2.journal", "blocks-9.journal.old"};
+	char other[128];
+	struct bench b;
+	struct fake_conn *c;
+	struct miner m = begin_mining(&b, &c);
+
+	find_block(&m);
+	leave(&b, c);
+	bench_end(&b);
+	snprintf(other, sizeof other, "%s/%s", directory, names[_i]);
+	ck_assert_int_eq(rename(path, other), 0);
+	begin(&b);
+	ck_assert_uint_eq(b.pool->blocks.count, 1);
+	fake_conn_skip(b.tdp[0]);
+	new_tip(&b, 0, 1, NBITS_EASY);
+	ck_assert_uint_eq(fake_conn_count(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION), 1);
+	bench_end(&b);
+}
+END_TEST
+
 /* A journal that can't be opened is a fault of the configuration, and said with its path. */
 START_TEST(no_journal)
 {
@@ -350,6 +374,7 @@ int main(void)
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_set_timeout(c, 60);
 	tcase_add_loop_test(c, full_disk, 0, 2);
+	tcase_add_loop_test(c, fewer_workers, 0, 2);
 	tcase_add_test(c, no_journal);
 	tcase_add_test(c, zeros_inside);
 	tcase_add_test(c, rotation_keeps_pending);
