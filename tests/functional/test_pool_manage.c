@@ -380,7 +380,6 @@ static void configure_with_echo(void)
 	harness_configure("\n[echo]\n");
 }
 
-/* Its deadline is half a second, which a busy machine may miss. */
 static bool asked(void *user)
 {
 	aditctl("call echo ask '{\"to\":\"%s\"}'", (const char *)user);
