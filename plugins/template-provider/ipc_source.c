@@ -229,11 +229,16 @@ static void on_test_chain(void *user, const struct capn_return *result)
 static void on_ready(void *user)
 {
 	struct ipc_source *s = user;
+	enum node_dialect dialect;
 
 	if (s->down)
 		return;
-	tp_log(s->head.host, ADIT_LOG_INFO, "bitcoin-ipc: connected to %s, which speaks %s",
-	       s->path, node_dialect_name(node_ipc_dialect(s->session)));
+	/* A node that is tried again and again says it once. */
+	dialect = node_ipc_dialect(s->session);
+	tp_log(s->head.host, s->known_dialect == (int)dialect ? ADIT_LOG_DEBUG : ADIT_LOG_INFO,
+	       "bitcoin-ipc: connected to %s, which speaks %s", s->path,
+	       node_dialect_name(dialect));
+	s->known_dialect = (int)dialect;
 	ipc_ask(s, call_of_mining(s, NODE_Mining_isTestChain), s->timeout_ms, on_test_chain, s);
 }
 
@@ -392,6 +397,7 @@ static struct tp_source *ipc_open(const struct tp_source *head, struct error *e)
 	s->head = *head;
 	s->delay_ms = RETRY_MIN_MS;
 	s->down = true;
+	s->known_dialect = -1;
 	LIST_INIT(&s->templates);
 	if (configure(s, head->host, e) != ADIT_OK) {
 		free(s);

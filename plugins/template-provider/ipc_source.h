@@ -49,7 +49,8 @@ struct ipc_source {
 	struct node_ipc *session;
 	uint64_t session_number;
 	uint64_t opened_ms;
-	dev_t device; /* of the socket when it was connected to; likewise the next */
+	int known_dialect; /* that was told last; -1: none */
+	dev_t device;      /* of the socket when it was connected to; likewise the next */
 	ino_t inode;
 	bool down; /* the session is of no more use, what it still says is not heard */
 	char state[256];
