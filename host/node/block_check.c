@@ -20,7 +20,6 @@
 #define MIN_TX_SIZE 10 /* what a parser needs at least: version, two counts, lock time */
 #define LOCK_TIME_IS_TIME 500000000 /* a lock time below is a height */
 #define SEQUENCE_FINAL 0xffffffffu
-#define COMMITMENT_SIZE 38
 
 struct check {
 	const struct chain *chain;
@@ -138,16 +137,6 @@ static const char *check_merkle_root(struct check *k)
 	return tree_is_ambiguous(k->ids, k->count) ? "bad-txns-duplicate" : NULL;
 }
 
-static bool is_coinbase(const struct tx *tx, struct tx_input *in)
-{
-	static const uint8_t zeros[32];
-	struct reader r;
-
-	tx_inputs(tx, &r);
-	return tx->inputs == 1 && tx_next_input(&r, in) && memcmp(in->prev_txid, zeros, 32) == 0 &&
-	       in->prev_index == UINT32_MAX;
-}
-
 static const char *check_outputs(const struct tx *tx, uint64_t *sum)
 {
 	struct tx_output output;
@@ -171,33 +160,17 @@ static const char *check_coinbase_form(struct check *k)
 {
 	struct tx_input in;
 
-	if (!is_coinbase(&k->txs[0], &in))
+	if (!tx_is_coinbase(&k->txs[0], &in))
 		return "bad-cb-missing";
 	if (in.script_size < 2 || in.script_size > 100)
 		return "bad-cb-length";
 	for (size_t i = 1; i < k->count; i++) {
 		struct tx_input other;
 
-		if (is_coinbase(&k->txs[i], &other))
+		if (tx_is_coinbase(&k->txs[i], &other))
 			return "bad-cb-multiple";
 	}
 	return NULL;
-}
-
-static uint64_t legacy_sigops(const struct tx *tx)
-{
-	struct tx_output output;
-	struct tx_input input;
-	struct reader r;
-	uint64_t count = 0;
-
-	tx_inputs(tx, &r);
-	for (uint32_t i = 0; i < tx->inputs && tx_next_input(&r, &input); i++)
-		count += script_sigops(input.script, input.script_size, false);
-	tx_outputs(tx, &r);
-	for (uint32_t i = 0; i < tx->outputs && tx_next_output(&r, &output); i++)
-		count += script_sigops(output.script, output.script_size, false);
-	return count;
 }
 
 static const char *check_transactions(struct check *k)
@@ -210,7 +183,7 @@ static const char *check_transactions(struct check *k)
 
 		if (reason != NULL)
 			return reason;
-		sigops += legacy_sigops(&k->txs[i]);
+		sigops += tx_sigops(&k->txs[i]);
 	}
 	return sigops * 4 > MAX_SIGOPS ? "bad-blk-sigops" : NULL;
 }
@@ -273,26 +246,10 @@ static const char *check_height(struct check *k)
 	size_t size = bip34_push((uint32_t)k->chain->count, expected);
 	struct tx_input in;
 
-	(void)is_coinbase(&k->txs[0], &in);
+	(void)tx_is_coinbase(&k->txs[0], &in);
 	if (in.script_size < size || memcmp(in.script, expected, size) != 0)
 		return "bad-cb-height";
 	return NULL;
-}
-
-/* BIP141: the last output that looks like a commitment is it. */
-static const uint8_t *find_commitment(const struct tx *coinbase)
-{
-	static const uint8_t start[6] = {0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed};
-	const uint8_t *found = NULL;
-	struct tx_output output;
-	struct reader r;
-
-	tx_outputs(coinbase, &r);
-	for (uint32_t i = 0; i < coinbase->outputs && tx_next_output(&r, &output); i++)
-		if (output.script_size >= COMMITMENT_SIZE &&
-		    memcmp(output.script, start, sizeof(start)) == 0)
-			found = output.script + sizeof(start);
-	return found;
 }
 
 /* The coinbase's witness: one item of 32 bytes, the reserved value. */
@@ -308,7 +265,7 @@ static const uint8_t *reserved_value(const struct tx *coinbase)
 
 static const char *check_witness(struct check *k)
 {
-	const uint8_t *commitment = find_commitment(&k->txs[0]);
+	const uint8_t *commitment = tx_witness_commitment(&k->txs[0]);
 	const uint8_t *reserved = reserved_value(&k->txs[0]);
 	uint8_t root[32];
 
@@ -378,7 +335,7 @@ static int32_t spend(struct check *k, const struct tx *tx, struct traffic_set *b
 
 static int32_t check_spending(struct check *k)
 {
-	uint64_t sigops = 4 * legacy_sigops(&k->txs[0]);
+	uint64_t sigops = 4 * tx_sigops(&k->txs[0]);
 	struct traffic_set before = {0};
 	int32_t result = ADIT_OK;
 	uint64_t reward = chain_subsidy((uint32_t)k->chain->count);

@@ -11,6 +11,7 @@
  */
 #define INPUT_MIN (36 + 1 + 4)
 #define OUTPUT_MIN (8 + 1)
+#define COMMITMENT_SIZE 38 /* of its script */
 
 static const uint8_t *script_next(struct reader *r, size_t *size)
 {
@@ -163,4 +164,45 @@ void tx_wtxid(const struct tx *tx, uint8_t out[32])
 uint64_t tx_weight(const struct tx *tx)
 {
 	return (uint64_t)tx->stripped_size * 3 + tx->size;
+}
+
+uint64_t tx_sigops(const struct tx *tx)
+{
+	struct tx_output output;
+	struct tx_input input;
+	struct reader r;
+	uint64_t count = 0;
+
+	tx_inputs(tx, &r);
+	for (uint32_t i = 0; i < tx->inputs && tx_next_input(&r, &input); i++)
+		count += script_sigops(input.script, input.script_size, false);
+	tx_outputs(tx, &r);
+	for (uint32_t i = 0; i < tx->outputs && tx_next_output(&r, &output); i++)
+		count += script_sigops(output.script, output.script_size, false);
+	return count;
+}
+
+bool tx_is_coinbase(const struct tx *tx, struct tx_input *in)
+{
+	static const uint8_t zeros[32];
+	struct reader r;
+
+	tx_inputs(tx, &r);
+	return tx_next_input(&r, in) && tx->inputs == 1 && memcmp(in->prev_txid, zeros, 32) == 0 &&
+	       in->prev_index == UINT32_MAX;
+}
+
+const uint8_t *tx_witness_commitment(const struct tx *coinbase)
+{
+	static const uint8_t start[6] = {0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed};
+	const uint8_t *found = NULL;
+	struct tx_output output;
+	struct reader r;
+
+	tx_outputs(coinbase, &r);
+	for (uint32_t i = 0; i < coinbase->outputs && tx_next_output(&r, &output); i++)
+		if (output.script_size >= COMMITMENT_SIZE &&
+		    memcmp(output.script, start, sizeof(start)) == 0)
+			found = output.script + sizeof(start);
+	return found;
 }

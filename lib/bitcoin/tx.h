@@ -49,6 +49,15 @@ bool tx_next_output(struct reader *r, struct tx_output *out);
 void tx_txid(const struct tx *tx, uint8_t out[32]);
 void tx_wtxid(const struct tx *tx, uint8_t out[32]);
 uint64_t tx_weight(const struct tx *tx);
+/* Legacy signature operations of TX, which was parsed: of all its input and output scripts, not
+ * accurate, not yet times four (GetLegacySigOpCount() of Bitcoin Core). */
+uint64_t tx_sigops(const struct tx *tx);
+/* Whether TX, which was parsed, is a coinbase: one input, of no transaction and index 0xffffffff.
+ * IN gets its first input also when it is none. */
+bool tx_is_coinbase(const struct tx *tx, struct tx_input *in);
+/* BIP141: the 32 bytes of COINBASE's commitment to the witnesses, borrowed from the serialization;
+ * of several outputs that look like one, the last; NULL without. */
+const uint8_t *tx_witness_commitment(const struct tx *coinbase);
 /* Legacy signature operations of a script, counted without execution (an OP_CHECKMULTISIG as 20
  * unless ACCURATE). The block's cost is four times this for what is not witness. */
 uint32_t script_sigops(const uint8_t *script, size_t size, bool accurate);

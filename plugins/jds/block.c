@@ -12,7 +12,6 @@
 #define SIGOPS_MAX 80000u
 #define HEADER_SIZE 80
 #define COINBASE_WITNESS 36 /* marker, flag, one item of 32 bytes */
-#define COMMITMENT_SIZE 38
 
 /* The coinbase with EXTRANONCE, appended to OUT and parsed. It was read before, so it parses. */
 static bool make_coinbase(const struct jds_job *job, const uint8_t *extranonce, struct buf *out,
@@ -64,22 +63,6 @@ bool block_path(struct jds_job *job)
 	return true;
 }
 
-/* The last output that looks like one is it. */
-static const uint8_t *find_commitment(const struct tx *coinbase)
-{
-	static const uint8_t start[6] = {0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed};
-	const uint8_t *found = NULL;
-	struct tx_output output;
-	struct reader r;
-
-	tx_outputs(coinbase, &r);
-	for (uint32_t i = 0; i < coinbase->outputs && tx_next_output(&r, &output); i++)
-		if (output.script_size >= COMMITMENT_SIZE &&
-		    memcmp(output.script, start, sizeof(start)) == 0)
-			found = output.script + sizeof(start);
-	return found;
-}
-
 static bool witness_root(const struct jds_job *job, uint8_t root[32])
 {
 	uint8_t(*leaves)[32] = calloc((size_t)job->count + 1, 32);
@@ -106,7 +89,7 @@ const char *block_commitment(const struct jds_job *job)
 		buf_free(&bytes);
 		return "out of memory";
 	}
-	commitment = find_commitment(&tx);
+	commitment = tx_witness_commitment(&tx);
 	if (commitment == NULL) {
 		for (uint32_t i = 0; i < job->count; i++)
 			if (memcmp(job->txs[i]->txid, job->txs[i]->wtxid, 32) != 0)

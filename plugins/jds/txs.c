@@ -73,36 +73,10 @@ struct jds_tx *txs_find(struct txs *t, const uint8_t wtxid[32])
 	return tx;
 }
 
-static uint32_t legacy_sigops(const struct tx *tx)
-{
-	struct tx_output output;
-	struct tx_input input;
-	struct reader r;
-	uint32_t count = 0;
-
-	tx_inputs(tx, &r);
-	for (uint32_t i = 0; i < tx->inputs && tx_next_input(&r, &input); i++)
-		count += script_sigops(input.script, input.script_size, false);
-	tx_outputs(tx, &r);
-	for (uint32_t i = 0; i < tx->outputs && tx_next_output(&r, &output); i++)
-		count += script_sigops(output.script, output.script_size, false);
-	return count * 4;
-}
-
-static bool is_coinbase(const struct tx *tx)
-{
-	static const uint8_t zeros[32];
-	struct tx_input input;
-	struct reader r;
-
-	tx_inputs(tx, &r);
-	return tx->inputs == 1 && tx_next_input(&r, &input) &&
-	       memcmp(input.prev_txid, zeros, 32) == 0 && input.prev_index == UINT32_MAX;
-}
-
 struct jds_tx *txs_add(struct txs *t, const uint8_t wtxid[32], const uint8_t *data, size_t size)
 {
 	struct jds_tx *made = txs_find(t, wtxid);
+	struct tx_input first;
 	struct jds_tx **at;
 	struct reader r;
 	uint8_t own[32];
@@ -111,7 +85,8 @@ struct jds_tx *txs_add(struct txs *t, const uint8_t wtxid[32], const uint8_t *da
 	if (made != NULL)
 		return made;
 	reader_init(&r, data, size);
-	if (size > TX_SIZE_MAX || !tx_parse(&r, &tx) || reader_left(&r) != 0 || is_coinbase(&tx))
+	if (size > TX_SIZE_MAX || !tx_parse(&r, &tx) || reader_left(&r) != 0 ||
+	    tx_is_coinbase(&tx, &first))
 		return NULL;
 	tx_wtxid(&tx, own);
 	if (memcmp(own, wtxid, 32) != 0)
@@ -121,7 +96,7 @@ struct jds_tx *txs_add(struct txs *t, const uint8_t wtxid[32], const uint8_t *da
 		return NULL;
 	*made = (struct jds_tx){.refs = 1, .size = (uint32_t)size};
 	made->weight = (uint32_t)tx_weight(&tx);
-	made->sigops = legacy_sigops(&tx);
+	made->sigops = (uint32_t)tx_sigops(&tx) * 4;
 	tx_txid(&tx, made->txid);
 	memcpy(made->wtxid, wtxid, 32);
 	memcpy(made->data, data, size);

@@ -79,6 +79,17 @@ static void check_stripped(const struct tx *tx)
 	free(bytes);
 }
 
+static void check_as_coinbase(const struct tx *tx)
+{
+	const uint8_t *commitment = tx_witness_commitment(tx);
+	struct tx_input in;
+
+	require(commitment == NULL ||
+		(commitment > tx->data && commitment + 32 < tx->data + tx->size));
+	require(!tx_is_coinbase(tx, &in) || tx->inputs == 1);
+	require(tx_sigops(tx) <= 20 * (uint64_t)tx->size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct reader r;
@@ -89,6 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(tx.stripped_size <= tx.size && tx_weight(&tx) >= tx.size);
 		walk_inputs(&tx);
 		walk_outputs(&tx);
+		check_as_coinbase(&tx);
 		if (tx.has_witness)
 			check_stripped(&tx);
 	}

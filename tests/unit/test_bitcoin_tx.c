@@ -82,13 +82,14 @@ static const struct {
 	uint32_t inputs;
 	uint32_t outputs;
 	uint32_t lock_time;
+	uint64_t sigops;
 } transactions[] = {
     {genesis_tx, "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b",
-     "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b", 204, 1, 1, 1, 0},
+     "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b", 204, 1, 1, 1, 0, 1},
     {segwit_tx, "f5864806e3565c34d1b41e716f72609d00b55ea5eac5b924c9719a842ef42206",
-     "80b7d8a82d5d5bf92905b06f2014dd699e03837ca172e3a59d51426ebbe3e7f5", 83, 2, 1, 1, 0},
+     "80b7d8a82d5d5bf92905b06f2014dd699e03837ca172e3a59d51426ebbe3e7f5", 83, 2, 1, 1, 0, 0},
     {two_inputs_tx, "e8151a2af31c368a35053ddd4bdb285a8595c769a3ad83e0fa02314a602d4609",
-     "c36c38370907df2324d9ce9d149d191192f338b37665a82e78e76a12c909b762", 233, 1, 2, 2, 17},
+     "c36c38370907df2324d9ce9d149d191192f338b37665a82e78e76a12c909b762", 233, 1, 2, 2, 17, 2},
 };
 
 static bool parse(const uint8_t *data, size_t size, struct tx *tx)
@@ -111,6 +112,7 @@ START_TEST(known_transactions)
 	ck_assert_uint_eq(tx.inputs, transactions[_i].inputs);
 	ck_assert_uint_eq(tx.outputs, transactions[_i].outputs);
 	ck_assert_uint_eq(tx.lock_time, transactions[_i].lock_time);
+	ck_assert_uint_eq(tx_sigops(&tx), transactions[_i].sigops);
 	ck_assert_uint_eq(tx.size, size);
 	ck_assert_uint_eq(tx.stripped_size, transactions[_i].stripped_size);
 	ck_assert_uint_eq(tx_weight(&tx), 3 * transactions[_i].stripped_size + size);
@@ -298,6 +300,7 @@ START_TEST(block_with_witness)
 	struct block_header header;
 	struct tx_output out;
 	struct reader r;
+	struct tx_input in;
 	struct tx tx[2];
 
 	sha256d_header(data, hash);
@@ -320,6 +323,78 @@ START_TEST(block_with_witness)
 	ck_assert(tx_next_output(&r, &out) && tx_next_output(&r, &out));
 	ck_assert_uint_eq(out.script_size, sizeof(script));
 	ck_assert_mem_eq(out.script, script, sizeof(script));
+	ck_assert_ptr_eq(tx_witness_commitment(&tx[0]), out.script + 6);
+	ck_assert_ptr_null(tx_witness_commitment(&tx[1]));
+	ck_assert(tx_is_coinbase(&tx[0], &in) && !tx_is_coinbase(&tx[1], &in));
+}
+END_TEST
+
+/* A coinbase by hand: outputs whose scripts are a commitment, a longer one, and two that only look
+ * like one: too short, another tag. */
+static size_t make_coinbase(uint8_t *out)
+{
+	static const uint8_t sizes[] = {38, 40, 37, 38};
+	static const uint8_t start[] = {0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed};
+	size_t size = 0;
+
+	memset(out, 0, 256); /* 240 are used */
+	out[0] = 1;
+	out[4] = 1;
+	memset(out + 37, 0xff, 4);
+	memset(out + 42, 0xff, 4);
+	out[46] = COUNT(sizes);
+	size = 47;
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		out[size + 8] = sizes[i];
+		memset(out + size + 9, (int)i + 1, sizes[i]);
+		memcpy(out + size + 9, start, sizeof(start));
+		if (i == 3)
+			out[size + 9 + 5] ^= 1;
+		size += 9u + sizes[i];
+	}
+	return size + 4;
+}
+
+START_TEST(last_commitment_counts)
+{
+	uint8_t expected[32];
+	uint8_t data[256];
+	const uint8_t *found;
+	struct tx tx;
+
+	memset(expected, 2, sizeof(expected));
+	ck_assert(parse(data, make_coinbase(data), &tx));
+	found = tx_witness_commitment(&tx);
+	ck_assert_ptr_nonnull(found);
+	ck_assert_mem_eq(found, expected, sizeof(expected));
+}
+END_TEST
+
+START_TEST(what_a_coinbase_is)
+{
+	static const struct {
+		size_t at; /* byte that is changed */
+		bool coinbase;
+	} cases[] = {{0, true}, {42, true}, {5, false}, {36, false}, {37, false}, {40, false}};
+	uint8_t data[512];
+	size_t size = make_coinbase(data);
+	struct tx_input in;
+	struct tx tx;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		data[cases[i].at] ^= 0x10;
+		ck_assert(parse(data, size, &tx));
+		ck_assert_msg(tx_is_coinbase(&tx, &in) == cases[i].coinbase, "byte %zu",
+			      cases[i].at);
+		data[cases[i].at] ^= 0x10;
+	}
+	/* The same input twice. */
+	memmove(data + 46 + 41, data + 46, size - 46);
+	memcpy(data + 46, data + 5, 41);
+	data[4] = 2;
+	ck_assert(parse(data, size + 41, &tx));
+	ck_assert(!tx_is_coinbase(&tx, &in));
+	ck_assert_uint_eq(in.prev_index, UINT32_MAX);
 }
 END_TEST
 
@@ -354,6 +429,8 @@ Suite *tx_suite(void)
 	tcase_add_loop_test(tcase, malformed_transactions, 0, (int)COUNT(malformed));
 	tcase_add_test(tcase, smallest_witness);
 	tcase_add_test(tcase, block_with_witness);
+	tcase_add_test(tcase, last_commitment_counts);
+	tcase_add_test(tcase, what_a_coinbase_is);
 	tcase_add_test(tcase, header_fields);
 	suite_add_tcase(suite, tcase);
 	return suite;
