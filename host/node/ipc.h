@@ -4,7 +4,7 @@
  * (tip, initial download, checking and submitting a block, transactions by wtxid), and where that
  * ends or is not there, the backend `bitcoin-rpc` when its keys are set.
  *
- *   ipc.c          configuration, the session with the node, its tip; states when there is no RPC
+ *   ipc.c          configuration, what the node says of itself, its tip; states when without RPC
  *   ipc_request.c  submissions, checks, transactions
  *
  * Every call has a deadline. A call that the node refuses ends that call; one that it does not
@@ -16,11 +16,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
-#include <sys/types.h>
 
 #include "host/node/service.h"
-#include "lib/node-ipc/path.h"
-#include "lib/node-ipc/session.h"
+#include "lib/node-ipc/link.h"
 
 #define IPC_RECENT 64         /* tips that are remembered without RPC */
 #define IPC_MAX_SUBMISSIONS 8 /* each holds a block */
@@ -31,25 +29,10 @@ struct ipc_request;
 struct ipc {
 	struct service *service;
 	void *rpc; /* what backend_rpc calls itself; NULL without RPC */
-	struct event_base *loop;
-	char path[NODE_IPC_PATH_MAX];
-	uint32_t timeout_ms; /* of each call */
-	struct node_ipc *session;
-	struct event *closer; /* closes a session that is down */
-	struct event *retry;  /* connects again, or asks again whether the node is ready */
-	struct event *beat;   /* looks whether the node lives */
-	struct event *pause;  /* before the next wait for a tip */
-	uint32_t delay_ms;    /* until the next try */
-	uint64_t opened_ms;
-	dev_t device; /* of the socket when it was connected to; likewise the next */
-	ino_t inode;
-	bool down;      /* the session is of no use any more */
-	bool connected; /* the node may be asked */
+	struct node_link link;
+	struct event *pause; /* before the next wait for a tip */
+	bool connected;      /* the node may be asked */
 	bool closing;
-
-	/* Of the session: waiting and submitting have threads of the node for themselves. */
-	struct capn_cap *wait_thread;
-	struct capn_cap *submit_thread;
 	uint64_t wait_began_ms;
 	uint8_t tip[32]; /* that it told last; internal order */
 	bool tip_known;
@@ -63,8 +46,6 @@ struct ipc {
 };
 
 /* --- ipc.c --- */
-/* Ends the session, from the loop, for the reason that is given. */
-void ipc_drop(struct ipc *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Whether METHOD can be asked for now. */
 bool ipc_can(const struct ipc *b, enum node_method method);
 /* Sends METHOD of Mining with PARAMS; false when that failed, and DONE is not called. */

@@ -138,7 +138,7 @@ static void wait_for_node(struct ipc_request *r, const char *why)
 	if (r->patience == NULL) {
 		service_log(b->service, ADIT_LOG_WARNING, "a found block waits for the node: %s",
 			    why);
-		r->patience = evtimer_new(b->loop, on_patience, r);
+		r->patience = evtimer_new(b->link.loop, on_patience, r);
 		if (r->patience == NULL || evtimer_add(r->patience, &after) != 0)
 			request_failed(r, ADIT_E_NO_MEMORY, "out of memory");
 	} else if (!evtimer_pending(r->patience, NULL)) {
@@ -240,7 +240,7 @@ void ipc_check_block(void *self, const uint8_t *block, size_t size, struct servi
 		return;
 	}
 	node_defaults(NODE_Mining_checkBlock, &params);
-	params.context = node_ipc_context(b->session);
+	params.context = node_ipc_context(b->link.session);
 	params.block = (struct capn_bytes){r->data, (uint32_t)r->size};
 	params.options.checkMerkleRoot = true;
 	params.options.checkPow = false;
@@ -307,7 +307,7 @@ static void find_next(struct ipc_request *r)
 {
 	struct ipc *b = r->backend;
 	struct capn_bytes ids[FIND_MANY];
-	struct node_Hashes params = {.context = node_ipc_context(b->session)};
+	struct node_Hashes params = {.context = node_ipc_context(b->link.session)};
 
 	if (r->asked == r->count) {
 		if (r->out.failed) {

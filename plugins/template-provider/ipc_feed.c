@@ -93,14 +93,14 @@ static void give_whole(struct ipc_fetch *f)
 
 	if (tp_parts_whole(&f->parts, ++s->last_id, clock_monotonic_ms(), &snapshot, &e) !=
 	    ADIT_OK) {
-		ipc_drop(s, "%s", e.text);
+		node_link_drop(&s->link, "%s", e.text);
 		return;
 	}
 	other = other_network(s->network, snapshot->nbits);
 	if (other != NULL) {
 		tp_snapshot_unref(snapshot);
-		ipc_drop(s, "the node at %s is on %s, but network = %s", s->path, other,
-			 s->network);
+		node_link_drop(&s->link, "the node at %s is on %s, but network = %s", s->link.path,
+			       other, s->network);
 		return;
 	}
 	snapshot->origin = &ipc_template_ref(f->template)->origin;
@@ -117,11 +117,11 @@ static void fetch_went_on(struct ipc_fetch *f, int32_t r, const struct error *e)
 {
 	struct ipc_source *s = f->source;
 
-	if (s != NULL && !s->down && r != ADIT_OK)
-		ipc_drop(s, "%s", e->text);
-	else if (s != NULL && !s->down && f->parts.have == TP_PARTS_ALL)
+	if (s != NULL && !s->link.down && r != ADIT_OK)
+		node_link_drop(&s->link, "%s", e->text);
+	else if (s != NULL && !s->link.down && f->parts.have == TP_PARTS_ALL)
 		give_whole(f);
-	else if (s != NULL && !s->down)
+	else if (s != NULL && !s->link.down)
 		give_partial(f);
 	if (f->open == 0)
 		fetch_free(f);
@@ -132,12 +132,12 @@ static bool fetch_answered(struct ipc_fetch *f, enum node_method method,
 			   const struct capn_return *result, void *results)
 {
 	f->open--;
-	if (f->source == NULL || !ipc_answered(f->source, method, result)) {
+	if (f->source == NULL || !node_link_answered(&f->source->link, method, result)) {
 		if (f->open == 0)
 			fetch_free(f);
 		return false;
 	}
-	node_results(method, node_ipc_dialect(f->source->session), result, results);
+	node_results(method, node_ipc_dialect(f->source->link.session), result, results);
 	return true;
 }
 
@@ -204,7 +204,7 @@ static void on_block(void *user, const struct capn_return *result)
 /* All at once, the block last: what comes before it may be of use before it is there. */
 static void fetch(struct ipc_source *s)
 {
-	bool v30 = node_ipc_dialect(s->session) == NODE_V30;
+	bool v30 = node_ipc_dialect(s->link.session) == NODE_V30;
 	struct {
 		enum node_method method;
 		capn_return_fn *done;
@@ -216,22 +216,22 @@ static void fetch(struct ipc_source *s)
 	    {NODE_BlockTemplate_getTxSigops, on_sigops},
 	    {NODE_BlockTemplate_getBlock, on_block},
 	};
-	struct node_OnlyContext params = {node_ipc_context(s->session)};
+	struct node_OnlyContext params = {node_ipc_context(s->link.session)};
 	struct ipc_fetch *f = calloc(1, sizeof(*f));
 
 	fetch_abandon(s);
 	if (f == NULL) {
-		ipc_drop(s, "no memory for a template");
+		node_link_drop(&s->link, "no memory for a template");
 		return;
 	}
 	f->source = s;
 	f->template = ipc_template_ref(s->current);
 	s->fetch = f;
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		if (!ipc_ask(s,
-			     node_call_new(f->template->cap, calls[i].method,
-					   node_ipc_dialect(s->session), &params),
-			     s->timeout_ms, calls[i].done, f))
+		if (!node_link_call(&s->link,
+				    node_call_new(f->template->cap, calls[i].method,
+						  node_ipc_dialect(s->link.session), &params),
+				    s->link.timeout_ms, calls[i].done, f))
 			break;
 		f->open++;
 	}
@@ -248,14 +248,14 @@ static bool adopt(struct ipc_source *s, struct capn_cap *cap)
 	struct ipc_template *t = ipc_template_new(s, cap);
 
 	if (t == NULL) {
-		ipc_drop(s, "no memory for a template");
+		node_link_drop(&s->link, "no memory for a template");
 		return false;
 	}
 	ipc_template_unref(s->current);
 	s->current = t;
 	s->adopted_ms = clock_monotonic_ms();
 	fetch(s);
-	return !s->down;
+	return !s->link.down;
 }
 
 /* True when waits have been ending at once for a while: a node that does so would keep us and
@@ -277,9 +277,9 @@ static void on_next(void *user, const struct capn_return *result)
 
 	ipc_template_unref(s->waited);
 	s->waited = NULL;
-	if (!ipc_answered(s, NODE_BlockTemplate_waitNext, result))
+	if (!node_link_answered(&s->link, NODE_BlockTemplate_waitNext, result))
 		return;
-	node_results(NODE_BlockTemplate_waitNext, node_ipc_dialect(s->session), result, &next);
+	node_results(NODE_BlockTemplate_waitNext, node_ipc_dialect(s->link.session), result, &next);
 	if (next.result != NULL && !adopt(s, next.result))
 		return;
 	if (is_rushed(s))
@@ -300,7 +300,7 @@ void ipc_feed_wait(struct ipc_source *s)
 	if (s->waited != NULL)
 		return;
 	node_defaults(NODE_BlockTemplate_waitNext, &params);
-	params.context.thread = s->wait_thread;
+	params.context.thread = s->link.wait_thread;
 	s->wait_ms = WAIT_MS;
 	params.options.feeThreshold = (int64_t)settings->fee_threshold;
 	if (passed < settings->min_interval_ms) {
@@ -311,10 +311,10 @@ void ipc_feed_wait(struct ipc_source *s)
 	params.options.timeout = s->wait_ms;
 	s->wait_began_ms = now;
 	s->waited = ipc_template_ref(s->current);
-	if (!ipc_ask(s,
-		     node_call_new(s->current->cap, NODE_BlockTemplate_waitNext,
-				   node_ipc_dialect(s->session), &params),
-		     s->wait_ms + s->timeout_ms, on_next, s)) {
+	if (!node_link_call(&s->link,
+			    node_call_new(s->current->cap, NODE_BlockTemplate_waitNext,
+					  node_ipc_dialect(s->link.session), &params),
+			    s->wait_ms + s->link.timeout_ms, on_next, s)) {
 		ipc_template_unref(s->waited);
 		s->waited = NULL;
 	}
@@ -325,11 +325,12 @@ static void on_created(void *user, const struct capn_return *result)
 	struct ipc_source *s = user;
 	struct node_CapResult made;
 
-	if (!ipc_answered(s, NODE_Mining_createNewBlock, result))
+	if (!node_link_answered(&s->link, NODE_Mining_createNewBlock, result))
 		return;
-	node_results(NODE_Mining_createNewBlock, node_ipc_dialect(s->session), result, &made);
+	node_results(NODE_Mining_createNewBlock, node_ipc_dialect(s->link.session), result, &made);
 	if (made.result == NULL)
-		ipc_drop(s, "%s: no template", node_method_name(NODE_Mining_createNewBlock));
+		node_link_drop(&s->link, "%s: no template",
+			       node_method_name(NODE_Mining_createNewBlock));
 	else if (adopt(s, made.result))
 		ipc_feed_wait(s);
 }
@@ -339,14 +340,14 @@ void ipc_feed_start(struct ipc_source *s)
 	struct node_CreateNewBlock params;
 
 	node_defaults(NODE_Mining_createNewBlock, &params);
-	params.context = node_ipc_context(s->session);
+	params.context = node_ipc_context(s->link.session);
 	/* Whether the node is ready was asked before; a wait of its own would look like one that
 	 * hangs. */
 	params.cooldown = false;
-	ipc_ask(s,
-		node_call_new(node_ipc_mining(s->session), NODE_Mining_createNewBlock,
-			      node_ipc_dialect(s->session), &params),
-		s->timeout_ms, on_created, s);
+	node_link_call(&s->link,
+		       node_call_new(node_ipc_mining(s->link.session), NODE_Mining_createNewBlock,
+				     node_ipc_dialect(s->link.session), &params),
+		       s->link.timeout_ms, on_created, s);
 }
 
 void ipc_feed_stop(struct ipc_source *s)

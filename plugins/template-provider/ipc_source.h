@@ -3,9 +3,9 @@
  * ipc_source.h: the insides of the source `bitcoin-ipc`: Bitcoin Core's Mining interface. The
  * files:
  *
- *   ipc_source.c    connecting, finding out whether the node is the right one and ready, pulse, the
- * end ipc_feed.c      templates: createNewBlock, waitNext on a thread of its own, fetching the
- * parts ipc_template.c  one template at the node: how long it is kept there, and solutions of it
+ *   ipc_source.c    what is done with the link to the node: is it ready, pulse, states
+ *   ipc_feed.c      templates: createNewBlock, waitNext on a thread of its own, fetching the parts
+ *   ipc_template.c  one template at the node: how long it is kept there, and solutions of it
  *   ipc_parts.c     the parts of a template and the snapshot they make
  *
  * Every call has a deadline. A call that fails, for whatever reason, ends the session and not more:
@@ -15,10 +15,8 @@
 #define TP_IPC_SOURCE_H
 
 #include <sys/queue.h>
-#include <sys/types.h>
 
-#include "lib/node-ipc/path.h"
-#include "lib/node-ipc/session.h"
+#include "lib/node-ipc/link.h"
 #include "plugins/template-provider/ipc_parts.h"
 #include "plugins/template-provider/source.h"
 
@@ -37,28 +35,14 @@ struct ipc_template {
 
 struct ipc_source {
 	struct tp_source head;
-	struct event_base *loop;
-	struct event *closer; /* closes a session that is down */
-	struct event *retry;  /* connects again, or asks again whether the node is ready */
-	struct event *beat;   /* looks whether the node lives */
-	struct event *pace;   /* begins a wait that was put off */
-	char path[NODE_IPC_PATH_MAX];
+	struct node_link link;
+	struct event *pace; /* begins a wait that was put off */
 	char network[16];
-	uint32_t timeout_ms; /* of each call */
-	uint32_t delay_ms;   /* until the next try */
-	struct node_ipc *session;
-	uint64_t session_number;
-	uint64_t opened_ms;
 	int known_dialect; /* that was told last; -1: none */
-	dev_t device;      /* of the socket when it was connected to; likewise the next */
-	ino_t inode;
-	bool down; /* the session is of no more use, what it still says is not heard */
 	char state[256];
 	bool told; /* the state was told at least once */
 
 	/* Of the session: */
-	struct capn_cap *wait_thread;
-	struct capn_cap *submit_thread;
 	struct ipc_template *current; /* what waitNext goes on from */
 	struct ipc_template *waited;  /* what it was called on; NULL: it is not */
 	uint64_t wait_began_ms;
@@ -75,13 +59,6 @@ struct ipc_source {
 };
 
 /* --- ipc_source.c --- */
-/* Ends the session, from the loop; TEXT is the source's state. */
-void ipc_drop(struct ipc_source *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Sends CALL; false: it could not be sent, the session is dropped. */
-bool ipc_ask(struct ipc_source *s, struct capn_call *call, uint32_t timeout_ms,
-	     capn_return_fn *done, void *user);
-/* Whether RESULT of METHOD is one that S still wants; drops the session when the call failed. */
-bool ipc_answered(struct ipc_source *s, enum node_method method, const struct capn_return *result);
 /* Says that all is well. */
 void ipc_is_well(struct ipc_source *s);
 

@@ -37,7 +37,8 @@ static bool is_alive(const struct ipc_template *t)
 {
 	const struct ipc_source *s = t->source;
 
-	return s != NULL && !s->down && s->session != NULL && s->session_number == t->session;
+	return s != NULL && !s->link.down && s->link.session != NULL &&
+	       s->link.number == t->session;
 }
 
 static void on_destroyed(void *user, const struct capn_return *result)
@@ -50,13 +51,13 @@ static void on_destroyed(void *user, const struct capn_return *result)
 static void destroy(struct ipc_template *t)
 {
 	struct ipc_source *s = t->source;
-	struct node_OnlyContext params = {node_ipc_context(s->session)};
+	struct node_OnlyContext params = {node_ipc_context(s->link.session)};
 	struct error e;
 
-	node_ipc_call(s->session,
+	node_ipc_call(s->link.session,
 		      node_call_new(t->cap, NODE_BlockTemplate_destroy,
-				    node_ipc_dialect(s->session), &params),
-		      s->timeout_ms, on_destroyed, NULL, &e);
+				    node_ipc_dialect(s->link.session), &params),
+		      s->link.timeout_ms, on_destroyed, NULL, &e);
 }
 
 struct ipc_template *ipc_template_ref(struct ipc_template *t)
@@ -142,7 +143,7 @@ static void on_verdict(void *user, const struct capn_return *result)
 static struct capn_call *make_call(const struct ipc_attempt *a)
 {
 	const struct ipc_source *s = a->template->source;
-	struct node_Context context = {.thread = s->submit_thread};
+	struct node_Context context = {.thread = s->link.submit_thread};
 	struct node_Solution solution = {.context = context,
 					 .version = a->header.version,
 					 .timestamp = a->header.time,
@@ -152,10 +153,10 @@ static struct capn_call *make_call(const struct ipc_attempt *a)
 	int ordinal = a->ordinals[a->step];
 
 	if (ordinal < 0)
-		return node_call_new(node_ipc_mining(s->session), NODE_Mining_submitBlock,
-				     node_ipc_dialect(s->session), &whole);
+		return node_call_new(node_ipc_mining(s->link.session), NODE_Mining_submitBlock,
+				     node_ipc_dialect(s->link.session), &whole);
 	return node_call_as(a->template->cap, NODE_BlockTemplate_submitSolution, (unsigned)ordinal,
-			    node_ipc_dialect(s->session), &solution);
+			    node_ipc_dialect(s->link.session), &solution);
 }
 
 static bool send_step(struct ipc_attempt *a)
@@ -163,7 +164,7 @@ static bool send_step(struct ipc_attempt *a)
 	struct ipc_source *s = a->template->source;
 	struct error e;
 
-	if (node_ipc_call(s->session, make_call(a), SUBMIT_MS, on_verdict, a, &e) == ADIT_OK)
+	if (node_ipc_call(s->link.session, make_call(a), SUBMIT_MS, on_verdict, a, &e) == ADIT_OK)
 		return true;
 	snprintf(a->text, sizeof(a->text), "%.190s", e.text);
 	return false;
@@ -226,7 +227,7 @@ submit(struct tp_origin *o, const uint8_t *block, size_t size, bool whole,
 	a->block = block;
 	a->size = size;
 	a->template = ipc_template_ref(t);
-	plan_steps(a, node_ipc_dialect(t->source->session), whole);
+	plan_steps(a, node_ipc_dialect(t->source->link.session), whole);
 	if (a->steps > 0 && split_block(a) && send_step(a))
 		return &a->attempt;
 	ipc_template_unref(t);
@@ -245,7 +246,7 @@ struct ipc_template *ipc_template_new(struct ipc_source *s, struct capn_cap *cap
 	t->origin.release = release;
 	t->origin.submit = submit;
 	t->source = s;
-	t->session = s->session_number;
+	t->session = s->link.number;
 	t->cap = cap;
 	t->refs = 1;
 	LIST_INSERT_HEAD(&s->templates, t, link);
