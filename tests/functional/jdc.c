@@ -9,6 +9,7 @@
 #include "lib/bitcoin/target.h"
 #include "lib/bitcoin/tx.h"
 #include "lib/sv2/frame.h"
+#include "lib/util/clock.h"
 #include "lib/util/reader.h"
 #include "tests/functional/harness.h"
 
@@ -53,6 +54,21 @@ void jdc_setup(struct probe *p, uint16_t port, uint8_t protocol, uint32_t flags)
 	probe_expect(p, ADIT_SV2_SETUP_CONNECTION_SUCCESS, &body);
 }
 
+/* The next message; WHAT is waited for until UNTIL. */
+static int32_t next(struct probe *p, uint64_t until, union sv2_body *body, const char *what)
+{
+	uint64_t now = clock_monotonic_ms();
+	int32_t message = now < until ? probe_receive(p, (int)(until - now), body) : -1;
+
+	must(message >= 0, "%s%s", what, message == -2 ? ": closed" : "");
+	return message;
+}
+
+static uint64_t deadline(void)
+{
+	return clock_monotonic_ms() + harness_limit(PROBE_WAIT_MS);
+}
+
 /* --- templates ----------------------------------------------------------------------------------
  */
 
@@ -75,14 +91,14 @@ static void take_tip(struct jdc *j, const struct adit_sv2_template_set_new_prev_
 /* A whole template and the tip that it is for. */
 static void await_template(struct jdc *j, uint32_t least_height)
 {
+	uint64_t until = deadline();
 	uint64_t tip_for = 0;
 	union sv2_body body;
 
 	do {
 		int32_t message =
-		    probe_receive(&j->templates, (int)harness_limit(PROBE_WAIT_MS), &body);
+		    next(&j->templates, until, &body, "no template of that height came");
 
-		must(message >= 0, "no template came");
 		if (message == ADIT_SV2_NEW_TEMPLATE)
 			take_template(j, &body.new_template);
 		if (message != ADIT_SV2_TEMPLATE_SET_NEW_PREV_HASH)
@@ -148,7 +164,7 @@ void jdc_allocate(struct jdc *j, const char *user)
 	declarer_make(&j->work);
 }
 
-static uint32_t provide(struct jdc *j, const struct adit_sv2_provide_missing_transactions *p)
+uint32_t jdc_provide(struct jdc *j, const struct adit_sv2_provide_missing_transactions *p)
 {
 	uint32_t count = p->unknown_tx_position_list.count;
 	struct buf out = {0};
@@ -168,15 +184,15 @@ uint32_t jdc_declare(struct jdc *j)
 	    declarer_declaration(&j->work, ++j->requests, &token);
 	const struct adit_sv2_declare_mining_job_error *error;
 	union sv2_body body;
+	uint64_t until = deadline();
 	uint32_t asked = 0;
 	int32_t message;
 
 	must(jdc_send(&j->declaration, ADIT_SV2_DECLARE_MINING_JOB, &m), "closed");
 	do {
-		message = probe_receive(&j->declaration, (int)harness_limit(PROBE_WAIT_MS), &body);
-		must(message >= 0, "a declaration is not answered");
+		message = next(&j->declaration, until, &body, "a declaration is not answered");
 		if (message == ADIT_SV2_PROVIDE_MISSING_TRANSACTIONS)
-			asked += provide(j, &body.provide_missing_transactions);
+			asked += jdc_provide(j, &body.provide_missing_transactions);
 	} while (message == ADIT_SV2_PROVIDE_MISSING_TRANSACTIONS);
 	error = &body.declare_mining_job_error;
 	must(message == ADIT_SV2_DECLARE_MINING_JOB_SUCCESS, "refused: %.*s, %.*s",
@@ -224,13 +240,13 @@ const char *jdc_set_job(struct jdc *j)
 	struct adit_bytes token = {.data = j->token, .size = j->token_size};
 	struct adit_sv2_set_custom_mining_job m =
 	    declarer_job(&j->work, j->channel, ++j->requests, &token);
+	uint64_t until = deadline();
 	union sv2_body body;
 	int32_t message;
 
 	must(jdc_send(&j->mining, ADIT_SV2_SET_CUSTOM_MINING_JOB, &m), "closed");
 	do {
-		message = probe_receive(&j->mining, (int)harness_limit(PROBE_WAIT_MS), &body);
-		must(message >= 0, "SetCustomMiningJob is not answered");
+		message = next(&j->mining, until, &body, "SetCustomMiningJob is not answered");
 		/* of the next job */
 		if (message == ADIT_SV2_SET_TARGET)
 			j->target = body.set_target.target;
@@ -255,20 +271,22 @@ const char *jdc_share(struct jdc *j, bool block)
 			   .size = DECLARER_EXTRANONCE - j->prefix_size},
 	};
 	uint8_t network[32];
+	uint64_t until;
 	union sv2_body body;
 	int32_t message;
 
 	must(target_from_nbits(j->work.nbits, network), "no target");
+	must(block || !target_met(j->target.b, network), "every share is a block here");
 	/* A share may be a block by chance where a test wants none: then another one is taken. */
 	do
 		declarer_solve(&j->work, j->extranonce, block ? network : j->target.b, &j->nonce,
 			       j->hash);
 	while (!block && target_met(j->hash, network));
 	m.nonce = j->nonce;
+	until = deadline();
 	must(jdc_send(&j->mining, ADIT_SV2_SUBMIT_SHARES_EXTENDED, &m), "closed");
 	do {
-		message = probe_receive(&j->mining, (int)harness_limit(PROBE_WAIT_MS), &body);
-		must(message >= 0, "a share is not answered");
+		message = next(&j->mining, until, &body, "a share is not answered");
 	} while (message != ADIT_SV2_SUBMIT_SHARES_SUCCESS &&
 		 message != ADIT_SV2_SUBMIT_SHARES_ERROR);
 	return message == ADIT_SV2_SUBMIT_SHARES_SUCCESS

@@ -2,7 +2,8 @@
 /*
  * jdc.h: a job declarator for tests, with three connections: to a template provider, to a job
  * declaration server, to a pool. It asks, waits for the answer, and does the next step only when it
- * is told to. Failures end the test.
+ * is told to. Failures end the test, and so does what does not come within PROBE_WAIT_MS, whatever
+ * else comes meanwhile.
  */
 #ifndef FUNCTIONAL_JDC_H
 #define FUNCTIONAL_JDC_H
@@ -48,6 +49,8 @@ void jdc_allocate(struct jdc *j, const char *user);
 /* Declares the work, providing what is missing; the token is the declared job's then. Returns how
  * many transactions were asked for. */
 uint32_t jdc_declare(struct jdc *j);
+/* Answers PROVIDE out of the work; returns how many transactions were asked for. */
+uint32_t jdc_provide(struct jdc *j, const struct adit_sv2_provide_missing_transactions *p);
 /* Sets the work as custom job; NULL, or the error code (static storage). */
 const char *jdc_set_job(struct jdc *j);
 /* Searches on for a share, or for a block, and submits it: NULL when it was accepted, else the

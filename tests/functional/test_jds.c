@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,17 +27,20 @@
 
 static uint16_t tp_port, jds_port;
 
-static void start(const char *custom_jobs, const char *jds_keys)
+/* NODE_KEYS and PROVIDER_KEYS are more lines for [node] and [template-provider]. */
+static void start_on(const char *node_keys, const char *provider_keys, const char *custom_jobs,
+		     const char *jds_keys)
 {
-	char listen[64], keys[256];
+	char listen[128], node[128], keys[256];
 
 	tp_port = harness_free_port();
 	jds_port = harness_free_port();
-	snprintf(listen, sizeof(listen), "127.0.0.1:%u", tp_port);
+	snprintf(listen, sizeof(listen), "127.0.0.1:%u\n%s", tp_port, provider_keys);
+	snprintf(node, sizeof(node), NBITS "\n%s", node_keys);
 	snprintf(keys, sizeof(keys), POOL_KEYS "custom_jobs = %s\n", custom_jobs);
 	harness.workers = 2;
 	harness.tp_listen = listen;
-	harness_configure_pool(NBITS, keys);
+	harness_configure_pool(node, keys);
 	harness.tp_listen = NULL;
 	harness_configure("\n[sv2-server@jds]\n"
 			  "process = jds\n"
@@ -51,6 +55,11 @@ static void start(const char *custom_jobs, const char *jds_keys)
 	harness_wait_running();
 	(void)harness_wait_number("jds", "token_keys", 1, WAIT_MS);
 	(void)harness_wait_number("pool", "jobs_sent", 0, WAIT_MS);
+}
+
+static void start(const char *custom_jobs, const char *jds_keys)
+{
+	start_on("", "", custom_jobs, jds_keys);
 }
 
 static void finish(struct jdc *j)
@@ -130,6 +139,148 @@ START_TEST(a_declared_block)
 		snprintf(hash + 2 * i, 3, "%02x", j.hash[31 - i]);
 	must(harness_log_has(hash), "the block's hash is not in the log");
 	finish(&j);
+}
+END_TEST
+
+/* --- a full block -------------------------------------------------------------------------------
+ */
+
+#define WAITING 5000 /* transactions at the node, numbers from 0 on */
+#define KNOWN 3700   /* of them in the declaration */
+#define FOREIGN 300  /* others in it */
+/* The largest of each family are left out, or 4,000 would be heavier than a block may be; so a
+ * template of the embedded node never has as many. */
+#define WEIGHT_MOST 2000
+
+/* Declares NUMBER if its parents are in the block, and it is not too heavy. TAKEN is by number. */
+static bool add_numbered(struct jdc *j, uint64_t number, bool *taken)
+{
+	struct traffic_tx t;
+
+	traffic_make(number, &t);
+	for (uint32_t i = 0; i < t.parents_count; i++) {
+		if (!taken[t.parents[i]])
+			return false;
+	}
+	if (t.weight > WEIGHT_MOST)
+		return false;
+	taken[number] = true;
+	declarer_add_tx(&j->work, t.data, t.size);
+	j->work.value += t.fee;
+	return true;
+}
+
+/* Instead of those of the template. */
+static void choose_many(struct jdc *j)
+{
+	static bool taken[2 * WAITING];
+	uint32_t known = 0;
+	uint32_t foreign = 0;
+
+	memset(taken, 0, sizeof(taken));
+	buf_clear(&j->work.txs);
+	j->work.tx_count = 0;
+	j->work.value = 0;
+	for (uint64_t number = 0; known < KNOWN; number++) {
+		must(number < WAITING, "too few transactions are light enough");
+		known += add_numbered(j, number, taken);
+	}
+	for (uint64_t number = WAITING; foreign < FOREIGN; number++) {
+		must(number < 2 * WAITING, "too few transactions are light enough");
+		foreign += add_numbered(j, number, taken);
+	}
+}
+
+static void add_waiting(void)
+{
+	struct json_object *params = json_object_new_object();
+	struct json_object *count = json_object_new_object();
+	struct json_object *result;
+
+	json_object_object_add(count, "count", json_object_new_int(WAITING));
+	json_object_object_add(params, "target", json_object_new_string("node"));
+	json_object_object_add(params, "method", json_object_new_string("add_transactions"));
+	json_object_object_add(params, "params", count);
+	result = harness_request("call", params);
+	ck_assert_int_eq(json_integer(result, "mempool_tx", 0), WAITING);
+	json_object_put(result);
+	json_object_put(params);
+}
+
+/* A full template, as it is: some 3,200 of them. */
+static bool has_transactions(void *user)
+{
+	struct jdc *j = user;
+
+	jdc_templates(j, tp_port, 1);
+	return j->work.tx_count > 0;
+}
+
+static void start_large(struct jdc *j)
+{
+	start_on("embedded_tx_interval = 0\nembedded_mempool = 5000",
+		 "min_interval = 100ms\nfee_threshold = 0", "full-template",
+		 "answer_timeout = 5m\n");
+	add_waiting();
+	harness_wait(WAIT_MS, has_transactions, j, "the template has transactions");
+	jdc_declaration(j, jds_port, ADIT_SV2_DECLARE_TX_DATA);
+	jdc_mining(j, harness.port, USER);
+}
+
+/* What is sent is longer than a read, a Noise chunk and a socket's buffer, both over TCP and
+ * between the processes. */
+START_TEST(four_thousand_transactions)
+{
+	struct jdc j = {0};
+
+	start_large(&j);
+	jdc_allocate(&j, USER);
+	ck_assert_uint_eq(jdc_declare(&j), 0);
+	choose_many(&j);
+	jdc_allocate(&j, USER);
+	ck_assert_uint_eq(jdc_declare(&j), FOREIGN);
+	ck_assert_ptr_null(jdc_set_job(&j));
+	ck_assert_ptr_null(jdc_share(&j, true));
+	jdc_push(&j);
+	(void)harness_wait_number("node", "height", 1, WAIT_MS);
+	(void)harness_wait_number("jds", "blocks_accepted", 1, WAIT_MS);
+	finish(&j);
+}
+END_TEST
+
+/* The node dies with the question for 3,700 transactions in its socket. All are asked of the client
+ * then; whether the block can be checked afterwards is open, but the client is told. */
+START_TEST(the_node_dies_meanwhile)
+{
+	struct jdc j = {0};
+	struct adit_bytes token = {.data = j.token};
+	struct adit_sv2_declare_mining_job m;
+	union sv2_body body;
+	int32_t came;
+	pid_t node;
+
+	start_large(&j);
+	choose_many(&j);
+	jdc_allocate(&j, USER);
+	token.size = j.token_size;
+	m = declarer_declaration(&j.work, ++j.requests, &token);
+	node = harness_pid("node");
+	ck_assert_int_gt(node, 0);
+	ck_assert_int_eq(kill(node, SIGSTOP), 0);
+	must(jdc_send(&j.declaration, ADIT_SV2_DECLARE_MINING_JOB, &m), "closed");
+	(void)harness_wait_number("jds", "pending", 1, WAIT_MS);
+	(void)kill(node, SIGKILL); /* unless the host has, as it does not answer */
+	came = probe_receive(&j.declaration, (int)harness_limit(WAIT_MS), &body);
+	ck_assert_int_eq(came, ADIT_SV2_PROVIDE_MISSING_TRANSACTIONS);
+	ck_assert_uint_eq(body.provide_missing_transactions.unknown_tx_position_list.count,
+			  KNOWN + FOREIGN);
+	(void)jdc_provide(&j, &body.provide_missing_transactions);
+	came = probe_receive(&j.declaration, (int)harness_limit(WAIT_MS), &body);
+	ck_assert(came == ADIT_SV2_DECLARE_MINING_JOB_SUCCESS ||
+		  came == ADIT_SV2_DECLARE_MINING_JOB_ERROR);
+	ck_assert_int_eq(harness_number("jds", "pending"), 0);
+	jdc_close(&j);
+	harness_stop();
 }
 END_TEST
 
@@ -361,6 +512,7 @@ int main(void)
 {
 	Suite *s = suite_create("job declaration");
 	TCase *c = tcase_create("jds");
+	TCase *large = tcase_create("large");
 	SRunner *r;
 	int failed;
 
@@ -372,7 +524,12 @@ int main(void)
 	tcase_add_test(c, tokens_outlive_processes);
 	tcase_add_test(c, keys_are_rotated);
 	tcase_add_test(c, hostile_clients);
+	tcase_add_checked_fixture(large, harness_setup, harness_teardown);
+	tcase_set_timeout(large, (double)harness_limit(300));
+	tcase_add_test(large, four_thousand_transactions);
+	tcase_add_test(large, the_node_dies_meanwhile);
 	suite_add_tcase(s, c);
+	suite_add_tcase(s, large);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);

@@ -15,7 +15,7 @@
 #include "lib/bitcoin/merkle.h"
 #include "lib/util/buf.h"
 
-#define DECLARER_TXS_MAX 512
+#define DECLARER_TXS_MAX 5000 /* as many as the embedded node has waiting */
 #define DECLARER_EXTRANONCE 20 /* the full one, of a pool as configured by default */
 
 struct declarer {
