@@ -29,9 +29,11 @@ struct bench_row {
 struct bench {
 	const char *name; /* "noise" */
 	const char *title;
-	const char *unit; /* of value and floor; NULL: "ns" */
-	bool quick;       /* tiny counts: whether it works, not how fast */
-	const char *only; /* shapes whose name has this in it; NULL: all */
+	const char *unit;        /* of value and floor; NULL: "ns" */
+	bool quick;              /* tiny counts: whether it works, not how fast */
+	const char *only;        /* shapes whose name has this in it; NULL: all */
+	const char *node_socket; /* of tip: a Bitcoin Core on regtest besides; NULL: none */
+	const char *tip_command; /* makes a block there */
 	struct bench_row rows[160];
 	size_t count;
 };
@@ -59,6 +61,7 @@ void bench_bus(struct bench *b);
 void bench_shares(struct bench *b);
 void bench_handshakes(struct bench *b);
 void bench_fanout(struct bench *b);
+void bench_tip(struct bench *b);
 void bench_memory(struct bench *b);
 
 #endif

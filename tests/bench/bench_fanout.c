@@ -6,15 +6,13 @@
  */
 #include "config.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "lib/bitcoin/sha256.h"
 #include "lib/util/clock.h"
-#include "tests/bench/aead.h"
 #include "tests/bench/bare.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/fanout_floor.h"
 #include "tests/bench/rig.h"
 #include "tests/bench/swarm.h"
 
@@ -22,7 +20,6 @@
 #define QUICK_DIVISOR 50
 #define QUICK_TRANSACTIONS 50
 #define REST_MS 100 /* the server finishes what it has to do after the last send */
-#define COINBASE_SIZE 200
 
 struct fanout {
 	struct bench *bench;
@@ -43,56 +40,6 @@ struct wave {
 	double bytes; /* a connection */
 	double frames;
 };
-
-/* --- the floor ---------------------------------------------------------------------------------
- */
-
-struct crypto {
-	struct aead_floor aead;
-	size_t frames;  /* a connection */
-	size_t payload; /* plaintext bytes of each */
-	size_t levels;
-	bool root;
-	uint8_t frame[2048];
-	uint8_t hash[32];
-};
-
-static void seal_all(void *context, size_t count)
-{
-	struct crypto *c = context;
-
-	while (count-- > 0) {
-		if (c->root) {
-			sha256d(c->frame, COINBASE_SIZE, c->hash);
-			for (size_t i = 0; i < c->levels; i++)
-				sha256d_pair(c->hash, c->frame + 32 * i, c->hash);
-		}
-		for (size_t i = 0; i < c->frames; i++) {
-			aead_floor_seal(&c->aead, c->frame, SV2_HEADER_SIZE);
-			aead_floor_seal(&c->aead, c->frame + SV2_SEALED_HEADER_SIZE, c->payload);
-		}
-	}
-}
-
-static double crypto_floor(const struct fanout *f, const struct wave *w, size_t levels)
-{
-	struct crypto c = {
-	    .frames = (size_t)w->frames,
-	    .root = f->kind == SWARM_STANDARD,
-	    .levels = levels,
-	};
-	double time;
-
-	c.payload = (size_t)(w->bytes / w->frames) - SV2_SEALED_HEADER_SIZE - NOISE_MAC_SIZE;
-	if (c.payload > sizeof(c.frame) - 64)
-		bench_broken("messages of that size were not expected");
-	aead_floor_init(&c.aead);
-	time = bench_time(seal_all, &c);
-	for (size_t i = 1; i < ROUNDS; i++)
-		time = fmin(time, bench_time(seal_all, &c));
-	aead_floor_fini(&c.aead);
-	return time;
-}
 
 /* --- rounds ------------------------------------------------------------------------------------
  */
@@ -162,11 +109,12 @@ static void round_bare(const struct fanout *f, struct swarm *plain, struct wave 
 
 static void report(struct fanout *f, const struct wave *w, size_t levels, const char *name)
 {
+	struct fanout_wave wave = {w->bytes, w->frames, f->kind == SWARM_STANDARD, levels};
 	struct bench_row *row = bench_row(f->bench, "%s", name);
 
 	row->value = w->value;
 	row->wall = w->last * 1e6 / (double)f->connections;
-	row->floor = w->calls + crypto_floor(f, w, levels);
+	row->floor = w->calls + fanout_crypto_floor(&wave, ROUNDS);
 	(void)snprintf(row->note, sizeof(row->note),
 		       "%.0f bytes in %.1f frames; first after %.1f ms, median %.1f, last %.1f",
 		       w->bytes, w->frames, w->first, w->median, w->last);

@@ -184,6 +184,17 @@ void daemon_watch(struct daemon *d, const char *role)
 	json_object_put(status);
 }
 
+pid_t daemon_pid(struct daemon *d, const char *role)
+{
+	struct json_object *status = daemon_status(d);
+	pid_t pid = (pid_t)json_integer(json_element(role_workers(status, role), 0), "pid", 0);
+
+	json_object_put(status);
+	if (pid <= 0)
+		bench_broken("a role without processes");
+	return pid;
+}
+
 double process_cpu_ns(pid_t pid)
 {
 	struct timespec now;

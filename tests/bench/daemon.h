@@ -45,6 +45,8 @@ int64_t daemon_number(struct daemon *d, const char *role, size_t index, const ch
 
 /* The processes of ROLE are those that the following are about. */
 void daemon_watch(struct daemon *d, const char *role);
+/* The process of ROLE, its first worker. */
+pid_t daemon_pid(struct daemon *d, const char *role);
 /* Nanoseconds of CPU that they have used, kernel included. */
 double daemon_cpu_ns(const struct daemon *d);
 /* Their resident bytes. */

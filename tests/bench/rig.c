@@ -20,6 +20,7 @@
 /* About a million hashes a block: a tenth of a second for the node, and a share is a block once in
  * a million. */
 #define NBITS "1e0fffff"
+#define NBITS_EASY "207fffff" /* what regtest begins with */
 /* Every hash is a share: the load generator would else take more of the machine than the server. */
 #define DIFFICULTY "0.000000000001"
 #define PAYOUT "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
@@ -62,33 +63,49 @@ static void lift_descriptors(size_t connections)
 		bench_broken("RLIMIT_NOFILE");
 }
 
-static void configure(struct rig *r, size_t connections, unsigned workers)
+static void say_lifted(const struct rig_kind *k)
 {
-	struct daemon *d = &r->daemon;
-
-	daemon_configure(d, "[node]\nbackend = embedded\nnetwork = regtest\n"
-			    "embedded_nbits = " NBITS "\nembedded_tx_interval = 0\n"
-			    "embedded_mempool = 5000\n");
-	daemon_configure(d,
-			 "[template-provider]\ngrant = all\nprocess = templates\n"
-			 "listen = unix:%s/tdp.sock\nfee_threshold = 0\nmin_interval = 0\n"
-			 "empty_first = 0\n",
-			 d->directory);
-	daemon_configure(d,
-			 "[sv2-server]\ngrant = all\nprocess = mining\nworkers = %u\n"
-			 "listen = 127.0.0.1:%u\nmax_connections = %zu\nmax_handshakes = %zu\n",
-			 workers, r->port, connections + SPARE, connections + SPARE);
-	daemon_configure(d,
-			 "[pool]\ngrant = all\nprocess = mining\nworkers = %u\n"
-			 "payout = " PAYOUT "\ntemplate_provider = unix:%s/tdp.sock\n"
-			 "fixed_difficulty = " DIFFICULTY "\nmax_share_rate = 0\n",
-			 workers, d->directory);
 	fprintf(stderr,
 		"adit-bench: lifted: max_connections 4096 -> %zu, max_handshakes 512 -> %zu,"
 		" fixed_difficulty " DIFFICULTY
 		", max_share_rate 20000 -> 0, template-provider: min_interval 5s -> 0,"
-		" fee_threshold 1000 -> 0, empty_first 1000 -> 0\n",
-		connections + SPARE, connections + SPARE);
+		" fee_threshold 1000 -> 0, empty_first 1000 -> %u\n",
+		k->connections + SPARE, k->connections + SPARE, k->empty_first);
+}
+
+static void configure_source(const struct rig *r, const struct rig_kind *k)
+{
+	const struct daemon *d = &r->daemon;
+
+	daemon_configure(d,
+			 "[node]\nbackend = embedded\nnetwork = regtest\n"
+			 "embedded_nbits = %s\nembedded_tx_interval = 0\n"
+			 "embedded_mempool = 5000\n",
+			 k->easy ? NBITS_EASY : NBITS);
+	daemon_configure(d,
+			 "[template-provider]\ngrant = all\nprocess = templates\n"
+			 "listen = unix:%s/tdp.sock\nfee_threshold = 0\nmin_interval = 0\n"
+			 "empty_first = %u\n",
+			 d->directory, k->empty_first);
+	if (k->ipc_socket != NULL)
+		daemon_configure(d, "source = bitcoin-ipc\nsocket = %s\n", k->ipc_socket);
+}
+
+static void configure(struct rig *r, const struct rig_kind *k)
+{
+	struct daemon *d = &r->daemon;
+
+	configure_source(r, k);
+	daemon_configure(d,
+			 "[sv2-server]\ngrant = all\nprocess = mining\nworkers = %u\n"
+			 "listen = 127.0.0.1:%u\nmax_connections = %zu\nmax_handshakes = %zu\n",
+			 k->workers, r->port, k->connections + SPARE, k->connections + SPARE);
+	daemon_configure(d,
+			 "[pool]\ngrant = all\nprocess = mining\nworkers = %u\n"
+			 "payout = " PAYOUT "\ntemplate_provider = unix:%s/tdp.sock\n"
+			 "fixed_difficulty = " DIFFICULTY "\nmax_share_rate = 0\n",
+			 k->workers, d->directory);
+	say_lifted(k);
 }
 
 /* The chain's first block, which can only come from a miner. */
@@ -102,17 +119,23 @@ static void first_block(const struct rig *r)
 	swarm_close(&s);
 }
 
-void rig_start(struct rig *r, size_t connections, unsigned workers)
+void rig_start_as(struct rig *r, const struct rig_kind *kind)
 {
-	lift_descriptors(connections);
+	lift_descriptors(kind->connections);
 	daemon_prepare(&r->daemon, ADIT_STAGE_PLUGINS);
 	r->port = free_port();
 	r->ticker = 0;
-	configure(r, connections, workers);
+	configure(r, kind);
 	daemon_start(&r->daemon);
 	daemon_wait_running(&r->daemon);
 	daemon_watch(&r->daemon, "sv2-server");
-	first_block(r);
+	if (kind->ipc_socket == NULL)
+		first_block(r);
+}
+
+void rig_start(struct rig *r, size_t connections, unsigned workers)
+{
+	rig_start_as(r, &(struct rig_kind){.connections = connections, .workers = workers});
 }
 
 void rig_stop(struct rig *r)

@@ -6,6 +6,7 @@
 #ifndef BENCH_RIG_H
 #define BENCH_RIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -21,9 +22,21 @@ struct rig {
 	pid_t ticker;
 };
 
+/* What rig_start_as() makes of it. */
+struct rig_kind {
+	size_t connections;
+	unsigned workers;
+	unsigned empty_first;   /* key of the template provider */
+	const char *ipc_socket; /* of a node on regtest, whose templates are used; NULL: the
+				   embedded chain's */
+	bool easy;              /* every other hash is a block: a tip costs the node no search */
+};
+
 /* Starts it for CONNECTIONS connections over WORKERS processes, on a chain of one block and without
  * transactions. Says on standard error which limits it lifted. */
 void rig_start(struct rig *r, size_t connections, unsigned workers);
+/* The same of other kinds. An IPC node's chain is not mined on. */
+void rig_start_as(struct rig *r, const struct rig_kind *kind);
 void rig_stop(struct rig *r);
 /* Adds COUNT transactions to the mempool: a new template, and jobs from it. */
 void rig_add_transactions(struct rig *r, unsigned count);
