@@ -147,3 +147,65 @@ void rig_remove_dir(void)
 	unlink(path);
 	rmdir(rig_dir);
 }
+
+/* --- for every backend --------------------------------------------------------------------------
+ */
+
+void rig_use_rpc(struct adit_host *h, unsigned port, const char *cookie, const char *tip_interval)
+{
+	char url[64];
+
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", port);
+	fake_host_set_config(h, "rpc_url", url);
+	fake_host_set_config(h, "rpc_cookie_file", cookie);
+	fake_host_set_config(h, "tip_interval", tip_interval);
+}
+
+const char *rig_answer(struct adit_host *h, const char *method, const char *json, const void *data,
+		       size_t size)
+{
+	static char text[4096];
+	struct fake_reply *reply = fake_host_call(h, method, json, data, size);
+
+	if (reply->error == ADIT_OK)
+		snprintf(text, sizeof(text), "%s", reply->json);
+	else
+		snprintf(text, sizeof(text), "%s: %s", adit_error_name(reply->error),
+			 reply->message);
+	fake_reply_free(reply);
+	return text;
+}
+
+void rig_must_have(const char *text, const char *part)
+{
+	ck_assert_msg(strstr(text, part) != NULL, "%s is not in %s", part, text);
+}
+
+static void on_cancelled(void *user, const struct adit_reply *reply)
+{
+	int32_t *error = user;
+
+	*error = reply->error;
+}
+
+static bool has_error(void *user)
+{
+	const int32_t *error = user;
+
+	return *error != ADIT_OK;
+}
+
+void rig_stop_while_submitting(struct adit_host *h)
+{
+	struct adit_host *caller = fake_host_new("caller", NULL, NULL, h);
+	uint8_t block[100] = {0};
+	int32_t error = ADIT_OK;
+
+	fake_host_api()->call(caller, "node", "submit_block", "{}", 2, block, sizeof(block), 60000,
+			      on_cancelled, &error, NULL, NULL);
+	fake_host_run(h, 100);
+	ck_assert_int_eq(fake_host_stop(h), ADIT_OK);
+	ck_assert(fake_host_wait(caller, has_error, &error, 60000));
+	ck_assert_int_eq(error, ADIT_E_CANCELLED);
+	fake_host_free(caller);
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* node_rig.h: the embedded chain as the role `node` of a fake host, for tests. Failures end the
- * test. */
+/* node_rig.h: the embedded chain as the role `node` of a fake host, for tests, and what tests of
+ * the other backends share with those. Failures end the test. */
 #ifndef NODE_RIG_H
 #define NODE_RIG_H
 
@@ -36,5 +36,16 @@ const char *rig_submit(struct adit_host *h, const struct buf *block);
 /* Makes the block, submits it and releases the builder. */
 const char *rig_submit_builder(struct adit_host *h, struct block_builder *b);
 void rig_mine(struct adit_host *h);
+
+/* --- for every backend --- */
+/* The keys of [node] for a node whose RPC is on PORT of this machine, with its cookie in the file
+ * COOKIE, and that is asked for its tip each TIP_INTERVAL ms. */
+void rig_use_rpc(struct adit_host *h, unsigned port, const char *cookie, const char *tip_interval);
+/* The JSON that answers METHOD, "ERROR-NAME: message" otherwise; in static storage. */
+const char *rig_answer(struct adit_host *h, const char *method, const char *json, const void *data,
+		       size_t size);
+void rig_must_have(const char *text, const char *part);
+/* Stops H, whose node answers no submission, with a submission open: that is to be cancelled. */
+void rig_stop_while_submitting(struct adit_host *h);
 
 #endif

@@ -40,18 +40,15 @@ static void teardown(void)
 
 static void setup_both(void)
 {
-	char url[80];
+	char hash[80];
 
 	setup();
 	mock_node_init(&mock, fake_host_base(host));
-	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", mock.port);
-	fake_host_set_config(host, "rpc_url", url);
-	fake_host_set_config(host, "rpc_cookie_file", mock.cookie);
-	fake_host_set_config(host, "tip_interval", "60000");
+	rig_use_rpc(host, mock.port, mock.cookie, "60000");
 	/* The same tip in both. */
 	fake_ipc_tip(&fake, 2, 0);
-	mock_node_hash(2, url);
-	ck_assert(hex_decode_reversed(url, fake.hash, 32));
+	mock_node_hash(2, hash);
+	ck_assert(hex_decode_reversed(hash, fake.hash, 32));
 }
 
 static void teardown_both(void)
@@ -62,28 +59,9 @@ static void teardown_both(void)
 	fake_host_free(host);
 }
 
-static const char *ask_with(const char *method, const char *json, const void *data, size_t size)
-{
-	static char text[4096];
-	struct fake_reply *reply = fake_host_call(host, method, json, data, size);
-
-	if (reply->error == ADIT_OK)
-		snprintf(text, sizeof(text), "%s", reply->json);
-	else
-		snprintf(text, sizeof(text), "%s: %s", adit_error_name(reply->error),
-			 reply->message);
-	fake_reply_free(reply);
-	return text;
-}
-
 static const char *ask(const char *method)
 {
-	return ask_with(method, "{}", NULL, 0);
-}
-
-static void must_have(const char *text, const char *part)
-{
-	ck_assert_msg(strstr(text, part) != NULL, "%s is not in %s", part, text);
+	return rig_answer(host, method, "{}", NULL, 0);
 }
 
 static bool says(void *user)
@@ -130,7 +108,7 @@ static void wait_event(const char *type, size_t count)
 static const char *submit(size_t size)
 {
 	uint8_t *block = calloc(1, size);
-	const char *answer = ask_with("submit_block", "{}", block, size);
+	const char *answer = rig_answer(host, "submit_block", "{}", block, size);
 
 	free(block);
 	return answer;
@@ -143,23 +121,24 @@ START_TEST(it_connects)
 {
 	fake.dialect = (enum node_dialect)_i;
 	start_and_settle();
-	must_have(ask("get_status"), "\"height\":7");
-	must_have(ask("get_status"), "\"backend\":\"bitcoin-ipc\"");
+	rig_must_have(ask("get_status"), "\"height\":7");
+	rig_must_have(ask("get_status"), "\"backend\":\"bitcoin-ipc\"");
 	ck_assert_ptr_null(strstr(ask("get_status"), "\"bits\""));
-	must_have(ask("get_status"), node_dialect_name(fake.dialect));
-	must_have(ask("get_chain_tip"), "\"hash\":\"0707");
-	must_have(ask("get_sync_status"), "\"synced\":true");
+	rig_must_have(ask("get_status"), node_dialect_name(fake.dialect));
+	rig_must_have(ask("get_chain_tip"), "\"hash\":\"0707");
+	rig_must_have(ask("get_sync_status"), "\"synced\":true");
 	/* What there is no way to tell. */
-	must_have(ask("get_block_template"), "unsupported: ");
-	must_have(ask("get_block_template"), "source = bitcoin-ipc");
-	must_have(ask("get_mempool_size"), "unsupported: ");
-	must_have(ask("get_mempool_size"), "rpc_url");
-	must_have(ask_with("get_block_by_height", "{\"height\":1}", NULL, 0), "unsupported: ");
-	must_have(
-	    ask_with("get_block",
-		     "{\"hash\":\"00000000000000000000000000000000000000000000000000000000000000"
-		     "00\"}",
-		     NULL, 0),
+	rig_must_have(ask("get_block_template"), "unsupported: ");
+	rig_must_have(ask("get_block_template"), "source = bitcoin-ipc");
+	rig_must_have(ask("get_mempool_size"), "unsupported: ");
+	rig_must_have(ask("get_mempool_size"), "rpc_url");
+	rig_must_have(rig_answer(host, "get_block_by_height", "{\"height\":1}", NULL, 0),
+		      "unsupported: ");
+	rig_must_have(
+	    rig_answer(host, "get_block",
+		       "{\"hash\":\"00000000000000000000000000000000000000000000000000000000000000"
+		       "00\"}",
+		       NULL, 0),
 	    "unsupported: ");
 }
 END_TEST
@@ -169,7 +148,7 @@ START_TEST(tips_are_told)
 	start_and_settle();
 	fake_ipc_tip(&fake, 8, 8);
 	wait_event("NewBlock", 1);
-	must_have(fake_host_event(host, "NewBlock", 0), "\"height\":8");
+	rig_must_have(fake_host_event(host, "NewBlock", 0), "\"height\":8");
 	ck_assert(fake_host_wait(host, is_waiting, NULL, 60000));
 	fake_ipc_tip(&fake, 9, 9);
 	wait_event("NewBlock", 2);
@@ -179,9 +158,9 @@ START_TEST(tips_are_told)
 	fake_ipc_tip(&fake, 8, 80);
 	wait_event("ChainReorg", 1);
 	ck_assert_str_eq(fake_host_event_type(host, 0), "BlockDisconnected");
-	must_have(fake_host_event(host, "BlockDisconnected", 0), "\"height\":9");
+	rig_must_have(fake_host_event(host, "BlockDisconnected", 0), "\"height\":9");
 	ck_assert_str_eq(fake_host_event_type(host, 1), "BlockDisconnected");
-	must_have(fake_host_event(host, "BlockDisconnected", 1), "\"height\":8");
+	rig_must_have(fake_host_event(host, "BlockDisconnected", 1), "\"height\":8");
 	ck_assert_str_eq(fake_host_event_type(host, 2), "NewBlock");
 	ck_assert_str_eq(fake_host_event_type(host, 3), "ChainReorg");
 	/* One leaves, and nothing comes: it is as it was at the start. */
@@ -191,7 +170,7 @@ START_TEST(tips_are_told)
 	wait_event("ChainReorg", 1);
 	ck_assert_uint_eq(fake_host_published(host, "BlockDisconnected"), 1);
 	ck_assert_uint_eq(fake_host_published(host, "NewBlock"), 0);
-	must_have(ask("get_block_height"), "{\"height\":7}");
+	rig_must_have(ask("get_block_height"), "{\"height\":7}");
 }
 END_TEST
 
@@ -201,12 +180,12 @@ START_TEST(initial_download_is_a_state)
 	fake.initial_download = true;
 	start();
 	wait_status("initial-download");
-	must_have(ask("get_status"), "block 7");
-	must_have(ask("get_sync_status"), "\"initial_block_download\":true");
-	must_have(ask("get_block_height"), "unavailable: ");
+	rig_must_have(ask("get_status"), "block 7");
+	rig_must_have(ask("get_sync_status"), "\"initial_block_download\":true");
+	rig_must_have(ask("get_block_height"), "unavailable: ");
 	fake.initial_download = false;
 	wait_status("\"state\":\"ready\"");
-	must_have(ask("get_sync_status"), "\"initial_block_download\":false");
+	rig_must_have(ask("get_sync_status"), "\"initial_block_download\":false");
 }
 END_TEST
 
@@ -225,7 +204,7 @@ START_TEST(another_network_is_refused)
 	fake.test_chain = false;
 	start();
 	wait_status("\"state\":\"failing\"");
-	must_have(ask("get_status"), "is on the main network, but network = regtest");
+	rig_must_have(ask("get_status"), "is on the main network, but network = regtest");
 	fake.test_chain = true;
 	wait_status("\"state\":\"ready\"");
 }
@@ -236,8 +215,8 @@ START_TEST(an_absent_node_is_said)
 	fake_ipc_down(&fake);
 	start();
 	wait_status("no socket ");
-	must_have(ask("get_status"), "\"state\":\"connecting\"");
-	must_have(ask("get_status"), "-ipcbind=unix");
+	rig_must_have(ask("get_status"), "\"state\":\"connecting\"");
+	rig_must_have(ask("get_status"), "-ipcbind=unix");
 	fake_ipc_up(&fake);
 	wait_status("\"state\":\"ready\"");
 	/* Restarted, with a block more. */
@@ -256,20 +235,20 @@ END_TEST
 START_TEST(blocks_are_checked_and_submitted)
 {
 	start_and_settle();
-	ck_assert_str_eq(ask_with("check_block", "{}", fake.path, 90), "{\"valid\":true}");
+	ck_assert_str_eq(rig_answer(host, "check_block", "{}", fake.path, 90), "{\"valid\":true}");
 	ck_assert_uint_eq(fake.last_block_size, 90);
 	ck_assert(!fake.last_check_pow);
-	must_have(submit(4000000), "\"accepted\":true");
+	rig_must_have(submit(4000000), "\"accepted\":true");
 	ck_assert_uint_eq(fake.last_block_size, 4000000);
 	ck_assert_uint_eq(fake_host_published(host, "BlockMined"), 1);
 	fake.refusal = "duplicate";
-	must_have(submit(100), "\"duplicate\":true");
+	rig_must_have(submit(100), "\"duplicate\":true");
 	fake.refusal = "bad-cb-amount";
-	must_have(submit(100), "\"reason\":\"bad-cb-amount\"");
-	ck_assert_str_eq(ask_with("check_block", "{}", fake.path, 90),
+	rig_must_have(submit(100), "\"reason\":\"bad-cb-amount\"");
+	ck_assert_str_eq(rig_answer(host, "check_block", "{}", fake.path, 90),
 			 "{\"valid\":false,\"reason\":\"bad-cb-amount\"}");
 	fake.refusal = "";
-	must_have(submit(100), "\"reason\":\"rejected\"");
+	rig_must_have(submit(100), "\"reason\":\"rejected\"");
 }
 END_TEST
 
@@ -277,12 +256,13 @@ START_TEST(old_dialects_check_but_do_not_submit)
 {
 	fake.dialect = (enum node_dialect)_i;
 	start_and_settle();
-	ck_assert_str_eq(ask_with("check_block", "{}", fake.path, 90), "{\"valid\":true}");
+	ck_assert_str_eq(rig_answer(host, "check_block", "{}", fake.path, 90), "{\"valid\":true}");
 	ck_assert_uint_eq(fake.last_block_size, 90);
 	ck_assert(!fake.last_check_pow);
-	must_have(submit(100), "unsupported: ");
-	must_have(submit(100), "rpc_url");
-	must_have(ask_with("get_transactions_by_wtxid", "{}", fake.path, 64), "unsupported: ");
+	rig_must_have(submit(100), "unsupported: ");
+	rig_must_have(submit(100), "rpc_url");
+	rig_must_have(rig_answer(host, "get_transactions_by_wtxid", "{}", fake.path, 64),
+		      "unsupported: ");
 }
 END_TEST
 
@@ -402,10 +382,10 @@ START_TEST(an_ill_check_is_answered)
 	start_and_settle();
 	fake.only = NODE_Mining_checkBlock;
 	faults[_i](&fake);
-	must_have(ask_with("check_block", "{}", fake.path, 90), expected[_i]);
+	rig_must_have(rig_answer(host, "check_block", "{}", fake.path, 90), expected[_i]);
 	fake_ipc_heal(&fake);
 	wait_status("\"state\":\"ready\"");
-	ck_assert_str_eq(ask_with("check_block", "{}", fake.path, 90), "{\"valid\":true}");
+	ck_assert_str_eq(rig_answer(host, "check_block", "{}", fake.path, 90), "{\"valid\":true}");
 }
 END_TEST
 
@@ -417,10 +397,12 @@ START_TEST(an_ill_search_is_answered)
 	start_and_settle();
 	fake.only = NODE_Mining_getTransactionsByWitnessID;
 	faults[_i](&fake);
-	must_have(ask_with("get_transactions_by_wtxid", "{}", fake.path, 64), expected[_i]);
+	rig_must_have(rig_answer(host, "get_transactions_by_wtxid", "{}", fake.path, 64),
+		      expected[_i]);
 	fake_ipc_heal(&fake);
 	wait_status("\"state\":\"ready\"");
-	must_have(ask_with("get_transactions_by_wtxid", "{}", fake.path, 64), "\"found\":0");
+	rig_must_have(rig_answer(host, "get_transactions_by_wtxid", "{}", fake.path, 64),
+		      "\"found\":0");
 }
 END_TEST
 
@@ -436,44 +418,20 @@ START_TEST(a_block_waits_for_the_node)
 	fake.only = NODE_Mining_submitBlock;
 	faults[_i](&fake);
 	fake_host_api()->timer_add(host, 1000, 0, heal, &fake, NULL, NULL);
-	must_have(submit(100), _i == 2 ? "protocol: as ordered" : "\"accepted\":true");
+	rig_must_have(submit(100), _i == 2 ? "protocol: as ordered" : "\"accepted\":true");
 	if (_i < 2)
 		ck_assert_uint_ge(fake.calls[NODE_Mining_submitBlock], 2);
 }
 END_TEST
 
-static int32_t stop_error;
-
-static void on_stopped_reply(void *user, const struct adit_reply *reply)
-{
-	(void)user;
-	stop_error = reply->error;
-}
-
-static bool have_stop_error(void *user)
-{
-	(void)user;
-	return stop_error != ADIT_OK;
-}
-
 START_TEST(stopping_answers_what_is_open)
 {
-	struct adit_host *caller = fake_host_new("caller", NULL, NULL, host);
-	uint8_t block[100] = {0};
-
 	start_and_settle();
 	fake.only = NODE_Mining_submitBlock;
 	fake.hang = true;
 	if (_i == 1)
 		fake_ipc_down(&fake);
-	stop_error = ADIT_OK;
-	fake_host_api()->call(caller, "node", "submit_block", "{}", 2, block, sizeof(block), 60000,
-			      on_stopped_reply, NULL, NULL, NULL);
-	fake_host_run(host, 100);
-	ck_assert_int_eq(fake_host_stop(host), ADIT_OK);
-	ck_assert(fake_host_wait(caller, have_stop_error, NULL, 60000));
-	ck_assert_int_eq(stop_error, ADIT_E_CANCELLED);
-	fake_host_free(caller);
+	rig_stop_while_submitting(host);
 }
 END_TEST
 
@@ -488,11 +446,11 @@ START_TEST(both_work_together)
 	wait_status("\"state\":\"ready\"");
 	wait_status("dialect v32");
 	ck_assert(fake_host_wait(host, is_waiting, NULL, 60000));
-	must_have(ask("get_block_template"), "\"height\":3");
+	rig_must_have(ask("get_block_template"), "\"height\":3");
 	mock_node_can(&mock, "getchaintips", "[{\"height\":9}]");
-	must_have(ask("get_chain_tips"), "\"height\":9");
+	rig_must_have(ask("get_chain_tips"), "\"height\":9");
 	/* IPC for what it can. */
-	must_have(submit(100), "\"accepted\":true");
+	rig_must_have(submit(100), "\"accepted\":true");
 	ck_assert_uint_eq(fake.calls[NODE_Mining_submitBlock], 1);
 	ck_assert_uint_eq(mock.calls[MOCK_SUBMIT], 0);
 	/* A tip that IPC tells is looked at by RPC at once, which would not do so for a minute. */
@@ -501,7 +459,7 @@ START_TEST(both_work_together)
 	fake_ipc_tip(&fake, 3, 0);
 	wait_event("NewBlock", 1);
 	mock_node_hash(33, hash);
-	must_have(fake_host_event(host, "NewBlock", 0), hash);
+	rig_must_have(fake_host_event(host, "NewBlock", 0), hash);
 }
 END_TEST
 
@@ -511,16 +469,17 @@ START_TEST(rpc_does_what_ipc_does_not)
 	start();
 	wait_status("\"state\":\"ready\"");
 	wait_status("dialect v31");
-	must_have(submit(100), "\"accepted\":true");
+	rig_must_have(submit(100), "\"accepted\":true");
 	ck_assert_uint_eq(mock.calls[MOCK_SUBMIT], 1);
-	must_have(ask_with("get_transactions_by_wtxid", "{}", fake.path, 64), "\"found\":0");
+	rig_must_have(rig_answer(host, "get_transactions_by_wtxid", "{}", fake.path, 64),
+		      "\"found\":0");
 	/* The socket goes: everything else stays. */
 	fake_ipc_down(&fake);
 	wait_status("\"ipc\":\"no socket");
-	must_have(ask("get_status"), "\"state\":\"ready\"");
+	rig_must_have(ask("get_status"), "\"state\":\"ready\"");
 	mock.submit_result = "\"bad-cb-amount\"";
-	must_have(ask_with("check_block", "{}", fake.path, 90), "bad-cb-amount");
-	must_have(submit(100), "bad-cb-amount");
+	rig_must_have(rig_answer(host, "check_block", "{}", fake.path, 90), "bad-cb-amount");
+	rig_must_have(submit(100), "bad-cb-amount");
 }
 END_TEST
 
@@ -531,7 +490,7 @@ START_TEST(a_failed_submission_goes_by_rpc)
 	wait_status("dialect v32");
 	fake.only = NODE_Mining_submitBlock;
 	faults[_i](&fake);
-	must_have(submit(100), _i < 3 ? "\"accepted\":true" : "\"reason\":\"rejected\"");
+	rig_must_have(submit(100), _i < 3 ? "\"accepted\":true" : "\"reason\":\"rejected\"");
 	ck_assert_uint_eq(mock.calls[MOCK_SUBMIT], _i < 3 ? 1 : 0);
 }
 END_TEST
@@ -550,7 +509,7 @@ START_TEST(wrong_configuration_is_explained)
 	fake_host_set_config(h, "ipc_socket", "/nowhere/node.sock");
 	fake_host_set_config(h, "rpc_url", "nonsense");
 	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_E_CONFIG);
-	must_have(fake_host_error(h), "rpc_url: expected");
+	rig_must_have(fake_host_error(h), "rpc_url: expected");
 	fake_host_free(h);
 }
 END_TEST

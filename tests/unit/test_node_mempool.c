@@ -213,15 +213,10 @@ END_TEST
 
 static void setup(void)
 {
-	char url[64];
-
 	host = fake_host_new("node", adit_node_manifest, NULL, NULL);
 	mock_node_init(&mock, fake_host_base(host));
-	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", mock.port);
 	fake_host_set_config(host, "backend", "bitcoin-rpc");
-	fake_host_set_config(host, "rpc_url", url);
-	fake_host_set_config(host, "rpc_cookie_file", mock.cookie);
-	fake_host_set_config(host, "tip_interval", "100");
+	rig_use_rpc(host, mock.port, mock.cookie, "100");
 	fake_host_set_config(host, "mempool_interval", "100");
 }
 

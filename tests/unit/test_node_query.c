@@ -24,15 +24,10 @@ static struct adit_host *host;
 
 static void setup(void)
 {
-	char url[64];
-
 	host = fake_host_new("node", adit_node_manifest, NULL, NULL);
 	mock_node_init(&mock, fake_host_base(host));
-	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", mock.port);
 	fake_host_set_config(host, "backend", "bitcoin-rpc");
-	fake_host_set_config(host, "rpc_url", url);
-	fake_host_set_config(host, "rpc_cookie_file", mock.cookie);
-	fake_host_set_config(host, "tip_interval", "100");
+	rig_use_rpc(host, mock.port, mock.cookie, "100");
 }
 
 static void teardown(void)
@@ -47,29 +42,9 @@ static void start(void)
 	ck_assert(fake_host_wait(host, rig_is_ready, host, 60000));
 }
 
-/* The JSON that answers, "ERROR-NAME: message" otherwise; in static storage. */
-static const char *ask_with(const char *method, const char *json, const void *data, size_t size)
-{
-	static char text[4096];
-	struct fake_reply *reply = fake_host_call(host, method, json, data, size);
-
-	if (reply->error == ADIT_OK)
-		snprintf(text, sizeof(text), "%s", reply->json);
-	else
-		snprintf(text, sizeof(text), "%s: %s", adit_error_name(reply->error),
-			 reply->message);
-	fake_reply_free(reply);
-	return text;
-}
-
 static const char *ask(const char *method, const char *json)
 {
-	return ask_with(method, json, NULL, 0);
-}
-
-static void must_have(const char *text, const char *part)
-{
-	ck_assert_msg(strstr(text, part) != NULL, "%s is not in %s", part, text);
+	return rig_answer(host, method, json, NULL, 0);
 }
 
 #define TXID "\"0000000000000000000000000000000000000000000000000000000000000007\""
@@ -101,8 +76,8 @@ START_TEST(a_header_is_put_together)
 	mock.body = body;
 	reply = fake_host_call(host, "get_block_header", request, NULL, 0);
 	ck_assert_msg(reply->error == ADIT_OK, "%s", reply->message);
-	must_have(reply->json, "\"confirmations\":3");
-	must_have(reply->json, "\"bits\":\"207fffff\"");
+	rig_must_have(reply->json, "\"confirmations\":3");
+	rig_must_have(reply->json, "\"bits\":\"207fffff\"");
 	ck_assert_uint_eq(reply->attachment_size, 80);
 	sha256d_header(reply->attachment, hash);
 	hex_encode_reversed(hash, 32, text);
@@ -111,10 +86,10 @@ START_TEST(a_header_is_put_together)
 	/* A header that is not the one that was asked for. */
 	snprintf(result, sizeof(result), good, "3");
 	snprintf(body, sizeof(body), "{\"result\":%s}", result);
-	must_have(ask("get_block_header", request), "protocol: getblockheader: ");
+	rig_must_have(ask("get_block_header", request), "protocol: getblockheader: ");
 	mock.body = "{\"result\":{\"height\":0}}";
-	must_have(ask("get_block_header", request), "protocol: ");
-	must_have(ask("get_block_header", "{\"hash\":7}"), "invalid-argument: hash");
+	rig_must_have(ask("get_block_header", request), "protocol: ");
+	rig_must_have(ask("get_block_header", "{\"hash\":7}"), "invalid-argument: hash");
 }
 END_TEST
 
@@ -158,29 +133,29 @@ START_TEST(transactions_are_looked_up)
 	snprintf(result, sizeof(result),
 		 "{\"hex\":\"" RAW "\",\"blockhash\":\"" GENESIS "\",\"confirmations\":9}");
 	mock_node_can(&mock, "getrawtransaction", result);
-	must_have(ask("get_transaction", request), "\"confirmations\":9");
-	must_have(ask("get_transaction", request), txid);
-	must_have(mock.last_params, ",true,\"" GENESIS "\"]");
+	rig_must_have(ask("get_transaction", request), "\"confirmations\":9");
+	rig_must_have(ask("get_transaction", request), txid);
+	rig_must_have(mock.last_params, ",true,\"" GENESIS "\"]");
 	/* Another one than was asked for. */
-	must_have(ask("get_transaction", "{\"hash\":" TXID "}"), "protocol: ");
+	rig_must_have(ask("get_transaction", "{\"hash\":" TXID "}"), "protocol: ");
 	mock_node_can(&mock, "getrawtransaction", "\"00\"");
 	ck_assert_str_eq(ask("has_transaction", request), "{\"found\":true}");
-	must_have(ask("get_transaction", request), "protocol: getrawtransaction");
+	rig_must_have(ask("get_transaction", request), "protocol: getrawtransaction");
 	mock_node_cannot(&mock, "getrawtransaction", -5, "No such mempool transaction");
 	ck_assert_str_eq(ask("has_transaction", request), "{\"found\":false}");
-	must_have(ask("get_transaction", request), "not-found: getrawtransaction: No such");
+	rig_must_have(ask("get_transaction", request), "not-found: getrawtransaction: No such");
 	/* The mempool's, in two steps. */
 	mock_node_can(&mock, "getmempoolentry",
 		      "{\"fees\":{\"base\":0.00001234},\"time\":1700000000}");
-	must_have(ask("get_mempool_transaction", request), "not-found: ");
+	rig_must_have(ask("get_mempool_transaction", request), "not-found: ");
 	mock_node_can(&mock, "getrawtransaction", "\"" RAW "\"");
-	must_have(ask("get_mempool_transaction", request), "\"fee\":1234,\"time\":1700000000");
+	rig_must_have(ask("get_mempool_transaction", request), "\"fee\":1234,\"time\":1700000000");
 	ck_assert_str_eq(ask("check_transaction_in_mempool", request), "{\"in_mempool\":true}");
 	mock_node_cannot(&mock, "getmempoolentry", -5, "Transaction not in mempool");
 	ck_assert_str_eq(ask("check_transaction_in_mempool", request), "{\"in_mempool\":false}");
-	must_have(ask("get_transaction", "{\"hash\":\"00\"}"), "invalid-argument: hash");
-	must_have(ask("get_transaction", "{\"hash\":" TXID ",\"block_hash\":1}"),
-		  "invalid-argument: ");
+	rig_must_have(ask("get_transaction", "{\"hash\":\"00\"}"), "invalid-argument: hash");
+	rig_must_have(ask("get_transaction", "{\"hash\":" TXID ",\"block_hash\":1}"),
+		      "invalid-argument: ");
 }
 END_TEST
 
@@ -195,14 +170,14 @@ START_TEST(outputs_are_looked_up)
 	ck_assert_str_eq(ask("get_utxo", request),
 			 "{\"value\":2099999999999999,\"script\":\"51\",\"confirmations\":12,"
 			 "\"coinbase\":true}");
-	must_have(mock.last_params, ",3,false]");
+	rig_must_have(mock.last_params, ",3,false]");
 	mock_node_can(&mock, "gettxout", "null");
-	must_have(ask("get_utxo", request), "not-found: gettxout: ");
+	rig_must_have(ask("get_utxo", request), "not-found: gettxout: ");
 	mock_node_can(&mock, "gettxout", "{\"value\":-1}");
-	must_have(ask("get_utxo", request), "protocol: ");
+	rig_must_have(ask("get_utxo", request), "protocol: ");
 	mock_node_can(&mock, "gettxout", "7");
-	must_have(ask("get_utxo", request), "protocol: ");
-	must_have(ask("get_utxo", "{\"hash\":" TXID "}"), "invalid-argument: ");
+	rig_must_have(ask("get_utxo", request), "protocol: ");
+	rig_must_have(ask("get_utxo", "{\"hash\":" TXID "}"), "invalid-argument: ");
 }
 END_TEST
 
@@ -214,12 +189,12 @@ START_TEST(the_mempool_is_told)
 	mock_node_can(&mock, "getrawmempool", "[" TXID ",\"" GENESIS "\"]");
 	reply = fake_host_call(host, "get_mempool_transactions", "{}", NULL, 0);
 	ck_assert_msg(reply->error == ADIT_OK, "%s", reply->message);
-	must_have(reply->json, "{\"count\":2,\"txids\":[" TXID ",");
+	rig_must_have(reply->json, "{\"count\":2,\"txids\":[" TXID ",");
 	ck_assert_uint_eq(reply->attachment_size, 64);
 	ck_assert_uint_eq(reply->attachment[0], 7);
 	fake_reply_free(reply);
 	mock_node_can(&mock, "getrawmempool", "[1]");
-	must_have(ask("get_mempool_transactions", "{}"), "protocol: ");
+	rig_must_have(ask("get_mempool_transactions", "{}"), "protocol: ");
 	mock.only = MOCK_MEMPOOL_INFO;
 	mock.body = "{\"result\":{\"size\":3,\"bytes\":700,\"total_fee\":0.00001,"
 		    "\"mempoolminfee\":0.000015}}";
@@ -232,10 +207,10 @@ START_TEST(the_mempool_is_told)
 	ck_assert_str_eq(mock.last_params, "[6]");
 	mock_node_can(&mock, "estimatesmartfee",
 		      "{\"errors\":[\"Insufficient data\"],\"blocks\":0}");
-	must_have(ask("get_fee_estimate", "{\"target_blocks\":6}"),
-		  "unavailable: estimatesmartfee: Insufficient data");
-	must_have(ask("get_fee_estimate", "{\"target_blocks\":0}"), "invalid-argument: ");
-	must_have(ask("get_fee_estimate", "{\"target_blocks\":1009}"), "invalid-argument: ");
+	rig_must_have(ask("get_fee_estimate", "{\"target_blocks\":6}"),
+		      "unavailable: estimatesmartfee: Insufficient data");
+	rig_must_have(ask("get_fee_estimate", "{\"target_blocks\":0}"), "invalid-argument: ");
+	rig_must_have(ask("get_fee_estimate", "{\"target_blocks\":1009}"), "invalid-argument: ");
 }
 END_TEST
 
@@ -252,11 +227,11 @@ START_TEST(the_network_is_told)
 	mock_node_can(&mock, "getpeerinfo",
 		      "[{\"id\":4,\"addr\":\"1.2.3.4:8333\",\"subver\":\"/\\\"x\\u0001/\","
 		      "\"version\":70016,\"inbound\":true,\"conntime\":1700000000},7]");
-	must_have(ask("get_network_peers", "{}"),
-		  "\"addr\":\"1.2.3.4:8333\",\"transport\":\"tcp\"");
-	must_have(ask("get_network_peers", "{}"), "\"subversion\":\"\\/\\\"x\\u0001\\/\"");
+	rig_must_have(ask("get_network_peers", "{}"),
+		      "\"addr\":\"1.2.3.4:8333\",\"transport\":\"tcp\"");
+	rig_must_have(ask("get_network_peers", "{}"), "\"subversion\":\"\\/\\\"x\\u0001\\/\"");
 	mock_node_can(&mock, "getpeerinfo", "{}");
-	must_have(ask("get_network_peers", "{}"), "protocol: ");
+	rig_must_have(ask("get_network_peers", "{}"), "protocol: ");
 	mock_node_can(&mock, "getchaintips",
 		      "[{\"height\":9,\"hash\":\"" GENESIS
 		      "\",\"branchlen\":0,\"status\":\"active\"}]");
@@ -264,13 +239,14 @@ START_TEST(the_network_is_told)
 			 "{\"tips\":[{\"hash\":\"" GENESIS
 			 "\",\"height\":9,\"branch_length\":0,\"status\":\"active\"}]}");
 	mock_node_can(&mock, "getchaintips", "[]");
-	must_have(ask("get_chain_tips", "{}"), "protocol: ");
+	rig_must_have(ask("get_chain_tips", "{}"), "protocol: ");
 	mock_node_can(&mock, "setban", "null");
 	ck_assert_str_eq(ask("ban_peer", "{\"address\":\"1.2.3.4\",\"seconds\":60}"),
 			 "{\"banned\":true}");
 	ck_assert_str_eq(mock.last_params, "[\"1.2.3.4\",\"add\",60]");
-	must_have(ask("ban_peer", "{\"address\":\"1.2.3.4\\\"\"}"), "invalid-argument: ");
-	must_have(ask("ban_peer", "{\"address\":\"1.2.3.4\",\"seconds\":0}"), "invalid-argument: ");
+	rig_must_have(ask("ban_peer", "{\"address\":\"1.2.3.4\\\"\"}"), "invalid-argument: ");
+	rig_must_have(ask("ban_peer", "{\"address\":\"1.2.3.4\",\"seconds\":0}"),
+		      "invalid-argument: ");
 }
 END_TEST
 
@@ -279,11 +255,12 @@ START_TEST(a_block_is_checked)
 	uint8_t block[100] = {0};
 
 	start();
-	ck_assert_str_eq(ask_with("check_block", "{}", block, sizeof(block)), "{\"valid\":true}");
+	ck_assert_str_eq(rig_answer(host, "check_block", "{}", block, sizeof(block)),
+			 "{\"valid\":true}");
 	mock.submit_result = "\"bad-cb-amount\"";
-	ck_assert_str_eq(ask_with("check_block", "{}", block, sizeof(block)),
+	ck_assert_str_eq(rig_answer(host, "check_block", "{}", block, sizeof(block)),
 			 "{\"valid\":false,\"reason\":\"bad-cb-amount\"}");
-	must_have(ask_with("check_block", "{}", block, 80), "invalid-argument: ");
+	rig_must_have(rig_answer(host, "check_block", "{}", block, 80), "invalid-argument: ");
 }
 END_TEST
 
@@ -293,17 +270,18 @@ START_TEST(height_and_sync_are_told)
 	mock.network = "signet";
 	mock.initial_download = true;
 	ck_assert_int_eq(fake_host_start(host, &adit_node_plugin), ADIT_OK);
-	must_have(ask("get_sync_status", "{}"), "{\"phase\":\"connecting\",");
-	must_have(ask("get_block_height", "{}"), "unavailable: ");
+	rig_must_have(ask("get_sync_status", "{}"), "{\"phase\":\"connecting\",");
+	rig_must_have(ask("get_block_height", "{}"), "unavailable: ");
 	for (int i = 0; i < 600 && strstr(ask("get_sync_status", "{}"), "initial-") == NULL; i++)
 		fake_host_run(host, 100);
-	must_have(ask("get_sync_status", "{}"), "\"synced\":false,\"initial_block_download\":true,"
-						"\"height\":2,\"headers\":102,\"progress\":0.5}");
-	must_have(ask("get_mempool_size", "{}"), "unavailable: ");
+	rig_must_have(ask("get_sync_status", "{}"),
+		      "\"synced\":false,\"initial_block_download\":true,"
+		      "\"height\":2,\"headers\":102,\"progress\":0.5}");
+	rig_must_have(ask("get_mempool_size", "{}"), "unavailable: ");
 	mock.initial_download = false;
 	ck_assert(fake_host_wait(host, rig_is_ready, host, 60000));
 	ck_assert_str_eq(ask("get_block_height", "{}"), "{\"height\":2}");
-	must_have(ask("get_sync_status", "{}"), "\"synced\":true");
+	rig_must_have(ask("get_sync_status", "{}"), "\"synced\":true");
 }
 END_TEST
 
@@ -314,13 +292,13 @@ START_TEST(a_missing_method_is_said)
 {
 	mock.old_protocol = _i == 1;
 	start();
-	must_have(
+	rig_must_have(
 	    ask("get_fee_estimate", "{\"target_blocks\":6}"),
 	    "unsupported: estimatesmartfee: the node (/Mock:1.0/) does not have this RPC method");
-	must_have(ask("get_status", "{}"), "\"missing_methods\":[\"estimatesmartfee\"]");
-	must_have(ask("get_lightning_info", "{}"),
-		  "unsupported: get_lightning_info: not supported");
-	must_have(ask("get_mempool_size", "{}"), "protocol: ");
+	rig_must_have(ask("get_status", "{}"), "\"missing_methods\":[\"estimatesmartfee\"]");
+	rig_must_have(ask("get_lightning_info", "{}"),
+		      "unsupported: get_lightning_info: not supported");
+	rig_must_have(ask("get_mempool_size", "{}"), "protocol: ");
 }
 END_TEST
 
@@ -340,7 +318,7 @@ START_TEST(the_list_of_methods_is_read)
 	    "getnettotals\\ngetrawtransaction\\nestimatesmartfees\\nsetban\"");
 	start();
 	ck_assert(fake_host_wait(host, knows_what_is_missing, NULL, 60000));
-	must_have(ask("get_status", "{}"), "\"missing_methods\":[\"estimatesmartfee\"]");
+	rig_must_have(ask("get_status", "{}"), "\"missing_methods\":[\"estimatesmartfee\"]");
 	ck_assert(fake_host_logged(host, "the node has no estimatesmartfee"));
 }
 END_TEST
@@ -355,8 +333,9 @@ START_TEST(the_nodes_errors_have_names)
 {
 	start();
 	mock_node_cannot(&mock, "gettxout", node_errors[_i].code, "as the node says");
-	must_have(ask("get_utxo", "{\"hash\":" TXID ",\"index\":0}"), node_errors[_i].error);
-	must_have(ask("get_utxo", "{\"hash\":" TXID ",\"index\":0}"), "gettxout: as the node says");
+	rig_must_have(ask("get_utxo", "{\"hash\":" TXID ",\"index\":0}"), node_errors[_i].error);
+	rig_must_have(ask("get_utxo", "{\"hash\":" TXID ",\"index\":0}"),
+		      "gettxout: as the node says");
 }
 END_TEST
 
@@ -365,10 +344,10 @@ START_TEST(a_forbidden_method_is_said)
 	start();
 	mock.only = MOCK_OTHER;
 	mock.http_status = 403;
-	must_have(ask("get_utxo", "{\"hash\":" TXID ",\"index\":0}"),
-		  "permission-denied: gettxout");
-	must_have(ask("get_utxo", "{\"hash\":" TXID ",\"index\":0}"), "rpcwhitelist");
-	must_have(ask("get_status", "{}"), "\"state\":\"ready\"");
+	rig_must_have(ask("get_utxo", "{\"hash\":" TXID ",\"index\":0}"),
+		      "permission-denied: gettxout");
+	rig_must_have(ask("get_utxo", "{\"hash\":" TXID ",\"index\":0}"), "rpcwhitelist");
+	rig_must_have(ask("get_status", "{}"), "\"state\":\"ready\"");
 }
 END_TEST
 
@@ -397,17 +376,18 @@ START_TEST(callers_are_limited)
 	start();
 	mock_node_can(&mock, "setban", "null");
 	for (int i = 0; i < 3; i++)
-		must_have(ask("ban_peer", "{\"address\":\"1.2.3.4\"}"), "true");
-	must_have(ask("ban_peer", "{\"address\":\"1.2.3.4\"}"),
-		  "limit: ban_peer: control has reached its limit of 1 queries a second, 3 at once"
-		  " (query_rate and query_burst of [node]); again in ");
-	must_have(ask("get_status", "{}"), "\"queries_limited\":1");
+		rig_must_have(ask("ban_peer", "{\"address\":\"1.2.3.4\"}"), "true");
+	rig_must_have(
+	    ask("ban_peer", "{\"address\":\"1.2.3.4\"}"),
+	    "limit: ban_peer: control has reached its limit of 1 queries a second, 3 at once"
+	    " (query_rate and query_burst of [node]); again in ");
+	rig_must_have(ask("get_status", "{}"), "\"queries_limited\":1");
 	/* Found blocks are not. */
 	for (int i = 0; i < 10; i++) {
 		uint8_t block[100] = {(uint8_t)i};
 
-		must_have(ask_with("submit_block", "{}", block, sizeof(block)),
-			  "\"accepted\":true");
+		rig_must_have(rig_answer(host, "submit_block", "{}", block, sizeof(block)),
+			      "\"accepted\":true");
 	}
 }
 END_TEST
@@ -456,29 +436,29 @@ START_TEST(the_embedded_chain_answers)
 
 	host = rig_start(NULL);
 	rig_mine(host);
-	must_have(ask("add_transactions", "{\"count\":3}"), "\"added\":3");
+	rig_must_have(ask("add_transactions", "{\"count\":3}"), "\"added\":3");
 	o = rig_ask(host, "get_mempool_transactions");
 	snprintf(txid, sizeof(txid), "%s",
 		 json_object_get_string(
 		     json_object_array_get_idx(json_object_object_get(o, "txids"), 0)));
 	json_object_put(o);
 	snprintf(request, sizeof(request), "{\"hash\":\"%s\"}", txid);
-	must_have(ask("get_mempool_transaction", request), "\"fee\":");
-	must_have(ask("get_transaction", request), txid);
+	rig_must_have(ask("get_mempool_transaction", request), "\"fee\":");
+	rig_must_have(ask("get_transaction", request), txid);
 	ck_assert_str_eq(ask("has_transaction", request), "{\"found\":true}");
 	ck_assert_str_eq(ask("check_transaction_in_mempool", request), "{\"in_mempool\":true}");
 	ck_assert_str_eq(ask("has_transaction", "{\"hash\":" TXID "}"), "{\"found\":false}");
-	must_have(ask("get_mempool_transaction", "{\"hash\":" TXID "}"), "not-found: ");
-	must_have(ask("get_mempool_size", "{}"), "\"transaction_count\":");
-	must_have(ask("get_network_stats", "{}"), "\"peer_count\":0");
+	rig_must_have(ask("get_mempool_transaction", "{\"hash\":" TXID "}"), "not-found: ");
+	rig_must_have(ask("get_mempool_size", "{}"), "\"transaction_count\":");
+	rig_must_have(ask("get_network_stats", "{}"), "\"peer_count\":0");
 	ck_assert_str_eq(ask("get_network_peers", "{}"), "{\"peers\":[]}");
-	must_have(ask("get_fee_estimate", "{\"target_blocks\":6}"), "unsupported: ");
-	must_have(ask("get_sync_status", "{}"), "\"synced\":true");
+	rig_must_have(ask("get_fee_estimate", "{\"target_blocks\":6}"), "unsupported: ");
+	rig_must_have(ask("get_sync_status", "{}"), "\"synced\":true");
 	reply = fake_host_call(host, "get_block_header", "{\"hash\":\"" GENESIS "\"}", NULL, 0);
 	ck_assert_uint_eq(reply->attachment_size, 80);
-	must_have(reply->json, "\"height\":0,\"confirmations\":2");
+	rig_must_have(reply->json, "\"height\":0,\"confirmations\":2");
 	fake_reply_free(reply);
-	must_have(ask("get_block_header", "{\"hash\":" TXID "}"), "not-found: ");
+	rig_must_have(ask("get_block_header", "{\"hash\":" TXID "}"), "not-found: ");
 	fake_host_free(host);
 }
 END_TEST
@@ -486,17 +466,17 @@ END_TEST
 START_TEST(the_embedded_mempool_is_told)
 {
 	host = rig_start(NULL);
-	must_have(ask("add_transactions", "{\"count\":3}"), "\"added\":3");
+	rig_must_have(ask("add_transactions", "{\"count\":3}"), "\"added\":3");
 	ck_assert_uint_eq(fake_host_published(host, "NewTransaction"), 3);
 	ck_assert_uint_eq(fake_host_published(host, "MempoolTransactionAdded"), 3);
-	must_have(fake_host_event(host, "MempoolTransactionAdded", 0), "\"mempool_size\":15}");
+	rig_must_have(fake_host_event(host, "MempoolTransactionAdded", 0), "\"mempool_size\":15}");
 	rig_mine(host);
 	ck_assert_uint_eq(fake_host_published(host, "MempoolTransactionRemoved"), 15);
-	must_have(fake_host_event(host, "MempoolTransactionRemoved", 14),
-		  "\"reason\":\"confirmed\",\"mempool_size\":0}");
+	rig_must_have(fake_host_event(host, "MempoolTransactionRemoved", 14),
+		      "\"reason\":\"confirmed\",\"mempool_size\":0}");
 	/* A block that is taken back gives them back. */
 	fake_host_forget_events(host);
-	must_have(ask("reorganise", "{\"depth\":1}"), "\"done\":true");
+	rig_must_have(ask("reorganise", "{\"depth\":1}"), "\"done\":true");
 	ck_assert_uint_eq(fake_host_published(host, "MempoolTransactionAdded") +
 			      (size_t)rig_number(host, "get_status", "mempool_tx"),
 			  2 * fake_host_published(host, "MempoolTransactionAdded"));
@@ -505,10 +485,10 @@ START_TEST(the_embedded_mempool_is_told)
 	host = rig_with("embedded_mempool", "2000", NULL);
 	ck_assert_int_eq(fake_host_start(host, &adit_node_plugin), ADIT_OK);
 	ck_assert(fake_host_wait(host, rig_is_ready, host, 60000));
-	must_have(ask("add_transactions", "{\"count\":700}"), "\"added\":700");
+	rig_must_have(ask("add_transactions", "{\"count\":700}"), "\"added\":700");
 	ck_assert_uint_eq(fake_host_published(host, "MempoolTransactionAdded"), 500);
-	must_have(ask("add_transactions", "{\"count\":1}"), "\"added\":1");
-	must_have(fake_host_event(host, "MempoolTransactionAdded", 500), "\"skipped\":200}");
+	rig_must_have(ask("add_transactions", "{\"count\":1}"), "\"added\":1");
+	rig_must_have(fake_host_event(host, "MempoolTransactionAdded", 500), "\"skipped\":200}");
 	fake_host_free(host);
 }
 END_TEST

@@ -11,9 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "host/node/node_plugin.h"
-#include "tests/unit/fake_host.h"
 #include "tests/unit/mock_node.h"
+#include "tests/unit/node_rig.h"
 
 static struct mock_node mock;
 static struct adit_host *host;
@@ -23,15 +22,10 @@ static struct adit_host *host;
 
 static void setup(void)
 {
-	char url[64];
-
 	host = fake_host_new("node", adit_node_manifest, NULL, NULL);
 	mock_node_init(&mock, fake_host_base(host));
-	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", mock.port);
 	fake_host_set_config(host, "backend", "bitcoin-rpc");
-	fake_host_set_config(host, "rpc_url", url);
-	fake_host_set_config(host, "rpc_cookie_file", mock.cookie);
-	fake_host_set_config(host, "tip_interval", "100");
+	rig_use_rpc(host, mock.port, mock.cookie, "100");
 }
 
 static void teardown(void)
@@ -762,36 +756,12 @@ START_TEST(a_silent_node_times_out)
 }
 END_TEST
 
-static int32_t stop_error;
-
-static void on_stopped_reply(void *user, const struct adit_reply *reply)
-{
-	(void)user;
-	stop_error = reply->error;
-}
-
-static bool have_stop_error(void *user)
-{
-	(void)user;
-	return stop_error != ADIT_OK;
-}
-
 START_TEST(stopping_answers_what_is_open)
 {
-	struct adit_host *caller = fake_host_new("caller", NULL, NULL, host);
-	uint8_t block[100] = {0};
-
 	start_and_settle();
 	mock.only = MOCK_SUBMIT;
 	mock.hold = true;
-	stop_error = ADIT_OK;
-	fake_host_api()->call(caller, "node", "submit_block", "{}", 2, block, sizeof(block), 5000,
-			      on_stopped_reply, NULL, NULL, NULL);
-	fake_host_run(host, 100);
-	ck_assert_int_eq(fake_host_stop(host), ADIT_OK);
-	ck_assert(fake_host_wait(caller, have_stop_error, NULL, 1000));
-	ck_assert_int_eq(stop_error, ADIT_E_CANCELLED);
-	fake_host_free(caller);
+	rig_stop_while_submitting(host);
 }
 END_TEST
 
