@@ -44,6 +44,19 @@ static const char *read_after(const struct pool *pool, struct json_object *value
 	return page->after.own ? NULL : "after: that is another worker; ask it by its name";
 }
 
+/* A page of COUNT things, LIST, which is consumed. NEXT: where the next one begins, NULL after the
+ * last. */
+static void answer_page(struct pool *pool, struct adit_request *request, const char *key,
+			struct json_object *list, uint32_t count, const char *next)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_count(o, "count", count);
+	json_object_object_add(o, key, list);
+	add_text(o, "next", next);
+	answer(pool, request, o);
+}
+
 /* False after the request was answered with what is wrong. */
 static bool read_page(struct pool *pool, struct adit_request *request,
 		      const struct adit_request_info *info, bool positions, struct page *page)
@@ -138,7 +151,7 @@ void on_list_channels(void *user, struct adit_request *request,
 		      const struct adit_request_info *info)
 {
 	struct pool *pool = user;
-	struct json_object *list, *o;
+	struct json_object *list;
 	uint64_t now = clock_monotonic_ms();
 	const struct channel *last = NULL;
 	const struct pool_conn *conn;
@@ -165,11 +178,8 @@ void on_list_channels(void *user, struct adit_request *request,
 	}
 	if (last)
 		channel_name(last, next, sizeof next);
-	o = json_object_new_object();
-	add_count(o, "count", pool->channel_count);
-	json_object_object_add(o, "channels", list);
-	add_text(o, "next", more && last ? next : NULL);
-	answer(pool, request, o);
+	answer_page(pool, request, "channels", list, pool->channel_count,
+		    more && last ? next : NULL);
 }
 
 /* --- connections -------------------------------------------------------------------------------
@@ -237,7 +247,7 @@ static struct json_object *miner_json(const struct pool_conn *conn, uint64_t now
 void on_list_miners(void *user, struct adit_request *request, const struct adit_request_info *info)
 {
 	struct pool *pool = user;
-	struct json_object *list, *o;
+	struct json_object *list;
 	uint64_t now = clock_monotonic_ms();
 	const struct pool_conn *last = NULL;
 	const struct pool_conn *conn;
@@ -258,11 +268,7 @@ void on_list_miners(void *user, struct adit_request *request, const struct adit_
 	}
 	if (last)
 		conn_name(last, next, sizeof next);
-	o = json_object_new_object();
-	add_count(o, "count", pool->conn_count);
-	json_object_object_add(o, "miners", list);
-	add_text(o, "next", conn && last ? next : NULL);
-	answer(pool, request, o);
+	answer_page(pool, request, "miners", list, pool->conn_count, conn && last ? next : NULL);
 }
 
 /* --- jobs --------------------------------------------------------------------------------------

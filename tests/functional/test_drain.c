@@ -507,41 +507,29 @@ static bool says_error(void *user)
 	return ((struct workers *)user)->error[0] != '\0';
 }
 
-static int aditctl(const char *arguments, char *output, size_t capacity)
-{
-	char command[512];
-	FILE *from;
-	size_t n;
-
-	snprintf(command, sizeof(command), ADITCTL " -s %s %s 2>&1", harness.socket, arguments);
-	from = popen(command, "r");
-	ck_assert_ptr_nonnull(from);
-	n = fread(output, 1, capacity - 1, from);
-	output[n] = '\0';
-	return pclose(from);
-}
-
 /* It can't read its key: the old one goes on, all workers of it, and aditctl says so. */
 START_TEST(replacement_fails)
 {
 	struct workers before, now;
-	char key[160], output[1024];
+	char key[160], *output;
 
 	begin(2);
 	client_start();
 	look("pool", &before);
 	snprintf(key, sizeof(key), "%s/state/sv2-server/authority.key", harness.directory);
 	ck_assert_int_eq(chmod(key, 0644), 0);
-	ck_assert_int_ne(aditctl("restart sv2-server", output, sizeof(output)), 0);
+	ck_assert_int_ne(harness_aditctl("restart sv2-server", &output), 0);
 	must(strstr(output, "sv2-server.1 is not replaced") != NULL &&
 		 strstr(output, "authority.key") != NULL && strstr(output, "runs on") != NULL,
 	     "%s", output);
+	free(output);
 	harness_wait(MS, says_error, &now, "the status says that it was not replaced");
 	must(now.running == 2 && now.pids[0] == before.pids[0] && now.pids[1] == before.pids[1],
 	     "the processes of before are gone");
 	client_goes_on();
 	ck_assert_int_eq(chmod(key, 0600), 0);
-	must(aditctl("restart pool", output, sizeof(output)) == 0, "%s", output);
+	must(harness_aditctl("restart pool", &output) == 0, "%s", output);
+	free(output);
 	look("pool", &now);
 	must(now.error[0] == '\0' && now.running == 2 && !was_there(&before, now.pids[0]) &&
 		 !was_there(&before, now.pids[1]),

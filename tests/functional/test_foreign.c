@@ -288,18 +288,23 @@ START_TEST(protocol_is_broken)
 }
 END_TEST
 
-/* Believed for as long as its height is the greatest. In the end it is as low as the own chain's,
- * and nothing comes of a block that is found for it; then that chain leaves it behind. */
-START_TEST(heights_that_fall)
+/* One provider whose blocks come to nothing, which is noticed. */
+static void get_stuck(enum fake_tdp_fault fault)
 {
-	static const enum fake_tdp_fault faults[] = {FAKE_FALLING};
 	pid_t pool;
 
-	start_with(faults, 1);
+	start_with(&fault, 1);
 	pool = harness_pid("pool");
 	wait_provider(0, "stuck", "it was sent a block");
 	wait_provider(1, "active", "");
 	expect_mining(pool);
+}
+
+/* Believed for as long as its height is the greatest. In the end it is as low as the own chain's,
+ * and nothing comes of a block that is found for it; then that chain leaves it behind. */
+START_TEST(heights_that_fall)
+{
+	get_stuck(FAKE_FALLING);
 	stop_all();
 }
 END_TEST
@@ -307,15 +312,8 @@ END_TEST
 /* Its work looks good, but no block of it ever becomes a tip. */
 START_TEST(blocks_that_vanish)
 {
-	static const enum fake_tdp_fault faults[] = {FAKE_WRONG_PATH};
-	pid_t pool;
-
-	start_with(faults, 1);
-	pool = harness_pid("pool");
-	wait_provider(0, "stuck", "it was sent a block");
-	wait_provider(1, "active", "");
+	get_stuck(FAKE_WRONG_PATH);
 	must(harness_number("pool", "blocks_found") >= 1, "no block was found");
-	expect_mining(pool);
 	stop_all();
 }
 END_TEST
