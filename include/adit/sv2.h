@@ -110,7 +110,8 @@ struct adit_sv2_conn {
 };
 
 /* Encodes, seals and queues message number MESSAGE (enum adit_sv2_message) with struct BODY. It
- * leaves with everything else of this wake-up in one write. ADIT_E_INVALID_ARGUMENT when BODY does
+ * leaves with everything else of this wake-up in one write; a found block, SubmitSolution or
+ * PushSolution, at once, with what was queued before it. ADIT_E_INVALID_ARGUMENT when BODY does
  * not fit the message; ADIT_E_LIMIT when the peer reads so slowly that the queue bound is reached
  * (the connection is then closing); ADIT_E_UNAVAILABLE on a closing connection. Handlers of the
  * connection, `closed` included, are never called from inside. */

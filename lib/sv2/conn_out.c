@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * conn_out.c: from messages to bytes. A message is encoded into the queue and sealed where it lies;
- * the flush event writes the queue once per wake-up.
+ * the flush event writes the queue once per wake-up; a found block doesn't wait for it.
  */
 #include "config.h"
 
@@ -148,6 +148,12 @@ static int32_t conn_sealed(struct sv2_conn *c, int32_t r, size_t size)
 	return ADIT_OK;
 }
 
+/* A found block is worth a write of its own: a wake-up may bring thousands of shares. */
+static bool leaves_at_once(int32_t message)
+{
+	return message == ADIT_SV2_SUBMIT_SOLUTION || message == ADIT_SV2_PUSH_SOLUTION;
+}
+
 int32_t sv2_conn_send(struct sv2_conn *c, int32_t message, const void *body)
 {
 	union sv2_body copy;
@@ -176,7 +182,10 @@ int32_t sv2_conn_send(struct sv2_conn *c, int32_t message, const void *body)
 	if (r == ADIT_OK && c->sealed)
 		r = sv2_seal_in_place(&c->send, at, (uint32_t)payload);
 	c->told_reconnect = c->told_reconnect || message == ADIT_SV2_RECONNECT;
-	return conn_sealed(c, r, wire);
+	r = conn_sealed(c, r, wire);
+	if (r == ADIT_OK && leaves_at_once(message) && !c->write_armed)
+		sv2_conn_write(c);
+	return r;
 }
 
 int32_t sv2_conn_queue_frame(struct sv2_conn *c, const uint8_t *frame, size_t size)

@@ -137,8 +137,8 @@ void blocks_found(struct channel *channel, struct job *job, const uint8_t header
 		pending_block_free(&block);
 		return;
 	}
-	/* The message leaves at the end of this wake-up, or within adit_sv2_send() when the queue
-	 * is long. Whoever kills this process in between finds the block in the journal. */
+	/* The message leaves within adit_sv2_send(), before anything else is done. Whoever kills
+	 * this process in between finds the block in the journal. */
 	journal_write(pool, &block);
 	if (provider->conn)
 		submit(pool, provider, &block);

@@ -33,6 +33,7 @@ struct run {
 	pid_t pid;
 	int fd;        /* where the share arrives, -1: any that brings SubmitSolution */
 	bool noted;    /* the journal has the block */
+	bool sent;     /* of the pool: and the first call after that was SubmitSolution's */
 	bool finished; /* the path's last call was made */
 	char trail[2048];
 };
@@ -105,6 +106,31 @@ static bool notes_block(const struct run *r, const struct tracer_stop *s)
 	return strstr(path, "/blocks-1.journal") != NULL;
 }
 
+/* Whether S is about to send a SubmitSolution. */
+static bool sends_block(const struct run *r, const struct tracer_stop *s)
+{
+	uint8_t header[6];
+
+	return s->entry && s->nr == SYS_sendto &&
+	       tracer_peek(r->pid, s->args[1], header, sizeof(header)) && header[0] == 0 &&
+	       header[1] == 0 && header[2] == 0x76;
+}
+
+static bool is_memory(long nr)
+{
+	return nr == SYS_brk || nr == SYS_mmap || nr == SYS_munmap;
+}
+
+/* A block that is noted goes out before the pool does anything else: logs it, tells the others,
+ * reads what more has arrived. */
+static void check_sent_first(struct run *r, const struct tracer_stop *s)
+{
+	if (r->fd < 0 || !r->noted || r->sent || !s->entry || is_memory(s->nr))
+		return;
+	r->sent = sends_block(r, s);
+	must(r->sent, "%s comes before the block: %s", tracer_name(s->nr), r->trail);
+}
+
 /* The last thing that is done for a block: the pool's journal is synced; the template provider,
  * which needs no sync when the node has answered, removes its file. */
 static bool ends_path(const struct run *r, const struct tracer_stop *s)
@@ -133,6 +159,7 @@ static void run_to(struct run *r, int stop)
 						 tracer_name(s.nr), s.entry ? "(" : ")");
 		if (notes_block(r, &s))
 			r->noted = true;
+		check_sent_first(r, &s);
 		r->finished = ends_path(r, &s);
 	}
 }

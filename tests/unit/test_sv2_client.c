@@ -619,6 +619,28 @@ START_TEST(test_free_flushes)
 }
 END_TEST
 
+/* A block does not wait for what else this wake-up brings, which on a busy server are thousands of
+ * shares. */
+START_TEST(test_block_leaves_at_once)
+{
+	static const uint8_t coinbase[200];
+	const struct adit_sv2_submit_solution m = {.coinbase_tx = {coinbase, sizeof(coinbase)}};
+	struct sv2_server_options so = {.authority_secret = _i == 0 ? rig_secret() : NULL};
+	struct sv2_client_options co = {.plain = _i == 1};
+	struct rig rig;
+
+	rig_init(&rig, _i == 1);
+	rig_serve(&rig, &so);
+	rig_connect_template(&rig, &co);
+	rig_until(&rig, &rig.client_opened, 1, 2000);
+	ck_assert_int_eq(adit_sv2_send(rig.upstream, ADIT_SV2_SUBMIT_SOLUTION, &m), ADIT_OK);
+	ck_assert_uint_eq(adit_sv2_pending(rig.upstream), 0);
+	rig_until(&rig, &rig.messages, 1, 2000);
+	ck_assert_uint_eq(rig.sum, sizeof(coinbase));
+	rig_fini(&rig);
+}
+END_TEST
+
 /* Freed before its first attempt, and while it waits for the next. */
 START_TEST(test_free_early)
 {
@@ -790,6 +812,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, test_free_in_closed);
 	tcase_add_test(tcase, test_free_in_handler);
 	tcase_add_test(tcase, test_free_flushes);
+	tcase_add_loop_test(tcase, test_block_leaves_at_once, 0, 2);
 	tcase_add_test(tcase, test_free_early);
 	tcase_add_loop_test(tcase, test_address, 0,
 			    (int)(sizeof(good_addresses) / sizeof(good_addresses[0])));
