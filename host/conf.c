@@ -296,6 +296,12 @@ static bool conf_role_name(struct conf_role *role, const struct conf_section *se
 		return false;
 	if (at != NULL)
 		role->process[size] = '.';
+	if (strcmp(role->role, "node") == 0) {
+		problems_add(problems, section->file, section->line,
+			     "[%s]: there is one node, [node], on which all roles work",
+			     section->name);
+		return false;
+	}
 	if (!manifest_name_valid(role->role) || (at != NULL && !manifest_name_valid(at + 1)) ||
 	    strcmp(role->role, "host") == 0 || strcmp(role->role, "control") == 0) {
 		problems_add(problems, section->file, section->line,

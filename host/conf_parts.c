@@ -120,7 +120,10 @@ void conf_parts_alone(const struct conf *conf, struct problems *problems)
 			continue;
 		(void)snprintf(role, sizeof(role), "%.*s", (int)(name - section->name - 1),
 			       section->name);
-		if (conf_section_find(conf, role) == NULL)
+		if (strcmp(role, "host") == 0 || strcmp(role, "node") == 0)
+			problems_add(problems, section->file, section->line,
+				     "[%s]: [%s] has no such sections", section->name, role);
+		else if (conf_section_find(conf, role) == NULL)
 			problems_add(problems, section->file, section->line,
 				     "[%s]: there is no section [%s] to which it belongs",
 				     section->name, role);

@@ -576,7 +576,7 @@ START_TEST(test_conf_parts_problems)
 	struct problems p;
 	bool usable;
 
-	put_main("");
+	put_main("[host/x]\nlog_level = info\n[node]\n[node/y]\nnetwork = main\n");
 	put_plugin("jdc", PARTS_PLUGIN);
 	put_plugin("pool", "");
 	put_plugin("half", "parts = upstream\n");
@@ -586,6 +586,7 @@ START_TEST(test_conf_parts_problems)
 	put("conf.d/1.conf", "[jdc]\n[jdc/a]\nuser = x\n[jdc/b]\naddress = b.example:2\n"
 			     "adress = y\n[jdc/NO]\naddress = b.example:2\n[pool]\n[pool/x]\n"
 			     "[jdx/a]\n[jdc/a/b]\naddress = b.example:2\n");
+	put("conf.d/2.conf", "[node@two]\nnetwork = main\n");
 	conf_free(load(&p, &usable));
 	ck_assert(!usable);
 	ck_assert(has(&p, "1.conf:2: ", "address: is required in [jdc/a]: where the pool is"));
@@ -594,6 +595,9 @@ START_TEST(test_conf_parts_problems)
 	ck_assert(has(&p, "1.conf:10: ", "[pool/x]: the role `pool` has no such sections"));
 	ck_assert(has(&p, "1.conf:11: ", "[jdx/a]: there is no section [jdx]"));
 	ck_assert(has(&p, "1.conf:12: ", "[jdc/a/b]: expected [jdc/NAME]"));
+	ck_assert(has(&p, "2.conf:1: ", "[node@two]: there is one node, [node]"));
+	ck_assert(has(&p, "adit.conf:", "[host/x]: [host] has no such sections"));
+	ck_assert(has(&p, "adit.conf:", "[node/y]: [node] has no such sections"));
 	ck_assert(has(&p, "half.manifest", "parts = WORD and a section [part_schema] go together"));
 	ck_assert(has(&p, "ears.manifest:", "listen: a part can't listen"));
 	ck_assert(has(&p, "twice.manifest", "`n` is a key of [config_schema], too"));
