@@ -296,6 +296,8 @@ static const struct {
 	const char *how;
 	const char *said; /* in the log, after the process's name */
 } bad_stops[] = {
+    {"crash-drain", "killed by signal 11 (SIGSEGV) while stopping"},
+    {"never-drained", "did not stop within 5 s: it is killed"},
     {"crash-stop", "killed by signal 11 (SIGSEGV) while stopping"},
     {"crash-fini", "killed by signal 11 (SIGSEGV) while stopping"},
     {"never-stopped", "did not stop within 5 s: it is killed"},
@@ -337,7 +339,7 @@ START_TEST(bad_stop_of_a_role)
 	configure_bad_stops("false");
 	start = clock_monotonic_ms();
 	rig_reload();
-	others_live(); /* while two of them hang */
+	others_live(); /* while three of them hang */
 	for (size_t i = 0; i < BAD_STOPS; i++) {
 		harness_wait(RIG_WAIT_MS, has_no_process, &pids[i], "the process has ended");
 		snprintf(line, sizeof(line), "abi-wrong.%s.1: %s", bad_stops[i].how,

@@ -229,6 +229,17 @@ static void wrong_fini(void *instance)
 	free(p);
 }
 
+static int32_t wrong_drain(void *instance)
+{
+	const struct wrong *p = instance;
+
+	if (strcmp(p->how, "crash-drain") == 0)
+		wrong_crash();
+	if (strcmp(p->how, "never-drained") == 0)
+		return ADIT_E_UNAVAILABLE; /* and never a call of stopped() */
+	return ADIT_OK;
+}
+
 const struct adit_plugin_descriptor adit_plugin = {
     .magic = ADIT_PLUGIN_MAGIC,
     .abi_major = ADIT_ABI_MAJOR,
@@ -241,4 +252,5 @@ const struct adit_plugin_descriptor adit_plugin = {
     .reload = wrong_reload,
     .stop = wrong_stop,
     .fini = wrong_fini,
+    .drain = wrong_drain,
 };
