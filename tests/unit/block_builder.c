@@ -167,7 +167,7 @@ static void make_coinbase(struct block_builder *b, uint64_t value, struct buf *o
 		add_output(out, value, b->payout.data, b->payout.size);
 	if (!b->no_outputs && !b->no_commitment) {
 		commitment_script(b, script);
-		add_output(out, 0, script, sizeof(script));
+		add_output(out, b->commitment_value, script, sizeof(script));
 	}
 	if (witness) {
 		buf_append_u8(out, 1);

@@ -26,6 +26,7 @@ struct block_builder {
 	size_t script_padding; /* bytes after the height in its scriptSig */
 	bool no_outputs;       /* also none for the commitment */
 	bool no_commitment;
+	uint64_t commitment_value; /* of the output with the commitment */
 	bool damage_commitment;
 	bool no_coinbase_witness;
 	size_t reserved_size; /* 32 */

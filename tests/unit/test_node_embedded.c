@@ -391,6 +391,12 @@ static void all_money_twice(struct block_builder *b)
 	b->reserved_size = 32;
 }
 
+static void more_money_in_sum(struct block_builder *b)
+{
+	b->value = UINT64_C(2100000000000000);
+	b->commitment_value = 1;
+}
+
 static void signature_operations(struct block_builder *b)
 {
 	payout_script(b, 20001, 0xac);
@@ -509,6 +515,7 @@ static const struct refusal {
     {"bad-txns-vout-empty", no_outputs, true},
     {"bad-txns-vout-toolarge", more_than_all_money, true},
     {"bad-cb-amount", all_money_twice, true},
+    {"bad-txns-txouttotal-toolarge", more_money_in_sum, true},
     {"bad-blk-sigops", signature_operations, true},
     {"bad-blk-sigops", some_signature_operations, true},
     {"prev-blk-not-found", unknown_parent, true},
