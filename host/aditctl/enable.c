@@ -173,12 +173,20 @@ static int enable(const struct options *o, bool enabled)
 	const char *role = o->arguments[0];
 	struct json_object *result;
 	struct control c;
-	int status = command_connect(o, &c);
+	int status;
 
 	if (strcmp(role, "host") == 0 || strcmp(role, "node") == 0) {
 		fprintf(stderr, "aditctl: %s always runs\n", role);
-		status = EXIT_USAGE;
+		return EXIT_USAGE;
 	}
+	if (strchr(role, '/') != NULL) {
+		fprintf(stderr,
+			"aditctl: [%s] is a part of a role: add its section to the file or take "
+			"it out, and run `aditctl reload`\n",
+			role);
+		return EXIT_USAGE;
+	}
+	status = command_connect(o, &c);
 	if (status != EXIT_OK)
 		return status;
 	result = enable_config(&c, role, &status);

@@ -504,6 +504,8 @@ START_TEST(enable_and_disable)
 	ck_assert_int_eq(aditctl("enable cpu-miner@three"), 1);
 	says("write a file with [cpu-miner@three] into conf.d");
 	ck_assert_int_eq(aditctl("disable node"), 2);
+	ck_assert_int_eq(aditctl("disable pool/one"), 2);
+	says("is a part of a role");
 }
 END_TEST
 

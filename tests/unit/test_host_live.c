@@ -1128,6 +1128,14 @@ START_TEST(test_parts)
 	ck_assert_ptr_nonnull(
 	    strstr(ask("config_reset", "{\"role\":\"echo/a\"}"), "\"reloaded\":true"));
 	harness_wait(WAIT_MS, has_status, "b=9 a=7 ", "the override is gone");
+	harness_configure("[echo/c]\nsize = 3\n");
+	ck_assert_ptr_nonnull(strstr(ask("reload", "{}"), "\"reloaded\":true"));
+	harness_wait(WAIT_MS, has_status, "b=9 a=7 c=3 ", "the new thing is taken over");
+	/* a wrong one changes nothing */
+	harness_configure("[echo/d]\nsise = 4\n");
+	ck_assert_ptr_nonnull(strstr(ask("reload", "{}"), "sise: unknown key in [echo/d]; did you "
+							  "mean `size`?"));
+	ck_assert(has_status("b=9 a=7 c=3 "));
 	harness_stop();
 }
 END_TEST
