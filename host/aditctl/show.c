@@ -126,7 +126,7 @@ static void role_text(struct json_object *role, char *out, size_t capacity)
 	const char *exit = json_text(role, "last_exit", "");
 	bool running = strcmp(json_text(role, "state", ""), "running") == 0;
 
-	if (*exit != '\0' && !running)
+	if (*exit != '\0' && !running && strcmp(exit, text) != 0)
 		snprintf(out, capacity, "%.*s%s%.*s", (int)capacity / 3, exit,
 			 *text != '\0' ? "; " : "", (int)capacity / 2, text);
 	else

@@ -338,6 +338,20 @@ START_TEST(status_is_a_table)
 }
 END_TEST
 
+/* A role that can't start has the reason as its text, and ended with it. */
+START_TEST(failure_is_said_once)
+{
+	exchange("\"result\":{\"roles\":[{\"name\":\"pool\",\"state\":\"failing\","
+		 "\"text\":\"no key; make one\",\"last_exit\":\"no key; make one\"},"
+		 "{\"name\":\"jds\",\"state\":\"failing\",\"text\":\"waits\","
+		 "\"last_exit\":\"crash\"}]}",
+		 "status");
+	contains(run.out, "  no key; make one\n");
+	contains_not(run.out, "make one; no key");
+	contains(run.out, "  crash; waits\n");
+}
+END_TEST
+
 /* How old the genesis block is says nothing about the node. */
 START_TEST(genesis_has_no_age)
 {
@@ -1336,6 +1350,7 @@ static TCase *program_case(void)
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_set_timeout(c, 60);
 	tcase_add_test(c, status_is_a_table);
+	tcase_add_test(c, failure_is_said_once);
 	tcase_add_test(c, status_on_a_terminal_is_coloured_and_fits);
 	tcase_add_test(c, genesis_has_no_age);
 	tcase_add_test(c, no_color_is_honoured);
