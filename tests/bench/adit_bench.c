@@ -44,6 +44,10 @@ static const struct {
      "Resident bytes of the server an idle connection, without a channel and with one; floor: "
      "what\n"
      "its two ciphers take."},
+    {"declare", bench_declare,
+     "A job of 4,000 transactions declared: all known to the server, asked of the node, 300 asked of\n"
+     "the client; and a full template until the pool has its job. CPU of server and host, the\n"
+     "node's beside; floor: opening the declaration, ids of what is not known, the merkle path."},
 };
 
 static int usage(FILE *out)

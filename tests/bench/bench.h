@@ -63,5 +63,6 @@ void bench_handshakes(struct bench *b);
 void bench_fanout(struct bench *b);
 void bench_tip(struct bench *b);
 void bench_memory(struct bench *b);
+void bench_declare(struct bench *b);
 
 #endif

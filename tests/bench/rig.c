@@ -27,7 +27,7 @@
 #define TRANSACTIONS_LEAST 2100 /* 2,048 and a few make 12 levels */
 #define SPARE 200               /* connections and descriptors besides those that are asked for */
 
-static uint16_t free_port(void)
+uint16_t rig_free_port(void)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET};
 	socklen_t size = sizeof(at);
@@ -123,7 +123,7 @@ void rig_start_as(struct rig *r, const struct rig_kind *kind)
 {
 	lift_descriptors(kind->connections);
 	daemon_prepare(&r->daemon, ADIT_STAGE_PLUGINS);
-	r->port = free_port();
+	r->port = rig_free_port();
 	r->ticker = 0;
 	configure(r, kind);
 	daemon_start(&r->daemon);

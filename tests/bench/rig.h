@@ -32,6 +32,8 @@ struct rig_kind {
 	bool easy;              /* every other hash is a block: a tip costs the node no search */
 };
 
+/* A TCP port on 127.0.0.1 that was free a moment ago. */
+uint16_t rig_free_port(void);
 /* Starts it for CONNECTIONS connections over WORKERS processes, on a chain of one block and without
  * transactions. Says on standard error which limits it lifted. */
 void rig_start(struct rig *r, size_t connections, unsigned workers);

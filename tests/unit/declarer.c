@@ -3,7 +3,7 @@
 
 #include "tests/unit/declarer.h"
 
-#include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +13,15 @@
 #include "lib/bitcoin/target.h"
 #include "lib/bitcoin/tx.h"
 #include "lib/util/reader.h"
+
+/* Tests and the benchmarks, which know nothing of check, have this in common. */
+#define need(condition)                                                                            \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: not %s\n", __FILE__, __LINE__, #condition);        \
+			abort();                                                                   \
+		}                                                                                  \
+	} while (0)
 
 void declarer_free(struct declarer *d)
 {
@@ -32,20 +41,20 @@ void declarer_pay(struct declarer *d, const struct adit_bytes *outputs)
 	struct reader r;
 
 	reader_init(&r, outputs->data, outputs->size);
-	ck_assert_uint_eq(reader_compact_size(&r), 1);
-	ck_assert(tx_next_output(&r, &output));
-	ck_assert_uint_eq(reader_left(&r), 0);
-	ck_assert_uint_eq(output.value, 0);
+	need(reader_compact_size(&r) == 1);
+	need(tx_next_output(&r, &output));
+	need(reader_left(&r) == 0);
+	need(output.value == 0);
 	buf_clear(&d->pool_output);
 	buf_append(&d->pool_output, output.script, output.script_size);
 }
 
 void declarer_add_tx(struct declarer *d, const uint8_t *tx, size_t size)
 {
-	ck_assert_uint_lt(d->tx_count, DECLARER_TXS_MAX);
+	need(d->tx_count < DECLARER_TXS_MAX);
 	d->tx_at[d->tx_count] = d->txs.size;
 	d->tx_size[d->tx_count++] = size;
-	ck_assert(buf_append(&d->txs, tx, size));
+	need(buf_append(&d->txs, tx, size));
 }
 
 static void parse(const struct declarer *d, uint32_t i, struct tx *tx)
@@ -53,7 +62,7 @@ static void parse(const struct declarer *d, uint32_t i, struct tx *tx)
 	struct reader r;
 
 	reader_init(&r, d->txs.data + d->tx_at[i], d->tx_size[i]);
-	ck_assert(tx_parse(&r, tx));
+	need(tx_parse(&r, tx));
 }
 
 /* Ids of the transactions, the path, and the witness commitment's script. */
@@ -63,7 +72,7 @@ static void make_trees(struct declarer *d, uint8_t commitment[38])
 	uint8_t(*wtxids)[32] = calloc(d->tx_count + 1, 32);
 	uint8_t root[32];
 
-	ck_assert(txids != NULL && wtxids != NULL);
+	need(txids != NULL && wtxids != NULL);
 	buf_clear(&d->wtxids);
 	for (uint32_t i = 0; i < d->tx_count; i++) {
 		struct tx tx;
@@ -107,12 +116,11 @@ void declarer_make(struct declarer *d)
 	spec.outputs_size = own.size;
 	spec.template_outputs = last.data;
 	spec.template_outputs_size = last.size;
-	ck_assert_int_eq(coinbase_split(&spec, &d->prefix, &d->suffix, &e), ADIT_OK);
+	need(coinbase_split(&spec, &d->prefix, &d->suffix, &e) == ADIT_OK);
 	buf_clear(&d->declared_prefix);
 	buf_clear(&d->declared_suffix);
-	ck_assert(declared_coinbase_write(d->prefix.data, d->prefix.size, d->suffix.data,
-					  d->suffix.size, &d->declared_prefix,
-					  &d->declared_suffix));
+	need(declared_coinbase_write(d->prefix.data, d->prefix.size, d->suffix.data, d->suffix.size,
+				     &d->declared_prefix, &d->declared_suffix));
 	buf_clear(&d->outputs);
 	buf_append_u8(&d->outputs, 2);
 	buf_append(&d->outputs, own.data, own.size);
@@ -158,9 +166,9 @@ struct adit_sv2_set_custom_mining_job declarer_job(const struct declarer *d, uin
 	    .merkle_path = {.data = &d->path[0][0], .size = d->depth * 32, .count = d->depth},
 	};
 
-	ck_assert_ptr_null(declared_coinbase_read(d->declared_prefix.data, d->declared_prefix.size,
-						  d->declared_suffix.data, d->declared_suffix.size,
-						  &c, &input));
+	need(NULL == declared_coinbase_read(d->declared_prefix.data, d->declared_prefix.size,
+					    d->declared_suffix.data, d->declared_suffix.size, &c,
+					    &input));
 	memcpy(m.prev_hash.b, d->prev_hash, 32);
 	m.coinbase_tx_version = c.version;
 	m.coinbase_prefix = (struct adit_bytes){.data = c.script, .size = (uint32_t)c.script_size};
@@ -176,9 +184,10 @@ declarer_provide(const struct declarer *d, uint32_t request_id,
 	buf_clear(out);
 	for (uint32_t i = 0; i < positions->count; i++) {
 		uint32_t at = positions->data[2 * i] | (uint32_t)positions->data[2 * i + 1] << 8;
-		size_t size = d->tx_size[at];
+		size_t size;
 
-		ck_assert_uint_lt(at, d->tx_count);
+		need(at < d->tx_count);
+		size = d->tx_size[at];
 		buf_append_u16(out, (uint16_t)size);
 		buf_append_u8(out, (uint8_t)(size >> 16));
 		buf_append(out, d->txs.data + d->tx_at[at], size);

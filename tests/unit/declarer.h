@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * declarer.h: what a job declarator makes of transactions and a tip, for tests: the declaration,
- * the custom job, the block. Failures end the test.
+ * declarer.h: what a job declarator makes of transactions and a tip, for tests and benchmarks: the
+ * declaration, the custom job, the block. Failures say where, and end the process.
  */
 #ifndef DECLARER_H
 #define DECLARER_H
