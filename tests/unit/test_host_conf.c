@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <adit/plugin.h>
@@ -440,7 +441,11 @@ static void put(const char *name, const char *format, ...)
 
 static const char node_manifest[] =
     "[plugin]\nname = node\nversion = 0.1.0\ndescription = d\nauthor = a\n[config_schema]\n"
-    "network = enum | regtest | regtest,main | n\n";
+    "network = enum | regtest | regtest,main | n\n"
+    "backend = enum | embedded | embedded,bitcoin-rpc,bitcoin-ipc | n\n"
+    "datadir = path | - | - | n\nipc_socket = path | - | - | n\n"
+    "rpc_url = string | - | - | n\nrpc_datadir = path | - | - | n\n"
+    "rpc_cookie_file = path | - | - | n\nrpc_user = string | - | - | n\n";
 
 static struct conf *load(struct problems *p, bool *usable)
 {
@@ -1224,6 +1229,69 @@ START_TEST(test_probe_passwords)
 }
 END_TEST
 
+/* Whether --check of [node] with KEYS warns of TEXT; without one, of nothing. */
+static void probe_node(const char *keys, const char *text)
+{
+	struct problems p;
+	char more[512];
+
+	(void)snprintf(more, sizeof(more), "[node]\n%s", keys);
+	put_main(more);
+	probe(&p);
+	ck_assert_msg(p.count == (text != NULL), "%s: %zu", keys, p.count);
+	ck_assert(text == NULL || has(&p, "adit.conf:5: warning: ", text));
+	problems_free(&p);
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", directory, path);
+	ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(listen(fd, 4), 0);
+	return fd;
+}
+
+/* A node that is not there, or not where it is said to be. */
+START_TEST(test_probe_node)
+{
+	char path[160];
+	int fd;
+
+	put_states();
+	(void)snprintf(path, sizeof(path), "%s/state/regtest", directory);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	probe_node("", NULL);
+	probe_node("backend = bitcoin-rpc\nrpc_datadir = gone\n", "/gone: No such file");
+	probe_node("backend = bitcoin-rpc\nrpc_datadir = .\n",
+		   "/regtest/.cookie: No such file or directory; is the node running");
+	probe_node("backend = bitcoin-rpc\ndatadir = .\n", "/regtest/.cookie: No such file");
+	probe_node("backend = bitcoin-rpc\nrpc_cookie_file = biscuit\n", "/biscuit: No such file");
+	probe_node("backend = bitcoin-rpc\nrpc_datadir = gone\nrpc_user = u\n", NULL);
+	put("state/regtest/.cookie", "x");
+	probe_node("backend = bitcoin-rpc\nrpc_datadir = .\n", NULL);
+	probe_node("backend = bitcoin-ipc\ndatadir = .\n",
+		   "/regtest/node.sock: No such file or directory; does the node run with "
+		   "-ipcbind=unix");
+	fd = listen_at("state/regtest/node.sock");
+	probe_node("backend = bitcoin-ipc\ndatadir = .\n", NULL);
+	probe_node("backend = bitcoin-ipc\nipc_socket = regtest/node.sock\n", NULL);
+	probe_node("backend = bitcoin-ipc\ndatadir = .\nrpc_datadir = gone\n",
+		   "/gone: No such file");
+	probe_node("backend = bitcoin-ipc\ndatadir = .\nrpc_url = http://127.0.0.1:1/\n", NULL);
+	(void)close(fd);
+	probe_node("backend = bitcoin-ipc\ndatadir = .\n", "Connection refused");
+	(void)snprintf(path, sizeof(path), "%s/state/regtest/.cookie", directory);
+	ck_assert_int_eq(unlink(path), 0);
+	(void)snprintf(path, sizeof(path), "%s/state/regtest/node.sock", directory);
+	ck_assert_int_eq(unlink(path), 0);
+	(void)snprintf(path, sizeof(path), "%s/state/regtest", directory);
+	ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
 START_TEST(test_probe_places)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET};
@@ -1293,7 +1361,8 @@ int main(void)
 				      test_conf_override_edit, test_conf_override_disk_full,
 				      test_conf_includes,      test_conf_network,
 				      test_probe_keys,         test_probe_passwords,
-				      test_probe_places,       test_known_secrets};
+				      test_probe_node,         test_probe_places,
+				      test_known_secrets};
 	Suite *suite = suite_create("host-conf");
 	TCase *c = make_case("whole", whole, sizeof(whole) / sizeof(whole[0]));
 	SRunner *runner;
