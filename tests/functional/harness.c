@@ -234,6 +234,26 @@ int harness_aditctl(const char *arguments, char **output)
 	return WEXITSTATUS(status);
 }
 
+static bool status_shows(void *text)
+{
+	char *output;
+	bool found;
+
+	must(harness_aditctl("status", &output) == 0, "aditctl status: %s", output);
+	found = strstr(output, text) != NULL;
+	free(output);
+	return found;
+}
+
+void harness_wait_status(const char *text)
+{
+	char what[256], copy[160];
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	snprintf(what, sizeof(what), "aditctl status shows \"%s\"", text);
+	harness_wait(HARNESS_WAIT_MS, status_shows, copy, what);
+}
+
 static bool connects(void *user)
 {
 	struct error e;

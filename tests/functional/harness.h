@@ -123,6 +123,8 @@ uint64_t harness_limit(uint64_t ms); /* MS times $ADIT_TEST_SLOW */
 void harness_wait(uint64_t ms, bool (*condition)(void *user), void *user, const char *what);
 /* Waits until harness_number(ROLE, KEY) >= LEAST and returns it. */
 int64_t harness_wait_number(const char *role, const char *key, int64_t least, uint64_t ms);
+/* Waits until what `aditctl status` shows contains TEXT. */
+void harness_wait_status(const char *text);
 /* Waits until the log has TEXT: what a role says comes there in no order with what is seen of it
  * elsewhere. */
 void harness_wait_log(const char *text);

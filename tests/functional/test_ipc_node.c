@@ -129,26 +129,6 @@ static void start_pool(const char *source, unsigned hashrate)
 	harness_wait_running();
 }
 
-static bool shows(void *text)
-{
-	char *output;
-	bool found;
-
-	must(harness_aditctl("status", &output) == 0, "aditctl status: %s", output);
-	found = strstr(output, text) != NULL;
-	free(output);
-	return found;
-}
-
-static void wait_shown(const char *text)
-{
-	char what[256], copy[160];
-
-	snprintf(copy, sizeof(copy), "%s", text);
-	snprintf(what, sizeof(what), "aditctl status shows \"%s\"", text);
-	harness_wait(MS, shows, copy, what);
-}
-
 static bool node_has(void *least)
 {
 	order("count");
@@ -243,11 +223,11 @@ static void suffer(const char *dialect, const char *fault, const char *said)
 	if (strcmp(fault, "exception") == 0) {
 		order("fault cut");
 		order("tip");
-		wait_shown("the node is away (");
+		harness_wait_status("the node is away (");
 		order(line);
 	}
-	wait_shown(said);
-	wait_shown("serving height ");
+	harness_wait_status(said);
+	harness_wait_status("serving height ");
 	must(harness_number("template-provider", "height") > 0, "the last work was given up");
 	order("fault none");
 	order("tip");
@@ -326,7 +306,7 @@ START_TEST(another_version_after_a_restart)
 	start_pool("bitcoin-ipc, node", 20);
 	mine(2);
 	stop_node();
-	wait_shown("bitcoin-ipc: ");
+	harness_wait_status("bitcoin-ipc: ");
 	start_node("v30");
 	harness_wait_log("which speaks v30");
 	mine(2);
@@ -364,8 +344,8 @@ START_TEST(noise)
 		(void)!send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
 		close(fd);
 	}
-	wait_shown("bitcoin-ipc: ");
-	wait_shown(" from node to ");
+	harness_wait_status("bitcoin-ipc: ");
+	harness_wait_status(" from node to ");
 	must(harness_pid("template-provider") == before, "the role was started again");
 	close(listener);
 	must_be_well();

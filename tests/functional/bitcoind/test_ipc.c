@@ -72,28 +72,6 @@ static void start(void)
 	harness_wait_running();
 }
 
-/* What `aditctl status` shows contains TEXT. */
-static bool shows(void *text)
-{
-	char *output;
-	bool found;
-
-	must(harness_aditctl("status", &output) == 0, "aditctl status: %s", output);
-	found = strstr(output, text) != NULL;
-	free(output);
-	return found;
-}
-
-static void wait_shown(const char *text)
-{
-	char what[200];
-	char copy[160];
-
-	snprintf(copy, sizeof(copy), "%s", text);
-	snprintf(what, sizeof(what), "aditctl status shows \"%s\"", text);
-	harness_wait(MS, shows, copy, what);
-}
-
 static int64_t accepted(void)
 {
 	return harness_number("template-provider", "accepted");
@@ -188,7 +166,7 @@ START_TEST(the_node_restarts)
 	node_restart();
 	mine(3);
 	must(harness_log_has("no template from the node"), "the restart went unnoticed");
-	wait_shown(" clients");
+	harness_wait_status(" clients");
 	must(harness_log_has("was accepted over IPC"), "no block went over IPC");
 }
 END_TEST
@@ -206,8 +184,8 @@ START_TEST(the_node_hangs)
 	start();
 	mine(1);
 	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
-	wait_shown("the node has not answered for 2000 ms");
-	wait_shown("; serving height ");
+	harness_wait_status("the node has not answered for 2000 ms");
+	harness_wait_status("; serving height ");
 	height = harness_number("template-provider", "height");
 	must(height > 0, "the last template was given up");
 	before = accepted();
@@ -223,8 +201,8 @@ START_TEST(stand_in_and_return)
 {
 	configure_bent();
 	start();
-	wait_shown(" from node to ");
-	wait_shown("bitcoin-ipc: no socket ");
+	harness_wait_status(" from node to ");
+	harness_wait_status("bitcoin-ipc: no socket ");
 	mine(2);
 	must(!harness_log_has("was accepted over IPC"), "a block went over no socket");
 	bend(getenv("BITCOIN_IPC"));
@@ -260,7 +238,7 @@ START_TEST(the_socket_is_replaced)
 	bend(path);
 	harness_wait_log("is another socket now");
 	harness_wait_log("the node has not answered for 2000 ms");
-	wait_shown(" from node to ");
+	harness_wait_status(" from node to ");
 	mine(2);
 	bend(getenv("BITCOIN_IPC"));
 	harness_wait_log("templates come from bitcoin-ipc now");
@@ -283,7 +261,7 @@ START_TEST(another_network)
 		 networks[_i]);
 	configure("bitcoin-ipc", keys);
 	start();
-	wait_shown(complaints[_i]);
+	harness_wait_status(complaints[_i]);
 	must(harness_number("template-provider", "height") == 0, "a template was served");
 }
 END_TEST
