@@ -1149,6 +1149,7 @@ START_TEST(test_probe_keys)
 {
 	struct problems p;
 	char path[128];
+	char own[160];
 
 	put_main("[node]\nnetwork = main\n");
 	put_states();
@@ -1163,6 +1164,28 @@ START_TEST(test_probe_keys)
 	ck_assert(has(&p, "a.conf:2: key: ", "test key"));
 	ck_assert_uint_eq(problems_errors(&p), 2);
 	problems_free(&p);
+
+	/* for the group is too many, too; and the other form of the key */
+	put("state/my.key", "65995eb19631f478a46ffa5cf1e545091efe950eaeac7482ffdc06eb6a89f697\n");
+	ck_assert_int_eq(chmod(path, 0640), 0);
+	probe(&p);
+	ck_assert(has(&p, "a.conf:2: key: ", "is open to other users (mode 640)"));
+	ck_assert(has(&p, "a.conf:2: key: ", "test key"));
+	ck_assert_uint_eq(problems_errors(&p), 2);
+	problems_free(&p);
+
+	/* one that the role has made itself */
+	put("conf.d/a.conf", "[a]\n");
+	(void)snprintf(own, sizeof(own), "%s/state/a", directory);
+	ck_assert_int_eq(mkdir(own, 0700), 0);
+	put("state/a/authority.key", "x");
+	(void)snprintf(own, sizeof(own), "%s/state/a/authority.key", directory);
+	ck_assert_int_eq(chmod(own, 0604), 0);
+	probe(&p);
+	ck_assert(has(&p, "a.conf:1: ", "authority.key is open to other users (mode 604)"));
+	ck_assert_uint_eq(p.count, 1);
+	problems_free(&p);
+	ck_assert_int_eq(unlink(own), 0);
 
 	/* on another network that is what such keys are for */
 	put_main("[node]\nnetwork = regtest\n");
@@ -1327,6 +1350,15 @@ START_TEST(test_probe_places)
 	problems_free(&p);
 	(void)close(fd);
 	put("conf.d/a.conf", "[a]\nlisten = 127.0.0.1:%u\n", ntohs(address.sin_port));
+	probe(&p);
+	ck_assert_uint_eq(p.count, 0);
+	fd = listen_at("state/taken.sock");
+	put("conf.d/a.conf", "[a]\nlisten = unix:taken.sock\n");
+	probe(&p);
+	ck_assert(has(&p, "a.conf:2: listen: ", "another process listens at"));
+	ck_assert_uint_eq(p.count, 1);
+	problems_free(&p);
+	(void)close(fd); /* what is left of one that has gone is in nobody's way */
 	probe(&p);
 	ck_assert_uint_eq(p.count, 0);
 	put_main("control_socket = state/gone/x.sock\n");

@@ -375,6 +375,12 @@ static void long_script(struct block_builder *b)
 	b->script_padding = 100;
 }
 
+/* The height alone, in one byte. */
+static void short_script(struct block_builder *b)
+{
+	b->script_padding = 0;
+}
+
 static void no_outputs(struct block_builder *b)
 {
 	b->no_outputs = true;
@@ -431,6 +437,12 @@ static void too_late(struct block_builder *b)
 static void old_version(struct block_builder *b)
 {
 	b->version = 3;
+}
+
+/* Versions are signed. */
+static void negative_version(struct block_builder *b)
+{
+	b->version = 0xffffffff;
 }
 
 static void locked(struct block_builder *b)
@@ -512,6 +524,7 @@ static const struct refusal {
     {"bad-cb-missing", no_coinbase, true},
     {"bad-cb-multiple", two_coinbases, true},
     {"bad-cb-length", long_script, true},
+    {"bad-cb-length", short_script, true},
     {"bad-txns-vout-empty", no_outputs, true},
     {"bad-txns-vout-toolarge", more_than_all_money, true},
     {"bad-cb-amount", all_money_twice, true},
@@ -523,6 +536,7 @@ static const struct refusal {
     {"time-too-old", too_early, true},
     {"time-too-new", too_late, true},
     {"bad-version(0x00000003)", old_version, true},
+    {"bad-version(0xffffffff)", negative_version, true},
     {"bad-txns-nonfinal", locked, true},
     {"bad-cb-height", wrong_height, true},
     {"bad-witness-nonce-size", short_reserved_value, true},
@@ -602,6 +616,102 @@ START_TEST(transactions_left_out_come_again)
 	rig_builder(h, &b);
 	ck_assert_uint_eq(b.tx_count, before - 1);
 	ck_assert_str_eq(rig_submit_builder(h, &b), "accepted");
+	fake_host_free(h);
+}
+END_TEST
+
+/* A host whose mempool holds COUNT transactions, no more and no less. */
+static struct adit_host *host_with_txs(int count)
+{
+	char text[16];
+	char json[32];
+	struct adit_host *h;
+	struct fake_reply *reply;
+
+	snprintf(text, sizeof(text), "%d", count);
+	snprintf(json, sizeof(json), "{\"count\":%d}", count);
+	h = rig_with("embedded_mempool", text, NULL);
+	fake_host_set_config(h, "embedded_tx_interval", "0");
+	ck_assert_int_eq(fake_host_start(h, &adit_node_plugin), ADIT_OK);
+	ck_assert(fake_host_wait(h, rig_is_ready, h, 5000));
+	reply = fake_host_call(h, "add_transactions", json, NULL, 0);
+	ck_assert_int_eq(reply->error, ADIT_OK);
+	fake_reply_free(reply);
+	return h;
+}
+
+/* Transaction AT of B; NUMBERS are those of the ones before it, and gets its own. Returns its fee,
+ * in DEPENDS the positions of its parents in the block. */
+static uint64_t expected_tx(struct block_builder *b, size_t at, uint64_t *numbers, char *depends,
+			    size_t capacity)
+{
+	struct traffic_tx t;
+	struct reader r;
+	struct tx tx;
+	size_t used = (size_t)snprintf(depends, capacity, "[");
+
+	reader_init(&r, block_builder_tx(b, at), b->tx_sizes[at]);
+	ck_assert(tx_parse(&r, &tx) && traffic_identify(&tx, &t));
+	numbers[at] = t.number;
+	for (uint32_t i = 0; i < t.parents_count; i++) {
+		for (size_t j = 0; j < at; j++) {
+			if (numbers[j] == t.parents[i])
+				used += (size_t)snprintf(depends + used, capacity - used, "%s%zu",
+							 used > 1 ? "," : "", j + 1);
+		}
+	}
+	snprintf(depends + used, capacity - used, "]");
+	return t.fee;
+}
+
+/* What a template says of its transactions is what they are. */
+START_TEST(templates_tell_fees_and_parents)
+{
+	struct adit_host *h = host_with_txs(24);
+	struct json_object *o = rig_ask(h, "get_block_template");
+	struct json_object *txs = json_object_object_get(o, "transactions");
+	struct block_builder b;
+	uint64_t numbers[24];
+	uint64_t fees = 0;
+	int children = 0;
+
+	rig_builder(h, &b);
+	ck_assert_uint_eq(b.tx_count, 24);
+	ck_assert_uint_eq(json_object_array_length(txs), 24);
+	for (size_t i = 0; i < 24; i++) {
+		struct json_object *tx = json_object_array_get_idx(txs, i);
+		char depends[64];
+		uint64_t fee = expected_tx(&b, i, numbers, depends, sizeof(depends));
+
+		ck_assert_uint_gt(fee, 0);
+		ck_assert_uint_eq(json_object_get_uint64(json_object_object_get(tx, "fee")), fee);
+		ck_assert_str_eq(json_object_to_json_string_ext(
+				     json_object_object_get(tx, "depends"), JSON_C_TO_STRING_PLAIN),
+				 depends);
+		fees += fee;
+		children += strcmp(depends, "[]") != 0;
+	}
+	ck_assert_int_gt(children, 6);
+	ck_assert_uint_eq(b.fees, fees);
+	ck_assert_uint_eq(b.value, UINT64_C(5000000000) + fees);
+	json_object_put(o);
+	block_builder_free(&b);
+	fake_host_free(h);
+}
+END_TEST
+
+/* More than fits into a block: what has no room takes its children along. */
+START_TEST(a_full_template_is_a_block)
+{
+	struct adit_host *h = host_with_txs(5000);
+	struct block_builder b;
+
+	for (int i = 0; i < 2; i++) {
+		rig_builder(h, &b);
+		ck_assert_uint_gt(b.tx_count, i == 0 ? 2000 : 100);
+		ck_assert_uint_lt(b.tx_count, 5000);
+		ck_assert_str_eq(rig_submit_builder(h, &b), "accepted");
+	}
 	fake_host_free(h);
 }
 END_TEST
@@ -839,6 +949,8 @@ int main(void)
 	tcase_add_test(rules, bytes_that_are_no_block);
 	tcase_add_test(rules, transactions_left_out_come_again);
 	tcase_add_test(rules, templates_grow);
+	tcase_add_test(rules, templates_tell_fees_and_parents);
+	tcase_add_test(rules, a_full_template_is_a_block);
 	tcase_add_test(rules, nothing_is_built_for_no_one);
 	tcase_add_test(disk, the_chain_survives_a_restart);
 	tcase_add_test(disk, another_difficulty_keeps_the_chain);
