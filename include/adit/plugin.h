@@ -30,6 +30,7 @@
  *  1.2  drain in the descriptor
  *  1.3  share_log_writer, share_log_append, share_log_ring, share_log_read, share_log_seek
  *  1.4  worker_size in struct adit_share, where reserved16 was
+ *  1.5  flush in struct adit_sv2_conn_api
  */
 #ifndef ADIT_PLUGIN_H
 #define ADIT_PLUGIN_H
@@ -47,7 +48,7 @@ extern "C" {
 #define ADIT_PLUGIN_MAGIC 0x54494441u /* "ADIT" as little-endian bytes */
 #define ADIT_HOST_MAGIC 0x54534f48u   /* "HOST" */
 #define ADIT_ABI_MAJOR 1
-#define ADIT_ABI_MINOR 4
+#define ADIT_ABI_MINOR 5
 
 /* True when the table that PTR points to is large enough to hold FIELD. */
 #define ADIT_HAS(ptr, field) \

@@ -102,6 +102,7 @@ struct adit_sv2_conn_api {
 	const char *(*peer)(const struct adit_sv2_conn *conn);
 	size_t (*pending)(const struct adit_sv2_conn *conn);
 	uint32_t (*extensions)(const struct adit_sv2_conn *conn);
+	void (*flush)(struct adit_sv2_conn *conn); /* since 1.5 */
 };
 
 /* The visible head of a connection; the rest is private to whoever made it. */
@@ -133,6 +134,18 @@ static inline int32_t adit_sv2_send_frame(struct adit_sv2_conn *conn, const uint
                                           size_t size)
 {
 	return conn->api->send_frame(conn, frame, size);
+}
+
+/* Writes what is queued now, as far as the socket takes it, instead of at the end of this wake-up.
+ * For the last message of a broadcast to this connection: the first of many peers need not wait
+ * until there is something for the last. Handlers are never called from inside. Does nothing where
+ * the service is older. */
+static inline void adit_sv2_flush(struct adit_sv2_conn *conn)
+{
+	const struct adit_sv2_conn_api *api = conn->api;
+
+	if (api->size >= offsetof(struct adit_sv2_conn_api, flush) + sizeof(api->flush))
+		api->flush(conn);
 }
 
 /* Closes after what is queued has been written (bounded in time). `closed` is called later, from

@@ -84,6 +84,11 @@ static uint32_t api_extensions(const struct adit_sv2_conn *conn)
 	return conn_of_const(conn)->extensions;
 }
 
+static void api_flush(struct adit_sv2_conn *conn)
+{
+	sv2_conn_push(sv2_conn_of(conn));
+}
+
 static const struct adit_sv2_conn_api conn_api = {
     .size = sizeof(struct adit_sv2_conn_api),
     .version = 1,
@@ -98,6 +103,7 @@ static const struct adit_sv2_conn_api conn_api = {
     .peer = api_peer,
     .pending = api_pending,
     .extensions = api_extensions,
+    .flush = api_flush,
 };
 
 /* --- ending ------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@
  * Reading: one read a wake-up into the loop's storage, where frames are opened and decoded in
  * place. A connection keeps bytes of its own only while a frame is incomplete. Writing: messages
  * are encoded and sealed into the connection's queue and leave in one write when the flush event
- * runs; what the socket doesn't take waits until it is writable. Ending: sv2_conn_end() marks; the
+ * runs (or sv2_conn_push() is called); what the socket doesn't take waits until it is writable. Ending: sv2_conn_end() marks; the
  * flush event calls `closed`, writes what is queued (for a bounded time), says end of file and
  * waits for the peer's, so that last words are not lost to a reset.
  */
@@ -164,6 +164,8 @@ int32_t sv2_conn_queue_raw(struct sv2_conn *c, const uint8_t *data, size_t size)
 int32_t sv2_conn_queue_frame(struct sv2_conn *c, const uint8_t *frame, size_t size);
 /* Writes once; waits for the socket with what is left. */
 void sv2_conn_write(struct sv2_conn *c);
+/* The same before the flush event, unless C is ending or the socket is full: calls nobody. */
+void sv2_conn_push(struct sv2_conn *c);
 /* Whether the peer has not taken within the write timeout what it should. One that has is owed
  * anew, or no longer. */
 bool sv2_conn_stalls(struct sv2_conn *c, uint64_t now);

@@ -261,3 +261,10 @@ void sv2_conn_write(struct sv2_conn *c)
 	else
 		buf_clear(&c->out);
 }
+
+/* C stays in the list of the flush event, which finds nothing left to write, or how it ended. */
+void sv2_conn_push(struct sv2_conn *c)
+{
+	if (c->phase < SV2_ENDING && !c->write_armed)
+		sv2_conn_write(c);
+}

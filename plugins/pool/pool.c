@@ -102,6 +102,7 @@ static void pool_free(struct pool *pool)
 	payouts_fini(pool);
 	workers_fini(&pool->workers);
 	buf_free(&pool->frame);
+	buf_free(&pool->tip_frame);
 	settings_fini(&pool->config);
 	free(pool);
 }

@@ -63,6 +63,7 @@ struct pool {
 	uint32_t tip_number;  /* grows when prev_hash changes */
 	uint32_t last_job_id; /* one counter for all connections */
 	struct buf frame;     /* scratch for broadcasts */
+	struct buf tip_frame; /* likewise, of SetNewPrevHash */
 	bool jobs_due;        /* a channel's own job had to wait, see work_tick() */
 
 	struct payout payout;        /* the pool's own outputs */

@@ -236,8 +236,23 @@ static void add_future(struct provider *p, struct template *t)
 	p->futures[p->future_count++] = template_ref(t);
 	/* What answers the constraints is most likely the present work, not a look ahead: it goes
 	 * out when its tip is known, without ending work on the same tip. */
-	if (p->pool->providers.active == p && p->has_tip && !p->answers_constraints)
-		work_future(p->pool, t);
+	t->due = p->has_tip && !p->answers_constraints;
+}
+
+/* All that came in one read is known. A future template whose SetNewPrevHash came with it went out
+ * with that, to one connection after the other; the others are announced now. */
+static void provider_batch_end(void *context, struct adit_sv2_conn *conn)
+{
+	struct provider *p = context;
+
+	(void)conn;
+	for (uint32_t i = 0; i < p->future_count; i++) {
+		struct template *t = p->futures[i];
+
+		if (t->due && !t->announced && p->pool->providers.active == p)
+			work_future(p->pool, t);
+		t->due = false;
+	}
 }
 
 /* A template on the tip that P is on. */
@@ -388,6 +403,7 @@ static int32_t provider_new_prev_hash(void *context, struct adit_sv2_conn *conn,
 const struct adit_sv2_template_client_handlers provider_handlers = {
     .size = sizeof(struct adit_sv2_template_client_handlers),
     .opened = provider_opened,
+    .batch_end = provider_batch_end,
     .closed = provider_closed,
     .new_template = provider_new_template,
     .template_set_new_prev_hash = provider_new_prev_hash,

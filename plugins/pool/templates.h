@@ -39,6 +39,7 @@ struct template
 	uint64_t id;     /* as the provider counts */
 	uint32_t job_id; /* under which it last went to all channels */
 	bool announced;  /* as a future job that no new tip has ended */
+	bool due;        /* to be announced, unless its tip came with it */
 	uint32_t version;
 	uint32_t height;   /* 0: the coinbase prefix does not tell */
 	uint64_t value;    /* satoshi */

@@ -120,10 +120,10 @@ static int32_t give_job(struct channel *channel, struct template *t, uint32_t id
 /* --- everyone ----------------------------------------------------------------------------------
  */
 
-/* Encodes a message to the groups of CLASS into the pool's scratch frame. False when there is
+/* Encodes a message to the groups of CLASS into FRAME, one of the pool's. False when there is
  * nobody to send it to, or it can't be encoded (a bug of ours: templates were checked). */
-static bool encode_group(struct pool *pool, const struct payout_class *class, int32_t message,
-			 const void *body)
+static bool encode_group(struct pool *pool, const struct payout_class *class, struct buf *frame,
+			 int32_t message, const void *body)
 {
 	struct group *any = LIST_FIRST(&class->groups);
 	size_t size = 0;
@@ -131,21 +131,21 @@ static bool encode_group(struct pool *pool, const struct payout_class *class, in
 
 	if (!any)
 		return false;
-	buf_clear(&pool->frame);
+	buf_clear(frame);
 	if (adit_sv2_encode(any->conn->sv2, message, body, NULL, 0, &size) == ADIT_OK)
-		out = buf_reserve(&pool->frame, size);
+		out = buf_reserve(frame, size);
 	if (!out || adit_sv2_encode(any->conn->sv2, message, body, out, size, &size) != ADIT_OK) {
 		pool_log(pool, ADIT_LOG_ERROR, "message %d to the groups can't be encoded",
 			 message);
 		return false;
 	}
-	pool->frame.size = size;
+	frame->size = size;
 	return true;
 }
 
-static void send_group(struct pool *pool, struct group *group)
+static void send_group(const struct group *group, const struct buf *frame)
 {
-	adit_sv2_send_frame(group->conn->sv2, pool->frame.data, pool->frame.size);
+	adit_sv2_send_frame(group->conn->sv2, frame->data, frame->size);
 }
 
 static void job_to_group(struct pool *pool, struct group *group, struct coinbase *c,
@@ -157,7 +157,7 @@ static void job_to_group(struct pool *pool, struct group *group, struct coinbase
 	if (group->conn->custom_work)
 		return;
 	if (!group->conn->standard_jobs) {
-		send_group(pool, group);
+		send_group(group, &pool->frame);
 		pool->stats.jobs_sent++;
 	}
 	TAILQ_FOREACH(channel, &group->channels, in_group)
@@ -171,25 +171,37 @@ static void job_to_group(struct pool *pool, struct group *group, struct coinbase
 	}
 }
 
-static void job_to_class(struct pool *pool, struct payout_class *class, struct template *t,
-			 enum job_state state)
+/* The coinbase of T for CLASS, and the job's frame in pool->frame. The caller's; NULL: no job. */
+static struct coinbase *make_job(struct pool *pool, struct payout_class *class, struct template *t,
+				 enum job_state state)
 {
 	struct adit_sv2_new_extended_mining_job m;
 	struct coinbase *c;
-	struct group *group;
 
 	if (LIST_EMPTY(&class->groups))
-		return;
+		return NULL;
 	c = take_coinbase(pool, class, t);
 	if (!c) {
 		pool_log(pool, ADIT_LOG_ERROR, "a job is not sent: out of memory");
-		return;
+		return NULL;
 	}
 	m = extended_job(pool, c, class->group_id, t->job_id, state);
-	if (encode_group(pool, class, ADIT_SV2_NEW_EXTENDED_MINING_JOB, &m)) {
-		LIST_FOREACH(group, &class->groups, of_class)
-		job_to_group(pool, group, c, state);
-	}
+	if (encode_group(pool, class, &pool->frame, ADIT_SV2_NEW_EXTENDED_MINING_JOB, &m))
+		return c;
+	coinbase_unref(c);
+	return NULL;
+}
+
+static void job_to_class(struct pool *pool, struct payout_class *class, struct template *t,
+			 enum job_state state)
+{
+	struct coinbase *c = make_job(pool, class, t, state);
+	struct group *group;
+
+	if (!c)
+		return;
+	LIST_FOREACH(group, &class->groups, of_class)
+	job_to_group(pool, group, c, state);
 	coinbase_unref(c);
 }
 
@@ -201,7 +213,7 @@ static void prev_hash_to_group(struct pool *pool, struct group *group,
 	if (group->conn->custom_work)
 		return;
 	if (!group->conn->standard_jobs)
-		send_group(pool, group);
+		send_group(group, &pool->tip_frame);
 	TAILQ_FOREACH(channel, &group->channels, in_group)
 	{
 		jobs_activate(&channel->jobs, m->job_id, channel->target);
@@ -213,16 +225,27 @@ static void prev_hash_to_group(struct pool *pool, struct group *group,
 	}
 }
 
-static void prev_hash_to_class(struct pool *pool, struct payout_class *class,
-			       const struct template *t)
+/* With ANNOUNCE the future job first. Each connection's part is written before the next one's is
+ * made: the first miner does not wait for the last one's merkle root and seals. */
+static void prev_hash_to_class(struct pool *pool, struct payout_class *class, struct template *t,
+			       bool announce)
 {
 	struct adit_sv2_set_new_prev_hash m = new_prev_hash(t, class->group_id, t->job_id);
+	struct coinbase *c = NULL;
 	struct group *group;
 
-	if (!encode_group(pool, class, ADIT_SV2_SET_NEW_PREV_HASH, &m))
+	if (!encode_group(pool, class, &pool->tip_frame, ADIT_SV2_SET_NEW_PREV_HASH, &m))
 		return;
+	if (announce)
+		c = make_job(pool, class, t, JOB_FUTURE);
 	LIST_FOREACH(group, &class->groups, of_class)
-	prev_hash_to_group(pool, group, &m);
+	{
+		if (c)
+			job_to_group(pool, group, c, JOB_FUTURE);
+		prev_hash_to_group(pool, group, &m);
+		adit_sv2_flush(group->conn->sv2);
+	}
+	coinbase_unref(c);
 }
 
 /* The pool's own class is the first: making coinbases for the others delays none of its channels.
@@ -242,11 +265,7 @@ static void broadcast_prev_hash(struct pool *pool, struct template *t, bool anno
 	struct payout_class *class;
 
 	TAILQ_FOREACH(class, &pool->classes.list, link)
-	{
-		if (announce)
-			job_to_class(pool, class, t, JOB_FUTURE);
-		prev_hash_to_class(pool, class, t);
-	}
+	prev_hash_to_class(pool, class, t, announce);
 }
 
 /* --- what is mined -----------------------------------------------------------------------------

@@ -101,6 +101,13 @@ static size_t conn_pending(const struct adit_sv2_conn *conn)
 	return 0;
 }
 
+static void conn_flush(struct adit_sv2_conn *conn)
+{
+	struct fake_conn *c = (struct fake_conn *)conn;
+
+	c->flushed = c->count;
+}
+
 static const struct adit_sv2_conn_api conn_api = {
     .size = sizeof conn_api,
     .version = 1,
@@ -114,6 +121,7 @@ static const struct adit_sv2_conn_api conn_api = {
     .flags = conn_flags,
     .peer = conn_peer,
     .pending = conn_pending,
+    .flush = conn_flush,
 };
 
 struct fake_conn *fake_conn_new(uint32_t id, uint32_t flags)

@@ -31,6 +31,7 @@ struct fake_conn {
 	uint32_t flags;
 	void *user;
 	bool closed;
+	size_t flushed; /* records when it was flushed last */
 	char reason[128];
 	size_t count;
 	size_t read; /* first record that fake_conn_next() has not shown */

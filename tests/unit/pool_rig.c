@@ -136,6 +136,7 @@ uint64_t send_template(struct bench *b, int i, bool future)
 
 	ck_assert_int_eq(provider_handlers.new_template(provider(b, i), &b->tdp[i]->head, &m),
 			 ADIT_OK);
+	provider_handlers.batch_end(provider(b, i), &b->tdp[i]->head);
 	return m.template_id;
 }
 

@@ -84,7 +84,8 @@ START_TEST(opens_with_template_and_tip)
 	tdp_open(&b, 0);
 	s = fake_conn_next(b.tdp[0], ADIT_SV2_COINBASE_OUTPUT_CONSTRAINTS);
 	ck_assert_ptr_nonnull(s);
-	/* 31 bytes for the pool's output and 51 for the largest of a miner's, P2PKH's operations. */
+	/* 31 bytes for the pool's output and 51 for the largest of a miner's, P2PKH's operations.
+	 */
 	ck_assert_uint_eq(s->body.coinbase_output_constraints.coinbase_output_max_additional_size,
 			  128);
 	ck_assert_uint_eq(s->body.coinbase_output_constraints.coinbase_output_max_additional_sigops,
@@ -611,6 +612,50 @@ START_TEST(jobs_over_time)
 	}
 	ck_assert_uint_eq(b.pool->stats.stale, 4);
 	leave(&b, c);
+	bench_end(&b);
+}
+END_TEST
+
+/* A new tip whose template comes in the same read goes to one connection after the other, job and
+ * tip in one write; a template without one is announced when the read is over. */
+START_TEST(tip_in_one_read)
+{
+	const struct adit_sv2_template_client_handlers *h = &provider_handlers;
+	struct fake_conn *c[2];
+	struct adit_sv2_new_template t;
+	struct bench b;
+
+	bench_ready(&b, NULL, NBITS_HARD);
+	for (uint32_t i = 0; i < 2; i++) {
+		c[i] = connect_miner(&b, i + 1, i > 0 ? ADIT_SV2_REQUIRES_STANDARD_JOBS : 0);
+		open_miner(&b, c[i], i > 0);
+		fake_conn_skip(c[i]);
+		c[i]->flushed = 0;
+	}
+	t = template_message(&b, true);
+	ck_assert_int_eq(h->new_template(provider(&b, 0), &b.tdp[0]->head, &t), ADIT_OK);
+	for (int i = 0; i < 2; i++)
+		ck_assert_uint_eq(c[i]->read, c[i]->count);
+	ck_assert_int_eq(send_tip(&b, 0, t.template_id, 2, NBITS_HARD), ADIT_OK);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_uint_eq(c[i]->count - c[i]->read, 2);
+		ck_assert_uint_eq(c[i]->flushed, c[i]->count);
+		ck_assert_int_eq(c[i]->sent[c[i]->read]->message,
+				 i > 0 ? ADIT_SV2_NEW_MINING_JOB
+				       : ADIT_SV2_NEW_EXTENDED_MINING_JOB);
+		ck_assert_ptr_nonnull(fake_conn_next(c[i], ADIT_SV2_SET_NEW_PREV_HASH));
+	}
+	h->batch_end(provider(&b, 0), &b.tdp[0]->head);
+	t = template_message(&b, true);
+	ck_assert_int_eq(h->new_template(provider(&b, 0), &b.tdp[0]->head, &t), ADIT_OK);
+	for (int i = 0; i < 2; i++)
+		ck_assert_uint_eq(c[i]->read, c[i]->count);
+	for (int i = 0; i < 2; i++) /* the second read has no news of it */
+		h->batch_end(provider(&b, 0), &b.tdp[0]->head);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_uint_eq(c[i]->count - c[i]->read, 1);
+		leave(&b, c[i]);
+	}
 	bench_end(&b);
 }
 END_TEST
@@ -1541,6 +1586,7 @@ static void add_tests(TCase *c)
 	tcase_add_test(c, every_error);
 	tcase_add_test(c, fixed_version);
 	tcase_add_test(c, jobs_over_time);
+	tcase_add_test(c, tip_in_one_read);
 	tcase_add_test(c, duplicates_outlive_reannouncement);
 	tcase_add_test(c, acknowledged_in_batches);
 	tcase_add_test(c, table_of_duplicates);

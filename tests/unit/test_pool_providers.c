@@ -336,8 +336,11 @@ static int32_t give_template(int i, uint64_t id, uint8_t height, bool future, ui
 	    .coinbase_prefix = {.data = prefix, .size = 2},
 	    .coinbase_tx_value_remaining = value,
 	};
+	int32_t result;
 
-	return provider_handlers.new_template(provider(&b, i), &b.tdp[i]->head, &m);
+	result = provider_handlers.new_template(provider(&b, i), &b.tdp[i]->head, &m);
+	provider_handlers.batch_end(provider(&b, i), &b.tdp[i]->head);
+	return result;
 }
 
 static int32_t give_prev_hash(int i, uint64_t id, uint8_t hash)

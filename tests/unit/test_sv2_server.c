@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <check.h>
+#include <poll.h>
 
 #include "lib/sv2/conn.h"
 #include "lib/util/clock.h"
@@ -189,6 +190,33 @@ START_TEST(test_sends_are_gathered)
 	ck_assert_mem_eq(in + sizeof(in) - 42, frame, 42);
 	ck_assert_uint_eq(adit_sv2_pending(rig.conn), 0);
 	close(fd);
+	rig_fini(&rig);
+}
+END_TEST
+
+/* Or when the application says so; what comes after that is gathered again. */
+START_TEST(test_flush)
+{
+	struct rig rig;
+	struct adit_sv2_set_target m = {.channel_id = 1};
+	struct pollfd p = {.events = POLLIN};
+	uint8_t in[42];
+
+	plain_rig(&rig);
+	p.fd = rig_dial_plain(&rig, ADIT_SV2_MINING);
+	ck_assert_int_eq(adit_sv2_send(rig.conn, ADIT_SV2_SET_TARGET, &m), ADIT_OK);
+	adit_sv2_flush(rig.conn);
+	ck_assert_uint_eq(adit_sv2_pending(rig.conn), 0);
+	/* The loop has not run. */
+	ck_assert_int_eq(poll(&p, 1, 60000), 1);
+	ck_assert_int_eq(recv(p.fd, in, sizeof(in), MSG_DONTWAIT), sizeof(in));
+	adit_sv2_flush(rig.conn);
+	ck_assert_int_eq(adit_sv2_send(rig.conn, ADIT_SV2_SET_TARGET, &m), ADIT_OK);
+	ck_assert_uint_eq(adit_sv2_pending(rig.conn), sizeof(in));
+	ck_assert(rig_read(&rig, p.fd, in, sizeof(in), 2000));
+	adit_sv2_close(rig.conn, "enough");
+	adit_sv2_flush(rig.conn);
+	close(p.fd);
 	rig_fini(&rig);
 }
 END_TEST
@@ -1154,6 +1182,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, test_batches);
 	tcase_add_test(tcase, test_byte_by_byte_sealed);
 	tcase_add_test(tcase, test_sends_are_gathered);
+	tcase_add_test(tcase, test_flush);
 	tcase_add_test(tcase, test_bad_sends);
 	tcase_add_test(tcase, test_setup_refused);
 	tcase_add_test(tcase, test_table_size);
