@@ -127,8 +127,9 @@ static double own(const struct times *t)
 	return t->host + t->templates + t->mining;
 }
 
-/* Whether it is the best so far of what began at FROM. */
-static bool keep(struct times *best, const struct times *from, const struct times *to)
+/* Whether it is the best so far, of ALL or of the process with the miners, of what began at FROM.
+ */
+static bool keep(struct times *best, const struct times *from, const struct times *to, bool all)
 {
 	struct times d = {
 	    .host = to->host - from->host,
@@ -138,7 +139,7 @@ static bool keep(struct times *best, const struct times *from, const struct time
 	    .wall = to->wall - from->wall,
 	};
 
-	if (best->wall > 0 && own(&d) >= own(best))
+	if (best->wall > 0 && (all ? own(&d) >= own(best) : d.mining >= best->mining))
 		return false;
 	*best = d;
 	return true;
@@ -164,7 +165,7 @@ static void round_to(struct tip *t, bool first)
 	if (!first)
 		to = now_stopped(t);
 	tipper_answer(&t->tipper);
-	if (!keep(first ? &t->first : &t->last, &from, &to) || first)
+	if (!keep(first ? &t->first : &t->last, &from, &to, first) || first)
 		return;
 	t->wave.bytes = (double)(s->counts.bytes - before.bytes) / (double)t->connections;
 	t->wave.frames = (double)(s->counts.frames - before.frames) / (double)t->connections;
@@ -232,17 +233,22 @@ static void add_row(const struct tip *t, const char *which, const struct times *
 		       v->node / 1e3);
 }
 
+/* What aditd and the template provider do once the first miner has the tip (pass on and read the
+ * whole template, after an empty one) is not on the last one's way. */
 static void report(struct tip *t, size_t rounds)
 {
+	struct times last = t->last;
 	double floor;
 
+	last.host = t->first.host;
+	last.templates = t->first.templates;
 	t->wave.frames = round(t->wave.frames);
 	t->wave.root = true;
 	t->wave.levels = levels_of(t->shape);
 	floor = fanout_crypto_floor(&t->wave, rounds) +
 		fanout_send_floor(&t->wave, t->connections, rounds);
 	add_row(t, "first miner", &t->first, FIRST_LIMIT, 1);
-	add_row(t, "last miner", &t->last, floor * (double)t->connections, 1 / 1.7);
+	add_row(t, "last miner", &last, floor * (double)t->connections, 1 / 1.7);
 }
 
 static void run(struct bench *b, const struct shape *shape)

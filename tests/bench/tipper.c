@@ -57,6 +57,10 @@ void tipper_fake(struct tipper *t, const char *socket)
 	struct stat st;
 
 	if (begin(t)) {
+		/* Its own work must not keep the processor from those who are measured, nor from
+		 * who looks at them. */
+		if (nice(10) < 0)
+			_exit(1);
 		(void)execl(FAKE_NODE, FAKE_NODE, socket, "v31", (char *)NULL);
 		_exit(127);
 	}
