@@ -580,6 +580,7 @@ START_TEST(test_conf_parts_problems)
 {
 	struct problems p;
 	bool usable;
+	char many[4096] = "[jdc@many]\n";
 
 	put_main("[host/x]\nlog_level = info\n[node]\n[node/y]\nnetwork = main\n");
 	put_plugin("jdc", PARTS_PLUGIN);
@@ -591,6 +592,10 @@ START_TEST(test_conf_parts_problems)
 	put("conf.d/1.conf", "[jdc]\n[jdc/a]\nuser = x\n[jdc/b]\naddress = b.example:2\n"
 			     "adress = y\n[jdc/NO]\naddress = b.example:2\n[pool]\n[pool/x]\n"
 			     "[jdx/a]\n[jdc/a/b]\naddress = b.example:2\n");
+	for (int i = 0; i < 65; i++)
+		(void)snprintf(many + strlen(many), sizeof(many) - strlen(many),
+			       "[jdc@many/n%d]\naddress = x:1\n", i);
+	put("conf.d/3.conf", "%s", many);
 	put("conf.d/2.conf", "[node@two]\nnetwork = main\n");
 	conf_free(load(&p, &usable));
 	ck_assert(!usable);
@@ -600,6 +605,7 @@ START_TEST(test_conf_parts_problems)
 	ck_assert(has(&p, "1.conf:10: ", "[pool/x]: the role `pool` has no such sections"));
 	ck_assert(has(&p, "1.conf:11: ", "[jdx/a]: there is no section [jdx]"));
 	ck_assert(has(&p, "1.conf:12: ", "[jdc/a/b]: expected [jdc/NAME]"));
+	ck_assert(has(&p, "3.conf:130: ", "[jdc@many/n64]: more than 64 of them"));
 	ck_assert(has(&p, "2.conf:1: ", "[node@two]: there is one node, [node]"));
 	ck_assert(has(&p, "adit.conf:", "[host/x]: [host] has no such sections"));
 	ck_assert(has(&p, "adit.conf:", "[node/y]: [node] has no such sections"));

@@ -445,9 +445,16 @@ static void negative_version(struct block_builder *b)
 	b->version = 0xffffffff;
 }
 
+/* Height and median time have to be above it (BIP113). */
 static void locked(struct block_builder *b)
 {
-	b->lock_time = b->height + 1;
+	b->lock_time = b->height;
+	b->sequence = 0;
+}
+
+static void locked_by_time(struct block_builder *b)
+{
+	b->lock_time = b->mintime - 1;
 	b->sequence = 0;
 }
 
@@ -538,6 +545,7 @@ static const struct refusal {
     {"bad-version(0x00000003)", old_version, true},
     {"bad-version(0xffffffff)", negative_version, true},
     {"bad-txns-nonfinal", locked, true},
+    {"bad-txns-nonfinal", locked_by_time, true},
     {"bad-cb-height", wrong_height, true},
     {"bad-witness-nonce-size", short_reserved_value, true},
     {"bad-witness-nonce-size", no_reserved_value, true},
@@ -568,6 +576,28 @@ START_TEST(a_wrong_block_is_refused)
 	ck_assert_int_eq(rig_number(h, "get_status", "blocks_rejected"), 1);
 	/* And the template is as good as before. */
 	rig_mine(h);
+	fake_host_free(h);
+}
+END_TEST
+
+START_TEST(lock_times_that_have_passed)
+{
+	struct adit_host *h = rig_start(NULL);
+	struct block_builder b;
+
+	rig_mine(h);
+	rig_builder(h, &b);
+	b.lock_time = b.height - 1;
+	b.sequence = 0;
+	ck_assert_str_eq(rig_submit_builder(h, &b), "accepted");
+	rig_builder(h, &b);
+	b.lock_time = b.mintime - 2; /* before the median time */
+	b.sequence = 0;
+	ck_assert_str_eq(rig_submit_builder(h, &b), "accepted");
+	rig_builder(h, &b);
+	b.lock_time = b.height; /* a final sequence switches it off */
+	b.sequence = UINT32_MAX;
+	ck_assert_str_eq(rig_submit_builder(h, &b), "accepted");
 	fake_host_free(h);
 }
 END_TEST
@@ -946,6 +976,7 @@ int main(void)
 	tcase_add_test(rules, bad_requests_are_refused);
 	tcase_add_loop_test(rules, a_wrong_block_is_refused, 0,
 			    (int)(sizeof(refusals) / sizeof(refusals[0])));
+	tcase_add_test(rules, lock_times_that_have_passed);
 	tcase_add_test(rules, bytes_that_are_no_block);
 	tcase_add_test(rules, transactions_left_out_come_again);
 	tcase_add_test(rules, templates_grow);
