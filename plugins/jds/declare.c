@@ -17,6 +17,8 @@
 
 /* SetCustomMiningJob follows at once. */
 #define DECLARED_LIFETIME 600 /* seconds */
+/* Between two tries at a node that is asked too much: its allowance grows by the second. */
+#define BUSY_PAUSE_MS 200
 
 /* --- answers ------------------------------------------------------------------------------------
  */
@@ -139,6 +141,29 @@ static void check_alone(struct jds_job *job)
 		accept(job);
 }
 
+static void on_pause_over(void *user)
+{
+	struct jds_job *job = user;
+
+	job->timed = false;
+	node_line_up(job);
+}
+
+/* The node is asked too much: again after a pause, as long as an answer may take. */
+static bool ask_later(struct jds_job *job)
+{
+	struct jds *jds = job->client->jds;
+	uint64_t now = clock_monotonic_ms();
+
+	if (job->patience_ms == 0)
+		job->patience_ms = now + jds->settings.answer_timeout_ms;
+	if (now >= job->patience_ms)
+		return false;
+	job->timed = jds->api->timer_add(jds->host, BUSY_PAUSE_MS, 0, on_pause_over, job, NULL,
+					 &job->timer) == ADIT_OK;
+	return job->timed;
+}
+
 static void on_checked(void *user, const struct adit_reply *reply)
 {
 	struct jds_job *job = user;
@@ -147,6 +172,8 @@ static void on_checked(void *user, const struct adit_reply *reply)
 	node_called(job);
 	if (reply->error == ADIT_E_UNSUPPORTED)
 		check_alone(job);
+	else if (reply->error == ADIT_E_LIMIT && ask_later(job))
+		return;
 	else if (reply->error != ADIT_OK)
 		refuse(job, "internal-error", reply->message);
 	else if (!read_verdict(reply, reason, sizeof(reason)))
@@ -337,10 +364,11 @@ static void on_found(void *user, const struct adit_reply *reply)
 	if (reply->error == ADIT_OK)
 		take_found(job, reply);
 	node_called(job);
-	if (reply->error != ADIT_OK && !jds->blind_lookup)
+	if (reply->error != ADIT_OK && reply->error != ADIT_E_LIMIT && !jds->blind_lookup)
 		jds_log(jds, ADIT_LOG_WARNING,
 			"the node gives no transactions, clients have to: %s", reply->message);
-	jds->blind_lookup = reply->error != ADIT_OK;
+	if (reply->error != ADIT_E_LIMIT) /* else it is asked too much at the moment, not blind */
+		jds->blind_lookup = reply->error != ADIT_OK;
 	take_known(job);
 	if (job->missing > 0)
 		ask_client(job);

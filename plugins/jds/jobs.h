@@ -39,6 +39,8 @@ struct jds_job {
 	bool timed;
 	uint64_t call;
 	uint64_t timer; /* valid while timed */
+	uint64_t
+	    patience_ms; /* monotonic; until when a busy node is asked again; 0: it wasn't busy */
 	uint32_t request_id;
 	struct job_token token; /* it was declared with */
 

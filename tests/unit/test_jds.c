@@ -803,6 +803,8 @@ END_TEST
  */
 
 static int32_t node_error; /* what it answers with */
+static int node_busy;      /* so many checks before that are answered "limit" */
+static int node_checks;
 static bool node_holds;    /* it does not answer */
 static struct adit_request *held_requests[64];
 static size_t held_count;
@@ -829,8 +831,12 @@ static void answer_check(void *user, struct adit_request *request,
 
 	(void)user;
 	(void)info;
+	node_checks++;
 	if (node_holds)
 		held_requests[held_count++] = request;
+	else if (node_busy > 0 && node_busy--)
+		fake_host_api()->reply(node, request, ADIT_E_LIMIT, "too many queries", "", 0, NULL,
+				       0);
 	else
 		fake_host_api()->reply(node, request, node_error, "as it is told", valid,
 				       strlen(valid), NULL, 0);
@@ -854,6 +860,7 @@ static void start_played(const char *key, const char *value)
 
 	node_error = ADIT_OK;
 	node_holds = false;
+	node_busy = node_checks = 0;
 	held_count = 0;
 	node = fake_host_new("node", NULL, NULL, NULL);
 	api->register_method(node, "get_chain_info", ADIT_METHOD_ANY, answer_info, NULL, NULL);
@@ -924,6 +931,46 @@ START_TEST(a_node_that_can_not_tell)
 	declarer_make(&d);
 	declare(c, &d, 4);
 	expect_error(c, 4, "internal-error");
+	declarer_free(&d);
+	stop();
+}
+END_TEST
+
+static bool was_busy(void *user)
+{
+	(void)user;
+	return node_busy < 1000;
+}
+
+/* A node that is asked too much is asked again, for as long as an answer may take. */
+START_TEST(a_busy_node)
+{
+	struct fake_conn *c;
+	struct declarer d;
+
+	start_played("answer_timeout", _i == 0 ? "60000" : "500");
+	node_busy = _i == 0 ? 2 : 1000;
+	c = join(ADIT_SV2_DECLARE_TX_DATA);
+	made_up(&d, c, 100);
+	declare(c, &d, 1);
+	ck_assert_int_eq(provide(c, &d, await(c, ADIT_SV2_PROVIDE_MISSING_TRANSACTIONS)), ADIT_OK);
+	if (_i == 0) {
+		(void)expect_success(c, 1);
+		ck_assert_int_eq(node_checks, 3);
+	} else {
+		expect_error(c, 1, "internal-error");
+		ck_assert_int_ge(node_checks, 2);
+	}
+	ck_assert_uint_eq(jds->node_calls, 0);
+	/* Who leaves meanwhile is forgotten. */
+	if (_i == 0) {
+		node_busy = 1000;
+		declare(c, &d, 2);
+		ck_assert(fake_host_wait(host, was_busy, NULL, WAIT_MS));
+	}
+	leave(c);
+	fake_host_run(host, 300);
+	ck_assert_uint_eq(jds->node_calls, 0);
 	declarer_free(&d);
 	stop();
 }
@@ -1171,6 +1218,7 @@ int main(void)
 	tcase_add_loop_test(c, an_early_job, 0, 2);
 	tcase_add_test(played, a_node_that_can_not_tell);
 	tcase_add_loop_test(played, a_new_tip, 0, 2);
+	tcase_add_loop_test(played, a_busy_node, 0, 2);
 	tcase_add_test(played, the_node_is_spared);
 	tcase_add_test(played, memory_is_bounded);
 	tcase_add_test(played, jobs_of_a_client_are_bounded);
