@@ -67,6 +67,9 @@ static void check(void *user)
 {
 	struct ipc_source *s = user;
 
+	ipc_blocks_send(s);
+	if (s->link.down)
+		return;
 	if (strcmp(s->network, "regtest") != 0) {
 		node_link_ask_plain(&s->link, NODE_Mining_isInitialBlockDownload, on_download);
 		return;
@@ -178,6 +181,7 @@ static void ipc_close(struct tp_source *source)
 	struct ipc_source *s = (struct ipc_source *)source;
 
 	node_link_close(&s->link);
+	ipc_blocks_end(s);
 	ipc_templates_detach(s);
 	if (s->pace != NULL)
 		event_free(s->pace);
@@ -196,6 +200,7 @@ static struct tp_source *ipc_open(const struct tp_source *head, struct error *e)
 	s->head = *head;
 	s->known_dialect = -1;
 	LIST_INIT(&s->templates);
+	LIST_INIT(&s->blocks);
 	if (configure(s, head->host, e) != ADIT_OK) {
 		free(s);
 		return NULL;
@@ -215,4 +220,5 @@ const struct tp_source_type tp_ipc_source = {
     .check = ipc_check,
     .open = ipc_open,
     .close = ipc_close,
+    .submit = ipc_block_submit,
 };

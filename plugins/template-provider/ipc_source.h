@@ -6,6 +6,7 @@
  *   ipc_source.c    what is done with the link to the node: is it ready, pulse, states
  *   ipc_feed.c      templates: createNewBlock, waitNext on a thread of its own, fetching the parts
  *   ipc_template.c  one template at the node: how long it is kept there, and solutions of it
+ *   ipc_block.c     whole blocks of which no template is known
  *   ipc_parts.c     the parts of a template and the snapshot they make
  *
  * Every call has a deadline. A call that fails, for whatever reason, ends the session and not more:
@@ -22,6 +23,7 @@
 
 struct ipc_source;
 struct ipc_fetch;
+struct ipc_block;
 
 /* A template at the node. It is destroyed there with the last reference. */
 struct ipc_template {
@@ -56,6 +58,7 @@ struct ipc_source {
 	bool has_tip;
 	uint8_t tip[32]; /* that the newest snapshot builds on */
 	LIST_HEAD(, ipc_template) templates;
+	LIST_HEAD(, ipc_block) blocks; /* without an answer */
 };
 
 /* --- ipc_source.c --- */
@@ -76,5 +79,19 @@ struct ipc_template *ipc_template_ref(struct ipc_template *t);
 void ipc_template_unref(struct ipc_template *t); /* NULL is fine */
 /* The source is closed; snapshots may outlive it. */
 void ipc_templates_detach(struct ipc_source *s);
+/* What RESULT of a call that takes a block says. TEXT gets the reason, in printable characters; ""
+ * for none. */
+#define IPC_REASON_MAX 192
+enum tp_verdict ipc_verdict(const struct capn_return *result, char text[IPC_REASON_MAX]);
+
+/* --- ipc_block.c --- */
+/* As `submit` of a source. */
+struct tp_attempt *
+ipc_block_submit(struct tp_source *source, const uint8_t *block, size_t size,
+		 void (*done)(void *user, enum tp_verdict verdict, const char *text), void *user);
+/* The node is there, the right one: sends what has not been sent. */
+void ipc_blocks_send(struct ipc_source *s);
+/* No call is open any more: ends what is left. */
+void ipc_blocks_end(struct ipc_source *s);
 
 #endif

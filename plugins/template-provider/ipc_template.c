@@ -25,7 +25,7 @@ struct ipc_attempt {
 	uint32_t steps;
 	uint32_t step;
 	bool refused; /* by the node, but without a reason */
-	char text[192];
+	char text[IPC_REASON_MAX];
 };
 
 static void next_step(struct ipc_attempt *a);
@@ -105,36 +105,45 @@ static void attempt_end(struct ipc_attempt *a, enum tp_verdict verdict, const ch
 }
 
 /* What the node says goes to logs and terminals. */
-static void take_reason(struct ipc_attempt *a, const struct node_Verdict *v)
+static void take_reason(const struct node_Verdict *v, char text[IPC_REASON_MAX])
 {
-	snprintf(a->text, sizeof(a->text), "%.*s%s%.*s", (int)v->reason.size,
+	snprintf(text, IPC_REASON_MAX, "%.*s%s%.*s", (int)v->reason.size,
 		 (const char *)v->reason.data, v->debug.size > 0 ? ": " : "", (int)v->debug.size,
 		 (const char *)v->debug.data);
-	for (char *c = a->text; *c != '\0'; c++) {
+	for (char *c = text; *c != '\0'; c++) {
 		if (*c < 0x20 || *c > 0x7e)
 			*c = '?';
 	}
 }
 
+enum tp_verdict ipc_verdict(const struct capn_return *result, char text[IPC_REASON_MAX])
+{
+	struct node_Verdict v = {0};
+
+	if (!result->ok) {
+		snprintf(text, IPC_REASON_MAX, "%s", result->reason);
+		return TP_NO_ANSWER;
+	}
+	node_results(NODE_Mining_submitBlock, NODE_V32, result, &v);
+	text[0] = '\0';
+	if (v.reason.size > 0)
+		take_reason(&v, text);
+	return v.result || strcmp(text, "duplicate") == 0 ? TP_ACCEPTED : TP_REFUSED;
+}
+
 static void on_verdict(void *user, const struct capn_return *result)
 {
 	struct ipc_attempt *a = user;
-	struct node_Verdict v = {0};
+	enum tp_verdict verdict = ipc_verdict(result, a->text);
 
 	a->step++;
-	if (!result->ok) {
-		snprintf(a->text, sizeof(a->text), "%s", result->reason);
-		next_step(a);
+	if (verdict == TP_ACCEPTED) {
+		attempt_end(a, TP_ACCEPTED, "");
 		return;
 	}
-	node_results(NODE_Mining_submitBlock, NODE_V32, result, &v);
-	a->refused = !v.result;
-	a->text[0] = '\0';
-	if (v.reason.size > 0)
-		take_reason(a, &v);
-	if (v.result || strcmp(a->text, "duplicate") == 0)
-		attempt_end(a, TP_ACCEPTED, "");
-	else if (v.reason.size > 0)
+	if (result->ok)
+		a->refused = true;
+	if (result->ok && a->text[0] != '\0')
 		attempt_end(a, TP_REFUSED, a->text);
 	else
 		next_step(a);

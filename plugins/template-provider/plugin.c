@@ -432,7 +432,7 @@ static int32_t tp_start(void *instance)
 		return r;
 	if (tp_sources_start(&p->sources, h, &source_callbacks, p, &e) != ADIT_OK)
 		return fail(p, e.code, e.text);
-	tp_submitter_resume(p->submitter);
+	tp_submitter_resume(p->submitter, tp_sources_submit, &p->sources);
 	show_state(p);
 	return ADIT_OK;
 }

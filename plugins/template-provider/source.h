@@ -45,6 +45,12 @@ struct tp_source_type {
 	void (*close)(struct tp_source *s);
 	/* The settings have changed. May be NULL. */
 	void (*changed)(struct tp_source *s);
+	/* A way for whole blocks: a tp_way_fn (submit.h). An attempt that is open when the source
+	 * is closed ends then. May be NULL. */
+	struct tp_attempt *(*submit)(struct tp_source *s, const uint8_t *block, size_t size,
+				     void (*done)(void *user, enum tp_verdict verdict,
+						  const char *text),
+				     void *user);
 };
 
 extern const struct tp_source_type tp_node_source;

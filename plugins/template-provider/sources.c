@@ -231,3 +231,19 @@ bool tp_sources_well(const struct tp_sources *s)
 {
 	return s->count > 0 && s->entries[s->active].well;
 }
+
+struct tp_attempt *tp_sources_submit(void *sources, const uint8_t *block, size_t size,
+				     void (*done)(void *user, enum tp_verdict verdict,
+						  const char *text),
+				     void *user)
+{
+	struct tp_sources *s = sources;
+
+	for (uint32_t i = 0; i < s->count; i++) {
+		struct tp_sources_entry *entry = &s->entries[i];
+
+		if (entry->source != NULL && entry->type->submit != NULL)
+			return entry->type->submit(entry->source, block, size, done, user);
+	}
+	return NULL;
+}

@@ -27,14 +27,19 @@ struct block {
 	struct buf data;
 	uint64_t call;  /* of the host; valid while calling */
 	uint64_t timer; /* valid while waiting */
+	uint64_t limit; /* of the attempt; valid while limited */
 	bool calling;
 	bool waiting;
+	bool limited;
 	struct tp_attempt *attempt; /* the straight way, while it is open */
 	bool accepted;              /* the node has taken it: the role node is but told */
 	bool last;                  /* the tip moved: no further try */
 	bool synced;
-	bool tried; /* an earlier call had no answer: the node may have taken it then */
+	bool tried;   /* an earlier call had no answer: the node may have taken it then */
+	bool over;    /* the role node has no more to say than `word`; the straight way is open */
+	bool refused; /* ... and that was a verdict */
 	uint32_t delay_ms;
+	char word[192];
 	char refusal[192]; /* the reason that came by the straight way, "" for none */
 };
 
@@ -71,6 +76,8 @@ static void block_free(struct block *b)
 
 	if (b->attempt != NULL)
 		b->attempt->done = NULL;
+	if (b->limited)
+		h->api->timer_cancel(h->handle, b->limit);
 	if (b->calling)
 		h->api->call_cancel(h->handle, b->call);
 	if (b->waiting)
@@ -145,6 +152,27 @@ static void judged_accepted(struct block *b)
 	tp_journal_remove(s->dir, b->hash);
 }
 
+/* The role node's last word. While the straight way is open that may take the block all the same:
+ * it may lead to another node. */
+static void refused(struct block *b, bool verdict, const char *reason)
+{
+	if (b->attempt != NULL) {
+		b->over = true;
+		b->refused = verdict;
+		snprintf(b->word, sizeof(b->word), "%s", reason);
+		return;
+	}
+	if (verdict) {
+		judged(b, false, false, reason);
+		return;
+	}
+	/* The file stays: the next start sends it once more. */
+	tp_submitter_refused(b->owner, reason);
+	tp_log(b->owner->host, ADIT_LOG_WARNING,
+	       "the tip moved before the node took a found block: %s", reason);
+	forget(b);
+}
+
 /* False when the answer is not one. */
 static bool judge(struct block *b, struct json_object *o)
 {
@@ -159,7 +187,10 @@ static bool judge(struct block *b, struct json_object *o)
 	duplicate = json_object_object_get_ex(o, "duplicate", &v) && json_object_get_boolean(v);
 	if (json_object_object_get_ex(o, "reason", &v) && json_object_is_type(v, json_type_string))
 		reason = json_object_get_string(v);
-	judged(b, accepted, duplicate, reason);
+	if (accepted)
+		judged(b, true, duplicate, reason);
+	else
+		refused(b, true, reason);
 	return true;
 }
 
@@ -202,19 +233,12 @@ static void retry_later(struct block *b, const char *message)
 /* All errors but one say nothing about the block: the node, or the way to it, is not there now. */
 static void failed(struct block *b, int32_t error, const char *message)
 {
-	if (error == ADIT_E_INVALID_ARGUMENT || b->accepted || b->refusal[0] != '\0') {
-		judged(b, false, false, b->refusal[0] != '\0' ? b->refusal : message);
-		return;
-	}
-	if (!b->last) {
+	if (error == ADIT_E_INVALID_ARGUMENT || b->accepted || b->refusal[0] != '\0')
+		refused(b, true, b->refusal[0] != '\0' ? b->refusal : message);
+	else if (b->last)
+		refused(b, false, message);
+	else
 		retry_later(b, message);
-		return;
-	}
-	/* The file stays: the next start sends it once more. */
-	tp_submitter_refused(b->owner, message);
-	tp_log(b->owner->host, ADIT_LOG_WARNING,
-	       "the tip moved before the node took a found block: %s", message);
-	forget(b);
 }
 
 static void on_reply(void *user, const struct adit_reply *reply)
@@ -258,9 +282,9 @@ static void attempt_over(struct block *b)
 	const struct tp_host *h = b->owner->host;
 
 	b->attempt = NULL;
-	if (b->waiting)
-		h->api->timer_cancel(h->handle, b->timer);
-	b->waiting = false;
+	if (b->limited)
+		h->api->timer_cancel(h->handle, b->limit);
+	b->limited = false;
 }
 
 static void on_attempt(void *user, enum tp_verdict verdict, const char *text)
@@ -290,7 +314,7 @@ static void on_straight_late(void *user)
 {
 	struct block *b = user;
 
-	b->waiting = false;
+	b->limited = false;
 	b->attempt->done = NULL;
 	on_attempt(b, TP_NO_ANSWER, "no answer in time");
 }
@@ -304,9 +328,45 @@ static bool send_straight(struct block *b, struct tp_origin *origin, bool whole)
 	b->attempt = origin->submit(origin, b->data.data, b->data.size, whole, on_attempt, b);
 	if (b->attempt == NULL)
 		return false;
-	b->waiting = h->api->timer_add(h->handle, STRAIGHT_MS, 0, on_straight_late, b, NULL,
-				       &b->timer) == ADIT_OK;
+	b->limited = h->api->timer_add(h->handle, STRAIGHT_MS, 0, on_straight_late, b, NULL,
+				       &b->limit) == ADIT_OK;
 	return true;
+}
+
+/* --- both ways at a time ------------------------------------------------------------------------
+ *
+ * After a start the source has yet to connect, and nobody knows for how long: neither way waits for
+ * the other. The first that takes the block is enough, a refusal is none before both have spoken.
+ * What waits for the source alone gives way to blocks that are found meanwhile.
+ */
+
+static void make_room(struct tp_submitter *s)
+{
+	struct block *b = s->blocks;
+
+	while (b != NULL && !b->over)
+		b = b->next;
+	if (s->count >= TP_SUBMIT_MAX && b != NULL)
+		forget(b);
+}
+
+static void on_beside(void *user, enum tp_verdict verdict, const char *text)
+{
+	struct block *b = user;
+
+	attempt_over(b);
+	b->tried = b->tried || verdict == TP_NO_ANSWER;
+	if (verdict == TP_ACCEPTED)
+		judged_accepted(b);
+	else
+		tp_log(b->owner->host, ADIT_LOG_WARNING,
+		       "a found block of an earlier run was not taken over IPC: %s",
+		       text[0] != '\0' ? text : "no reason given");
+	if (verdict == TP_REFUSED)
+		snprintf(b->refusal, sizeof(b->refusal), "%s", text);
+	if (b->over)
+		refused(b, b->refused || verdict != TP_NO_ANSWER,
+			b->refused || b->refusal[0] == '\0' ? b->word : b->refusal);
 }
 
 static bool is_pending(const struct tp_submitter *s, const uint8_t hash[32])
@@ -354,14 +414,22 @@ void tp_submit(struct tp_submitter *s, const uint8_t hash[32], struct buf *block
 	}
 	if (tp_journal_write(s->dir, hash, block->data, block->size, &e) != ADIT_OK)
 		tp_log(s->host, ADIT_LOG_WARNING, "a found block could not be noted: %s", e.text);
+	make_room(s);
 	b = enlist(s, hash, block);
 	if (b != NULL && !send_straight(b, origin, whole))
 		send_block(b);
 }
 
+struct resumption {
+	struct tp_submitter *owner;
+	tp_way_fn *way;
+	void *user; /* of the way */
+};
+
 static void resume_one(void *user, const uint8_t hash[32], const uint8_t *data, size_t size)
 {
-	struct tp_submitter *s = user;
+	const struct resumption *r = user;
+	struct tp_submitter *s = r->owner;
 	struct buf copy = {0};
 	struct block *b;
 
@@ -373,13 +441,16 @@ static void resume_one(void *user, const uint8_t hash[32], const uint8_t *data, 
 	if (b == NULL)
 		return;
 	b->synced = true;
+	if (r->way != NULL)
+		b->attempt = r->way(r->user, b->data.data, b->data.size, on_beside, b);
 	send_block(b);
 }
 
-void tp_submitter_resume(struct tp_submitter *s)
+void tp_submitter_resume(struct tp_submitter *s, tp_way_fn *way, void *user)
 {
+	struct resumption r = {s, way, user};
 	size_t damaged;
-	size_t count = tp_journal_load(s->dir, resume_one, s, &damaged);
+	size_t count = tp_journal_load(s->dir, resume_one, &r, &damaged);
 
 	if (count > 0)
 		tp_log(s->host, ADIT_LOG_INFO, "%zu found blocks of an earlier run are sent again",
@@ -399,7 +470,7 @@ void tp_submitter_tip(struct tp_submitter *s, const uint8_t prev_hash[32])
 		if (memcmp(b->data.data + PREV_HASH_OFFSET, prev_hash, 32) == 0)
 			continue;
 		b->last = true;
-		if (!b->waiting || b->attempt != NULL)
+		if (!b->waiting)
 			continue;
 		s->host->api->timer_cancel(s->host->handle, b->timer);
 		b->waiting = false;

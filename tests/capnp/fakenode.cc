@@ -537,7 +537,7 @@ class Mining final : public Server
 			Results(context, 1, 0).set(0, 1, 1);
 			return kj::READY_NOW;
 		case 1:
-			Results(context, 1, 0).set(0, 0, 1);
+			Results(context, 1, 0).set(0, world.fault == "download", 1);
 			return kj::READY_NOW;
 		case 2:
 			return get_tip(context);

@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -18,6 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/bitcoin/sha256.h"
+#include "lib/util/hex.h"
 #include "tests/functional/harness.h"
 
 #define MS HARNESS_WAIT_MS
@@ -280,6 +283,78 @@ START_TEST(submit_that_fails_before_v32)
 }
 END_TEST
 
+/* A block on the fake node's first tip, noted as by a run before this one. FILE gets its path, HASH
+ * its name. */
+static void leave_a_block(char file[512], char hash[65])
+{
+	uint8_t block[200] = {0, 0, 0, 0x20}, digest[32];
+	char hex[2 * sizeof(block) + 1], directory[400];
+	FILE *out;
+
+	do {
+		block[76]++;
+		sha256d_header(block, digest);
+	} while (digest[31] > 0x7f);
+	hex_encode_reversed(digest, 32, hash);
+	snprintf(directory, sizeof(directory), "%s/state", harness.directory);
+	must(mkdir(directory, 0700) == 0 || errno == EEXIST, "no %s", directory);
+	snprintf(directory, sizeof(directory), "%s/state/template-provider", harness.directory);
+	must(mkdir(directory, 0700) == 0 || errno == EEXIST, "no %s", directory);
+	snprintf(file, 512, "%s/block-%s.hex", directory, hash);
+	out = fopen(file, "w");
+	must(out != NULL, "no %s", file);
+	hex_encode(block, sizeof(block), hex);
+	fprintf(out, "%s\n", hex);
+	fclose(out);
+}
+
+static bool is_gone(void *path)
+{
+	return access(path, F_OK) != 0;
+}
+
+/* A block of an earlier run goes to the node that templates come from, even when that is there
+ * later than the role node, whose chain is another one and refuses it. */
+START_TEST(a_block_of_an_earlier_run)
+{
+	char file[512], hash[65], line[128];
+	bool late = _i == 1;
+
+	leave_a_block(file, hash);
+	if (!late)
+		start_node("v32");
+	start_pool("bitcoin-ipc", 0);
+	if (late) {
+		harness_wait_status("no socket ");
+		harness_wait_number("template-provider", "pending", 1, MS);
+		start_node("v32");
+	}
+	snprintf(line, sizeof(line), "block %s was accepted over IPC", hash);
+	harness_wait_log(line);
+	harness_wait(MS, is_gone, file, "the block's file is removed");
+	order("count");
+	must(node.accepted == 1 && node.by == 107, "%u blocks, by number %d", node.accepted,
+	     node.by);
+	must(!harness_log_has("was rejected"), "the block was rejected");
+	must_be_well();
+}
+END_TEST
+
+/* A node that takes no whole blocks: the role node's word is the last, as ever. */
+START_TEST(a_block_of_an_earlier_run_before_v32)
+{
+	char file[512], hash[65], line[128];
+
+	leave_a_block(file, hash);
+	start_node("v31");
+	start_pool("bitcoin-ipc", 0);
+	snprintf(line, sizeof(line), "block %s was rejected by the node: ", hash);
+	harness_wait_log(line);
+	harness_wait(MS, is_gone, file, "the block's file is removed");
+	must_be_well();
+}
+END_TEST
+
 static bool is_full(void *user)
 {
 	(void)user;
@@ -295,6 +370,19 @@ START_TEST(a_full_block)
 	start_pool("bitcoin-ipc", 20);
 	harness_wait(MS, is_full, NULL, "the whole template is there");
 	mine(3);
+	must_be_well();
+}
+END_TEST
+
+/* On a network whose nodes have others to catch up with; then it turns out that it is not on it. */
+START_TEST(initial_download_and_another_network)
+{
+	start_node(dialects[_i]);
+	order("fault download");
+	start_pool("bitcoin-ipc\nnetwork = testnet4", 0);
+	harness_wait_status("waiting for the node: initial block download: height 200");
+	order("fault none");
+	harness_wait_status(" is on regtest, but network = testnet4");
 	must_be_well();
 }
 END_TEST
@@ -367,7 +455,10 @@ int main(void)
 	tcase_add_test(c, a_slow_node);
 	tcase_add_test(c, submit_that_fails);
 	tcase_add_test(c, submit_that_fails_before_v32);
+	tcase_add_loop_test(c, a_block_of_an_earlier_run, 0, 2);
+	tcase_add_test(c, a_block_of_an_earlier_run_before_v32);
 	tcase_add_test(c, a_full_block);
+	tcase_add_loop_test(c, initial_download_and_another_network, 0, 3);
 	tcase_add_test(c, another_version_after_a_restart);
 	tcase_add_test(c, noise);
 	suite_add_tcase(suite, c);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "host/node/traffic.h"
 #include "lib/util/hex.h"
@@ -229,6 +231,23 @@ START_TEST(an_absent_node_is_said)
 	wait_status("\"state\":\"ready\"");
 	ck_assert_uint_eq(fake_host_published(host, "NewBlock"), 1);
 	ck_assert_uint_eq(fake_host_published(host, "BlockDisconnected"), 0);
+}
+END_TEST
+
+/* The socket is the node's user's own. Who may open everything takes the place of another user. */
+START_TEST(a_socket_of_another_user_is_said)
+{
+	uid_t user = geteuid();
+
+	ck_assert_int_eq(chmod(fake.path, 0), 0);
+	if (user == 0)
+		ck_assert_int_eq(chmod(fake.dir, 0711) | seteuid(65534), 0);
+	start();
+	wait_status(" may not be opened: it is for the node's own user, as which aditd");
+	if (user == 0)
+		ck_assert_int_eq(seteuid(user), 0);
+	ck_assert_int_eq(chmod(fake.path, 0600), 0);
+	wait_status("\"state\":\"ready\"");
 }
 END_TEST
 
@@ -535,6 +554,7 @@ int main(void)
 	tcase_add_test(alone, a_node_without_a_tip_starts);
 	tcase_add_test(alone, another_network_is_refused);
 	tcase_add_test(alone, an_absent_node_is_said);
+	tcase_add_test(alone, a_socket_of_another_user_is_said);
 	tcase_add_test(alone, blocks_are_checked_and_submitted);
 	tcase_add_loop_test(alone, old_dialects_check_but_do_not_submit, 0, NODE_V32);
 	tcase_add_test(alone, transactions_are_found);

@@ -427,13 +427,125 @@ START_TEST(a_restart_sends_again)
 	node.away = 0;
 	node.calls = 0;
 	submitter = tp_submitter_new(&host, journal);
-	tp_submitter_resume(submitter);
+	tp_submitter_resume(submitter, NULL, NULL);
 	ck_assert_uint_eq(stats().pending, 2);
 	settle();
 	ck_assert_int_eq(node.calls, 2);
 	ck_assert_uint_eq(node.size, BLOCK_SIZE);
 	ck_assert_uint_eq(stats().accepted, 2);
 	ck_assert_int_eq(count_files(), 0);
+}
+END_TEST
+
+static struct tp_attempt *other_way(void *user, const uint8_t *block, size_t size,
+				    void (*done)(void *user, enum tp_verdict verdict,
+						 const char *text),
+				    void *done_user)
+{
+	ck_assert_ptr_eq(user, &straight);
+	return go_straight(NULL, block, size, true, done, done_user);
+}
+
+/* A run that ended with a block under way; the next one has begun and sent it both ways. */
+static void restart_with_a_block(void)
+{
+	memset(&straight, 0, sizeof(straight));
+	node.away = 1000;
+	submit(1, 7);
+	fake_host_run(host.handle, 50);
+	tp_submitter_free(submitter);
+	node.away = 0;
+	node.calls = 0;
+	submitter = tp_submitter_new(&host, journal);
+	tp_submitter_resume(submitter, other_way, &straight);
+	ck_assert_int_eq(straight.tries, 1);
+}
+
+/* The role node is on another chain: its refusal is not the end. */
+START_TEST(a_restart_sends_both_ways)
+{
+	node.answer = "{\"accepted\":false,\"reason\":\"prev-blk-not-found\"}";
+	restart_with_a_block();
+	fake_host_run(host.handle, 50);
+	ck_assert_int_eq(node.calls, 1);
+	ck_assert_uint_eq(stats().pending, 1);
+	ck_assert_uint_eq(stats().rejected, 0);
+	ck_assert_int_eq(count_files(), 1);
+	straight_verdict(TP_ACCEPTED, "");
+	ck_assert_uint_eq(stats().pending, 0);
+	ck_assert_uint_eq(stats().accepted, 1);
+	ck_assert_uint_eq(stats().rejected, 0);
+	ck_assert_int_eq(count_files(), 0);
+}
+END_TEST
+
+/* In the other order, and without the role node at all. */
+START_TEST(a_restart_is_done_when_one_took_it)
+{
+	static const uint8_t other[32] = {2};
+
+	restart_with_a_block();
+	settle();
+	ck_assert_uint_eq(stats().accepted, 1);
+	ck_assert(straight.attempt.done == NULL);
+	ck_assert_int_eq(count_files(), 0);
+	restart_with_a_block();
+	node.away = 1000;
+	fake_host_run(host.handle, 50);
+	tp_submitter_tip(submitter, other);
+	fake_host_run(host.handle, 50);
+	ck_assert_uint_eq(stats().pending, 1);
+	straight_verdict(TP_ACCEPTED, "");
+	ck_assert_uint_eq(stats().accepted, 1);
+	ck_assert_uint_eq(stats().pending, 0);
+	ck_assert_int_eq(count_files(), 0);
+}
+END_TEST
+
+/* Nobody takes it: the reason is that of whoever judged it. */
+START_TEST(a_restart_refused_both_ways)
+{
+	static const uint8_t other[32] = {2};
+
+	node.answer = "{\"accepted\":false,\"reason\":\"prev-blk-not-found\"}";
+	restart_with_a_block();
+	straight_verdict(_i == 0 ? TP_REFUSED : TP_NO_ANSWER, "bad-cb-amount");
+	settle();
+	ck_assert_uint_eq(stats().rejected, 1);
+	ck_assert_str_eq(stats().last_reject, "prev-blk-not-found");
+	ck_assert_int_eq(count_files(), 0);
+	restart_with_a_block();
+	node.away = 1000;
+	fake_host_run(host.handle, 50);
+	tp_submitter_tip(submitter, other);
+	fake_host_run(host.handle, 50);
+	straight_verdict(_i == 0 ? TP_REFUSED : TP_NO_ANSWER, "bad-cb-amount");
+	ck_assert_uint_eq(stats().pending, 0);
+	ck_assert_uint_eq(stats().rejected, 1);
+	ck_assert_str_eq(stats().last_reject, _i == 0 ? "bad-cb-amount" : "starting");
+	ck_assert_int_eq(count_files(), _i);
+}
+END_TEST
+
+/* What waits for the other way alone does not keep new blocks out. */
+START_TEST(a_restart_makes_room)
+{
+	node.away = 1000;
+	for (uint8_t i = 0; i < TP_SUBMIT_MAX; i++)
+		submit(1, i);
+	tp_submitter_free(submitter);
+	node.away = 0;
+	node.answer = "{\"accepted\":false,\"reason\":\"prev-blk-not-found\"}";
+	submitter = tp_submitter_new(&host, journal);
+	tp_submitter_resume(submitter, other_way, &straight);
+	fake_host_run(host.handle, 50);
+	ck_assert_uint_eq(stats().pending, TP_SUBMIT_MAX);
+	node.answer = "{\"accepted\":true}";
+	submit(1, 100);
+	fake_host_run(host.handle, 50);
+	ck_assert_uint_eq(stats().accepted, 1);
+	ck_assert_uint_eq(stats().pending, TP_SUBMIT_MAX - 1);
+	ck_assert_int_eq(count_files(), TP_SUBMIT_MAX);
 }
 END_TEST
 
@@ -548,6 +660,10 @@ Suite *tp_submit_suite(void)
 	tcase_add_test(c, the_last_try_may_win);
 	tcase_add_test(c, too_many_at_once);
 	tcase_add_test(c, a_restart_sends_again);
+	tcase_add_test(c, a_restart_sends_both_ways);
+	tcase_add_test(c, a_restart_is_done_when_one_took_it);
+	tcase_add_loop_test(c, a_restart_refused_both_ways, 0, 2);
+	tcase_add_test(c, a_restart_makes_room);
 	tcase_add_test(c, journal_file);
 	tcase_add_test(c, journal_without_a_directory);
 	tcase_add_test(c, journal_with_strange_files);
