@@ -17,6 +17,7 @@
 #include "lib/util/clock.h"
 #include "lib/util/hex.h"
 
+#define HEADER_SIZE 80
 #define FIRST_TRANSACTIONS 12 /* in the mempool at start, so that the first template has some */
 #define LOAD_SLICE_MS 50      /* how long loading may keep the loop from other work */
 
@@ -355,23 +356,36 @@ static void embedded_get_transactions(void *self, const uint8_t *wtxids, size_t 
 	free(txs);
 }
 
+/* Appends the first SIZE bytes of BLOCK, or all of it when it has fewer. */
+static int32_t read_block(struct embedded *b, const struct chain_block *block, size_t size,
+			  struct buf *data, struct error *e)
+{
+	if (block->height == 0) {
+		(void)buf_append(data, chain_genesis,
+				 size < chain_genesis_size ? size : chain_genesis_size);
+		return ADIT_OK;
+	}
+	return chain_store_read(&b->store, block->offset, size < block->size ? size : block->size,
+				data, e);
+}
+
+/* 0: it is not on the best chain. */
+static uint32_t confirmations(const struct embedded *b, const struct chain_block *block)
+{
+	return chain_is_active(&b->chain, block) ? chain_height(&b->chain) - block->height + 1 : 0;
+}
+
 static void answer_block(struct embedded *b, const struct chain_block *block,
 			 struct service_request *request)
 {
-	bool active = chain_is_active(&b->chain, block);
 	struct error e = {0};
 	struct buf data = {0};
-	int32_t result = ADIT_OK;
+	int32_t result = read_block(b, block, SIZE_MAX, &data, &e);
 
-	if (block->height == 0)
-		(void)buf_append(&data, chain_genesis, chain_genesis_size);
-	else
-		result = chain_store_read(&b->store, block->offset, block->size, &data, &e);
 	if (result != ADIT_OK)
 		service_failed(request, result, e.text);
 	else
-		service_block_found(request, block->hash, block->height,
-				    active ? chain_height(&b->chain) - block->height + 1 : 0,
+		service_block_found(request, block->hash, block->height, confirmations(b, block),
 				    data.data, data.size);
 	buf_free(&data);
 }
@@ -423,21 +437,16 @@ static void answer_header(struct embedded *b, const uint8_t hash[32],
 	const struct chain_block *block = chain_find(&b->chain, hash);
 	struct error e = {0};
 	struct buf data = {0};
-	int32_t result = ADIT_OK;
+	int32_t result;
 
 	if (block == NULL)
 		result = error_set(&e, ADIT_E_NOT_FOUND, "no block of that hash");
-	else if (block->height == 0)
-		(void)buf_append(&data, chain_genesis, chain_genesis_size);
 	else
-		result = chain_store_read(&b->store, block->offset, block->size, &data, &e);
+		result = read_block(b, block, HEADER_SIZE, &data, &e);
 	if (result != ADIT_OK)
 		service_failed(request, result, e.text);
 	else
-		service_header_found(request, data.data, block->height,
-				     chain_is_active(&b->chain, block)
-					 ? chain_height(&b->chain) - block->height + 1
-					 : 0);
+		service_header_found(request, data.data, block->height, confirmations(b, block));
 	buf_free(&data);
 }
 

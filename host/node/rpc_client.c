@@ -479,16 +479,20 @@ static struct rpc_call *call_begin(struct rpc_call *call, uint32_t timeout_ms)
 	return call;
 }
 
-struct rpc_call *rpc_client_call(struct rpc_client *c, const char *method, const char *params,
-				 size_t size, uint32_t timeout_ms, size_t max_bytes,
-				 rpc_answer_fn fn, void *user)
+static struct rpc_call *call_method(struct rpc_call *call, const char *method, const char *params,
+				    size_t size, uint32_t timeout_ms)
 {
-	struct rpc_call *call = call_new(c, max_bytes, fn, user);
-
 	if (call == NULL)
 		return NULL;
 	write_request(call, method, params, size);
 	return call_begin(call, timeout_ms);
+}
+
+struct rpc_call *rpc_client_call(struct rpc_client *c, const char *method, const char *params,
+				 size_t size, uint32_t timeout_ms, size_t max_bytes,
+				 rpc_answer_fn fn, void *user)
+{
+	return call_method(call_new(c, max_bytes, fn, user), method, params, size, timeout_ms);
 }
 
 struct rpc_call *rpc_client_text(struct rpc_client *c, const char *method, const char *params,
@@ -497,11 +501,9 @@ struct rpc_call *rpc_client_text(struct rpc_client *c, const char *method, const
 {
 	struct rpc_call *call = call_new(c, max_bytes, fn, user);
 
-	if (call == NULL)
-		return NULL;
-	call->text = true;
-	write_request(call, method, params, size);
-	return call_begin(call, timeout_ms);
+	if (call != NULL)
+		call->text = true;
+	return call_method(call, method, params, size, timeout_ms);
 }
 
 struct rpc_call *rpc_client_batch(struct rpc_client *c, const void *body, size_t size,
