@@ -23,6 +23,7 @@ struct jds_client {
 	bool shows_transactions; /* DECLARE_TX_DATA */
 	struct jds_jobs jobs;
 	uint32_t pending;
+	size_t pending_bytes;
 	uint32_t declared;
 	uint32_t wrong_solutions;
 	double tokens; /* left in the bucket */

@@ -38,10 +38,34 @@ static void send_error(struct jds_client *client, uint32_t request_id, const cha
 	adit_sv2_send(client->conn, ADIT_SV2_DECLARE_MINING_JOB_ERROR, &m);
 }
 
+/* A client that was asked for transactions may answer still: that will be no fault of its. */
 static void refuse(struct jds_job *job, const char *code, const char *details)
 {
-	send_error(job->client, job->request_id, code, details);
+	struct jds_client *client = job->client;
+
+	if (job->state == JDS_MISSING)
+		client->late[client->late_count++ % JDS_LATE_MAX] = job->request_id;
+	send_error(client, job->request_id, code, details);
 	job_free(job);
+}
+
+/* Within the bound of declarations under way, of which JOB is one that has grown, then of all.
+ * False when JOB is gone for it. */
+static bool make_room(struct jds_job *job)
+{
+	struct jds *jds = job->client->jds;
+	struct jds_job *burden;
+	bool stays = true;
+
+	while (stays && (burden = jobs_burden(jds)) != NULL) {
+		stays = burden != job;
+		jds->stats.shed++;
+		refuse(burden, "internal-error",
+		       "too many declarations are under way, and this client's take most of the "
+		       "memory for them");
+	}
+	jobs_bound(jds);
+	return stays;
 }
 
 static size_t seal(const struct jds_job *job, uint8_t out[JOB_TOKEN_MAX])
@@ -84,7 +108,7 @@ static void accept(struct jds_job *job)
 	jds->stats.declared++;
 	adit_sv2_send(job->client->conn, ADIT_SV2_DECLARE_MINING_JOB_SUCCESS, &m);
 	job_keep(job);
-	(void)jobs_bound(jds);
+	jobs_bound(jds);
 }
 
 /* --- the block ----------------------------------------------------------------------------------
@@ -220,15 +244,12 @@ static bool pays_pool(const struct jds_job *job)
 static void on_late(void *user)
 {
 	struct jds_job *job = user;
-	struct jds_client *client = job->client;
 
 	job->timed = false;
-	if (job->state == JDS_EARLY) {
+	if (job->state == JDS_EARLY)
 		refuse(job, "stale-chain-tip", "not the height that follows this server's tip");
-		return;
-	}
-	client->late[client->late_count++ % JDS_LATE_MAX] = job->request_id;
-	refuse(job, "missing-txs", "the missing transactions did not come in time");
+	else
+		refuse(job, "missing-txs", "the missing transactions did not come in time");
 }
 
 /* JOB waits in STATE, for a time. */
@@ -332,13 +353,19 @@ static void take_known(struct jds_job *job)
 	}
 }
 
+/* BIP141. No more are taken then. */
+static bool too_heavy(const struct jds_job *job)
+{
+	return job->weight > 4000000;
+}
+
 /* The node's answer: for each that was asked for, its size and itself. */
 static void take_found(struct jds_job *job, const struct adit_reply *reply)
 {
 	struct reader r;
 
 	reader_init(&r, reply->attachment, reply->attachment_size);
-	for (uint32_t i = 0; i < job->count; i++) {
+	for (uint32_t i = 0; i < job->count && !too_heavy(job); i++) {
 		uint32_t size;
 		const uint8_t *data;
 		struct jds_tx *tx = NULL;
@@ -370,7 +397,11 @@ static void on_found(void *user, const struct adit_reply *reply)
 	if (reply->error != ADIT_E_LIMIT) /* else it is asked too much at the moment, not blind */
 		jds->blind_lookup = reply->error != ADIT_OK;
 	take_known(job);
-	if (job->missing > 0)
+	if (too_heavy(job))
+		refuse(job, "invalid-job", "heavier than a block may be");
+	else if (!make_room(job))
+		return;
+	else if (job->missing > 0)
 		ask_client(job);
 	else
 		check(job);
@@ -450,9 +481,6 @@ static const char *check_message(struct jds_client *client,
 	*details = "too many declarations at a time";
 	if (client->pending >= JDS_PENDING_MAX)
 		return "internal-error";
-	*details = "no memory for declarations, those of others take all";
-	if (!jobs_bound(client->jds))
-		return "internal-error";
 	*details = declared_coinbase_read(m->coinbase_tx_prefix.data, m->coinbase_tx_prefix.size,
 					  m->coinbase_tx_suffix.data, m->coinbase_tx_suffix.size,
 					  coinbase, &input);
@@ -484,6 +512,8 @@ int32_t declare_job(struct jds_client *client, const struct adit_sv2_declare_min
 	take_known(job);
 	if (!pays_pool(job))
 		refuse(job, "invalid-coinbase-tx", "the pool's output gets too little");
+	else if (!make_room(job))
+		return ADIT_OK;
 	else if (job->missing == 0)
 		check(job);
 	else
@@ -522,7 +552,6 @@ static bool was_late(struct jds_client *client, uint32_t request_id)
 static const char *take_provided(struct jds_job *job, const struct adit_sv2_seq *list)
 {
 	struct reader r;
-	uint64_t weight = 0;
 
 	if (list->count != job->missing)
 		return "not as many transactions as were asked for";
@@ -542,8 +571,7 @@ static const char *take_provided(struct jds_job *job, const struct adit_sv2_seq 
 		if (tx == NULL)
 			return "not the transactions that were asked for";
 		job_take(job, i, tx);
-		weight += tx->weight;
-		if (weight > 4000000)
+		if (too_heavy(job))
 			return "heavier than a block may be";
 	}
 	return NULL;
@@ -558,12 +586,11 @@ int32_t declare_provided(struct jds_client *client,
 	if (job == NULL)
 		return was_late(client, m->request_id) ? ADIT_OK : ADIT_E_PROTOCOL;
 	stop_waiting(job);
+	job->state = JDS_CHECK; /* it has answered */
 	wrong = take_provided(job, &m->transaction_list);
 	if (wrong != NULL)
 		refuse(job, "invalid-job", wrong);
-	else if (!jobs_bound(client->jds))
-		refuse(job, "internal-error", "no memory for its transactions");
-	else
+	else if (make_room(job))
 		check(job);
 	return ADIT_OK;
 }

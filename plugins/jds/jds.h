@@ -44,6 +44,7 @@ struct jds_stats {
 	uint64_t refused;
 	uint64_t asked; /* transactions asked of clients */
 	uint64_t evicted;
+	uint64_t shed; /* declarations under way */
 	uint64_t solutions;
 	uint64_t blocks_accepted;
 	uint64_t blocks_rejected;
@@ -69,7 +70,8 @@ struct jds {
 	struct jds_jobs line; /* that wait for their turn to call */
 
 	struct txs txs;
-	size_t held; /* bytes of jobs, their transactions not among them */
+	size_t held;    /* bytes of jobs, their transactions not among them */
+	size_t pending; /* bytes of those that are not answered yet, as in struct jds_job */
 	uint64_t last_id;
 	struct jds_clients clients;
 	uint32_t client_count;

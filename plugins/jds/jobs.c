@@ -27,6 +27,22 @@ static void move_coinbase(struct jds_job *job, const struct declared_coinbase *f
 	job->coinbase.outputs = job->suffix + (from->outputs - m->coinbase_tx_suffix.data);
 }
 
+/* BYTES more are kept for JOB, which is not declared yet. */
+static void add_bytes(struct jds_job *job, size_t bytes)
+{
+	job->bytes += bytes;
+	job->client->pending_bytes += bytes;
+	job->client->jds->pending += bytes;
+}
+
+/* JOB is not under way any more. */
+static void end_pending(struct jds_job *job)
+{
+	job->client->pending--;
+	job->client->pending_bytes -= job->bytes;
+	job->client->jds->pending -= job->bytes;
+}
+
 struct jds_job *job_new(struct jds_client *client, const struct adit_sv2_declare_mining_job *m,
 			const struct declared_coinbase *coinbase)
 {
@@ -50,7 +66,7 @@ struct jds_job *job_new(struct jds_client *client, const struct adit_sv2_declare
 	job->held = sizeof(*job) + job->prefix_size + job->suffix_size +
 		    (size_t)job->count * (32 + sizeof(struct jds_tx *));
 	client->jds->held += job->held;
-	job->bytes = job->held;
+	add_bytes(job, job->held);
 	if (job->prefix == NULL || job->suffix == NULL || job->wtxids == NULL || job->txs == NULL) {
 		job_free(job);
 		return NULL;
@@ -71,7 +87,7 @@ void job_free(struct jds_job *job)
 	if (job->state == JDS_DECLARED)
 		client->declared--;
 	else
-		client->pending--;
+		end_pending(job);
 	for (uint32_t i = 0; job->txs != NULL && i < job->count; i++)
 		txs_unref(&jds->txs, job->txs[i]);
 	jds->held -= job->held;
@@ -85,7 +101,8 @@ void job_free(struct jds_job *job)
 void job_take(struct jds_job *job, uint32_t i, struct jds_tx *tx)
 {
 	job->txs[i] = tx;
-	job->bytes += tx->size;
+	add_bytes(job, sizeof(*tx) + tx->size);
+	job->weight += tx->weight;
 	job->missing--;
 }
 
@@ -94,13 +111,13 @@ void job_keep(struct jds_job *job)
 	struct jds_client *client = job->client;
 	size_t wtxids = (size_t)job->count * 32;
 
+	end_pending(job);
 	free(job->wtxids);
 	job->wtxids = NULL;
 	job->held -= wtxids;
 	job->bytes -= wtxids;
 	client->jds->held -= wtxids;
 	job->state = JDS_DECLARED;
-	client->pending--;
 	client->declared++;
 	if (client->declared > JDS_DECLARED_MAX) {
 		struct jds_job *old = TAILQ_FIRST(&client->jobs);
@@ -138,17 +155,34 @@ static struct jds_job *victim(const struct jds *jds)
 	return worst;
 }
 
-bool jobs_bound(struct jds *jds)
+struct jds_job *jobs_burden(const struct jds *jds)
 {
-	while (jds->txs.bytes + jds->held > jds->settings.memory) {
-		struct jds_job *job = victim(jds);
+	struct jds_client *client;
+	struct jds_client *worst = NULL;
+	struct jds_job *job = NULL;
 
-		if (job == NULL)
-			return false;
+	if (jds->pending <= jds->settings.memory / 2)
+		return NULL;
+	TAILQ_FOREACH(client, &jds->clients, link)
+	{
+		if (worst == NULL || client->pending_bytes > worst->pending_bytes)
+			worst = client;
+	}
+	if (worst != NULL)
+		job = TAILQ_FIRST(&worst->jobs);
+	while (job != NULL && job->state == JDS_DECLARED)
+		job = TAILQ_NEXT(job, of_client);
+	return job;
+}
+
+void jobs_bound(struct jds *jds)
+{
+	struct jds_job *job;
+
+	while (jds->txs.bytes + jds->held > jds->settings.memory && (job = victim(jds)) != NULL) {
 		jds->stats.evicted++;
 		job_free(job);
 	}
-	return true;
 }
 
 void jobs_new_tip(struct jds *jds)

@@ -3,7 +3,8 @@
  * jobs.h: jobs of clients, from DeclareMiningJob until they are of no use any more. A declared job
  * is kept for PushSolution until the tip changes, JDS_DECLARED_MAX of a client at most. All jobs of
  * the process share one memory bound; who has most loses its oldest declared job first, which costs
- * only that this server can't publish a block of it.
+ * only that this server can't publish a block of it. Half of it is all that declarations under way
+ * may take, whoever's they are: of those, too, who has most loses the oldest.
  */
 #ifndef JDS_JOBS_H
 #define JDS_JOBS_H
@@ -62,6 +63,7 @@ struct jds_job {
 	struct jds_tx **txs; /* NULL: missing; owned, with a reference each */
 	uint32_t count;
 	uint32_t missing;
+	uint64_t weight; /* of those that are there */
 };
 
 /* A job of CLIENT from its declaration; its coinbase has been read into COINBASE already, and
@@ -75,8 +77,12 @@ void job_take(struct jds_job *job, uint32_t i, struct jds_tx *tx);
 /* It was accepted: forgets what is not needed any more, and its client's oldest when it has too
  * many. */
 void job_keep(struct jds_job *job);
-/* Drops declared jobs until the bound holds, or none is left. False when it does not hold. */
-bool jobs_bound(struct jds *jds);
+/* Which declaration has to give way for those under way to keep their bound: the oldest of the
+ * client whose take most. NULL: the bound is kept. */
+struct jds_job *jobs_burden(const struct jds *jds);
+/* Drops declared jobs until the bound of all holds, as it does when none is left and those under
+ * way keep theirs. */
+void jobs_bound(struct jds *jds);
 /* The tip is another one: declared jobs on others are of no use. */
 void jobs_new_tip(struct jds *jds);
 

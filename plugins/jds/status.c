@@ -50,6 +50,7 @@ static void on_status(void *user, struct adit_request *request,
 	add(o, "refused", s->refused);
 	add(o, "transactions_asked", s->asked);
 	add(o, "jobs_evicted", s->evicted);
+	add(o, "declarations_shed", s->shed);
 	add(o, "solutions", s->solutions);
 	add(o, "blocks_accepted", s->blocks_accepted);
 	add(o, "blocks_rejected", s->blocks_rejected);

@@ -13,6 +13,7 @@
 #include "lib/bitcoin/tx.h"
 #include "lib/sv2/token.h"
 #include "lib/util/clock.h"
+#include "lib/util/random.h"
 #include "plugins/jds/clients.h"
 #include "plugins/jds/jobs.h"
 #include "plugins/jds/node.h"
@@ -248,6 +249,13 @@ static int32_t provide(struct fake_conn *c, const struct declarer *d, const stru
 
 	buf_free(&out);
 	return result;
+}
+
+static int32_t provide_nothing(struct fake_conn *c, uint32_t id)
+{
+	struct adit_sv2_provide_missing_transactions_success m = {.request_id = id};
+
+	return handlers->provide_missing_transactions_success(context, &c->head, &m);
 }
 
 /* The node's own template, to be paid to the pool. */
@@ -805,7 +813,7 @@ END_TEST
 static int32_t node_error; /* what it answers with */
 static int node_busy;      /* so many checks before that are answered "limit" */
 static int node_checks;
-static bool node_holds;    /* it does not answer */
+static bool node_holds; /* it does not answer */
 static struct adit_request *held_requests[64];
 static size_t held_count;
 static uint8_t node_tip = 1;
@@ -1087,6 +1095,74 @@ START_TEST(memory_is_bounded)
 }
 END_TEST
 
+/* Transactions that nobody has: COUNT wtxids at random. */
+static void declare_unknown(struct fake_conn *c, const struct declarer *d,
+			    const struct adit_bytes *token, uint32_t id, uint32_t count)
+{
+	struct adit_sv2_declare_mining_job m = declarer_declaration(d, id, token);
+	uint8_t *wtxids = malloc((size_t)count * 32);
+
+	ck_assert_ptr_nonnull(wtxids);
+	random_bytes(wtxids, (size_t)count * 32);
+	m.wtxid_list = (struct adit_sv2_seq){.data = wtxids, .size = count * 32, .count = count};
+	ck_assert_int_eq(handlers->declare_mining_job(context, &c->head, &m), ADIT_OK);
+	free(wtxids);
+}
+
+static bool nothing_waits(void *user)
+{
+	(void)user;
+	return jds->node_calls == 0 && TAILQ_EMPTY(&jds->line);
+}
+
+/* Many clients fill the memory with declarations whose transactions never come. They give way to
+ * each other, and are told; a modest one among them has its job declared. */
+START_TEST(declarations_under_way_are_bounded)
+{
+	const size_t bound = (size_t)8 << 20; /* half of `memory` */
+	struct fake_conn *modest, *bad[12];
+	const struct sent *asked;
+	struct declarer d;
+	size_t errors = 0;
+
+	start_played("memory", "16");
+	modest = join(ADIT_SV2_DECLARE_TX_DATA);
+	made_up(&d, modest, 1000);
+	declare(modest, &d, 1);
+	asked = await(modest, ADIT_SV2_PROVIDE_MISSING_TRANSACTIONS);
+	for (size_t i = 0; i < 12; i++) {
+		struct adit_bytes token;
+
+		bad[i] = join(ADIT_SV2_DECLARE_TX_DATA);
+		token = allocate(bad[i]).mining_job_token;
+		for (uint32_t k = 0; k < JDS_PENDING_MAX; k++) {
+			declare_unknown(bad[i], &d, &token, k, JDS_TXS_MAX);
+			ck_assert_uint_le(jds->pending, bound);
+			ck_assert(fake_host_wait(host, nothing_waits, NULL, WAIT_MS));
+		}
+	}
+	ck_assert_uint_gt(jds->pending, bound / 2);
+	ck_assert_uint_ge(jds->stats.shed, 12 * JDS_PENDING_MAX - bound / (JDS_TXS_MAX * 32));
+	for (size_t i = 0; i < 12; i++)
+		errors += fake_conn_count(bad[i], ADIT_SV2_DECLARE_MINING_JOB_ERROR);
+	ck_assert_uint_eq(errors, jds->stats.shed);
+	ck_assert_int_eq(provide(modest, &d, asked), ADIT_OK);
+	(void)expect_success(modest, 1);
+	/* Its transactions may have been on their way when the declaration gave way. */
+	asked = await(bad[0], ADIT_SV2_PROVIDE_MISSING_TRANSACTIONS);
+	ck_assert_uint_eq(asked->body.provide_missing_transactions.request_id, 0);
+	expect_error(bad[0], 0, "internal-error");
+	ck_assert_int_eq(provide_nothing(bad[0], 0), ADIT_OK);
+	ck_assert_int_eq(provide_nothing(bad[0], 0), ADIT_E_PROTOCOL);
+	while (conn_count > 0)
+		leave(conns[0]);
+	ck_assert_uint_eq(jds->pending, 0);
+	ck_assert_uint_eq(jds->txs.bytes + jds->held, 0);
+	declarer_free(&d);
+	stop();
+}
+END_TEST
+
 /* A client keeps a few declared jobs. */
 START_TEST(jobs_of_a_client_are_bounded)
 {
@@ -1221,6 +1297,7 @@ int main(void)
 	tcase_add_loop_test(played, a_busy_node, 0, 2);
 	tcase_add_test(played, the_node_is_spared);
 	tcase_add_test(played, memory_is_bounded);
+	tcase_add_test(played, declarations_under_way_are_bounded);
 	tcase_add_test(played, jobs_of_a_client_are_bounded);
 	tcase_add_test(played, more_than_a_block);
 	tcase_add_loop_test(played, clients_leave, 0, 3);
