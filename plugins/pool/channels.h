@@ -17,7 +17,7 @@
 #include "plugins/pool/classes.h"
 #include "plugins/pool/jobs.h"
 #include "plugins/pool/opens.h"
-#include "plugins/pool/stats.h"
+#include "lib/mining/stats.h"
 #include "plugins/pool/workers.h"
 
 struct early_job;
@@ -59,7 +59,7 @@ struct channel {
 	struct channel_stats stats;
 	struct worker_list workers; /* extension 0x0002 */
 	uint32_t worker_count;
-	struct early_job *early; /* NULL: none waits */
+	struct early_job *early;             /* NULL: none waits */
 	uint8_t user_digest[JOB_TOKEN_USER]; /* job_token_user(); on connections for custom work */
 	char user[];                         /* printable UTF-8, from user_identity */
 };

@@ -40,7 +40,7 @@ static void on_get_pool_stats(void *user, struct adit_request *request,
 			      const struct adit_request_info *info)
 {
 	struct pool *pool = user;
-	const struct pool_stats *stats = &pool->stats;
+	const struct mining_stats *stats = &pool->stats;
 	struct json_object *o = json_object_new_object();
 	uint64_t refused = 0;
 

@@ -36,7 +36,7 @@
 #include "plugins/pool/payout.h"
 #include "plugins/pool/providers.h"
 #include "plugins/pool/settings.h"
-#include "plugins/pool/stats.h"
+#include "lib/mining/stats.h"
 #include "plugins/pool/templates.h"
 #include "plugins/pool/workers.h"
 
@@ -82,7 +82,7 @@ struct pool {
 	struct pool_part part;
 	struct opens opens;
 	uint32_t shares_second; /* shares of all connections since the last tick */
-	struct pool_stats stats;
+	struct mining_stats stats;
 	struct blocks blocks;
 	struct journal journal;
 	struct custom custom;

@@ -259,7 +259,7 @@ static void send_success(struct channel *channel)
 
 static void count_accepted(struct channel *channel, uint64_t now)
 {
-	struct pool_stats *all = &channel->conn->pool->stats;
+	struct mining_stats *all = &channel->conn->pool->stats;
 	struct channel_stats *own = &channel->stats;
 	struct acknowledgement *ack = &channel->ack;
 

@@ -15,7 +15,7 @@
 
 #include <adit/sv2.h>
 
-#include "plugins/pool/stats.h"
+#include "lib/mining/stats.h"
 
 #define WORKER_NAME_MAX 32 /* bytes; the extension's bound */
 #define WORKERS_CHANNEL_PART 4

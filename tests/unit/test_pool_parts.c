@@ -15,7 +15,7 @@
 #include "plugins/pool/extranonce.h"
 #include "plugins/pool/jobs.h"
 #include "plugins/pool/templates.h"
-#include "plugins/pool/stats.h"
+#include "lib/mining/stats.h"
 #include "plugins/pool/text.h"
 
 /* --- extranonce --------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "plugins/pool/stats.h"
+#include "lib/mining/stats.h"
 
 #include <math.h>
 
@@ -56,13 +56,14 @@ double rate_get(const struct rate *r, uint64_t now_ms)
 	return r->value * decay(now_ms - r->updated_ms) / seen;
 }
 
-void stats_refused(struct pool_stats *pool, struct channel_stats *channel, enum share_result result)
+void stats_refused(struct mining_stats *all, struct channel_stats *channel,
+		   enum share_result result)
 {
-	pool->results[result]++;
+	all->results[result]++;
 	if (channel)
 		channel->reasons[result]++;
 	if (result == SHARE_STALE) {
-		pool->stale++;
+		all->stale++;
 		if (channel)
 			channel->stale++;
 	} else if (channel) {

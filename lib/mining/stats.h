@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* stats.h: counters of a channel and of the process, and a hash rate that decays. */
-#ifndef POOL_STATS_H
-#define POOL_STATS_H
+#ifndef MINING_STATS_H
+#define MINING_STATS_H
 
 #include <stdint.h>
 
@@ -48,7 +48,7 @@ struct channel_stats {
 	struct rate rate;
 };
 
-struct pool_stats {
+struct mining_stats {
 	uint64_t accepted;
 	uint64_t stale;
 	uint64_t results[SHARE_RESULTS];
@@ -63,7 +63,7 @@ struct pool_stats {
 };
 
 /* Counts a refused share. */
-void stats_refused(struct pool_stats *pool, struct channel_stats *channel,
+void stats_refused(struct mining_stats *all, struct channel_stats *channel,
 		   enum share_result result);
 
 #endif
