@@ -3,7 +3,6 @@
 
 #include "host/node/rpc.h"
 
-#include <curl/curl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,8 +132,6 @@ static int32_t rpc_open(struct service *s, void **self, struct error *e)
 	b->mempool = calloc(1, sizeof(*b->mempool));
 	result =
 	    b->mempool != NULL ? configure(b, e) : error_set(e, ADIT_E_NO_MEMORY, "out of memory");
-	if (result == ADIT_OK && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		result = error_set(e, ADIT_E_INTERNAL, "libcurl can't be initialised");
 	if (result != ADIT_OK) {
 		rpc_auth_fini(&b->auth);
 		free(b->mempool);
@@ -430,7 +427,6 @@ static void rpc_close(void *self)
 	rpc_timer_end(b, &b->look_timer);
 	rpc_client_free(b->client);
 	rpc_auth_fini(&b->auth);
-	curl_global_cleanup();
 	free(b->mempool);
 	free(b);
 }

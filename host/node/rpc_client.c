@@ -3,7 +3,6 @@
 
 #include "host/node/rpc_client.h"
 
-#include <curl/curl.h>
 #include <event2/event.h>
 #include <inttypes.h>
 #include <json-c/json.h>
@@ -12,16 +11,14 @@
 #include <string.h>
 
 #include "host/node/value.h"
+#include "lib/http/client.h"
 #include "lib/util/buf.h"
 
 #define MAX_CALLS 128
-#define CONNECT_TIMEOUT_MS 5000L
-#define IDLE_CONNECTIONS 8L
 
 struct rpc_client {
 	struct event_base *base;
-	struct event *timer;
-	CURLM *multi;
+	struct http_client *http;
 	const char *url;
 	struct rpc_auth *auth;
 	struct rpc_call *calls;
@@ -32,13 +29,12 @@ struct rpc_client {
 struct rpc_call {
 	struct rpc_call *next;
 	struct rpc_client *client;
-	CURL *easy;
-	struct curl_slist *headers;
+	struct http_call *http;
 	struct event *early; /* delivers what failed before there was a connection */
 	struct error early_error;
 	struct buf request;
-	struct buf response;
-	bool in_multi;
+	size_t max_bytes;
+	uint32_t timeout_ms;
 	bool retried;
 	bool answering;
 	bool cancelled;
@@ -46,7 +42,6 @@ struct rpc_call {
 	bool text;
 	rpc_answer_fn fn;
 	void *user;
-	char curl_error[CURL_ERROR_SIZE];
 };
 
 /* --- one call -----------------------------------------------------------------------------------
@@ -61,15 +56,10 @@ static void call_free(struct rpc_call *call)
 		at = &(*at)->next;
 	*at = call->next;
 	c->count--;
-	if (call->in_multi)
-		curl_multi_remove_handle(c->multi, call->easy);
-	if (call->easy != NULL)
-		curl_easy_cleanup(call->easy);
-	curl_slist_free_all(call->headers);
+	http_client_cancel(call->http);
 	if (call->early != NULL)
 		event_free(call->early);
 	buf_free(&call->request);
-	buf_free(&call->response);
 	free(call);
 }
 
@@ -117,18 +107,17 @@ static bool node_error(struct json_object *body, struct rpc_answer *answer)
 	return true;
 }
 
-static void answer_text(struct rpc_call *call)
+static void answer_text(struct rpc_call *call, struct buf *body)
 {
-	struct rpc_answer answer = {.message = "", .text = &call->response};
+	struct rpc_answer answer = {.message = "", .text = body};
 
 	call_answer(call, &answer);
 }
 
 /* HTTP 200, or 404 and 500 with an error object in the older protocol. */
-static void answer_body(struct rpc_call *call)
+static void answer_body(struct rpc_call *call, const struct buf *text)
 {
-	struct json_object *body =
-	    value_parse((const char *)call->response.data, call->response.size);
+	struct json_object *body = value_parse((const char *)text->data, text->size);
 	struct rpc_answer answer = {.message = ""};
 
 	if (call->batch && json_object_is_type(body, json_type_array)) {
@@ -157,7 +146,6 @@ static void refused(struct rpc_call *call)
 
 	if (!call->retried && rpc_auth_refresh(auth, true, &changed, &e) == ADIT_OK && changed) {
 		call->retried = true;
-		buf_clear(&call->response);
 		if (call_send(call))
 			return;
 	}
@@ -186,14 +174,11 @@ static const char *status_hint(long status)
 	return NULL;
 }
 
-static void answer_http(struct rpc_call *call)
+static void answer_http(struct rpc_call *call, long status, struct buf *body)
 {
 	char text[256];
-	long status = 0;
-	const char *hint;
+	const char *hint = status_hint(status);
 
-	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
-	hint = status_hint(status);
 	snprintf(text, sizeof(text), "HTTP status %ld%s%s", status, hint != NULL ? ": " : "",
 		 hint != NULL ? hint : "");
 	if (status == 401)
@@ -204,115 +189,35 @@ static void answer_http(struct rpc_call *call)
 		call_fail(call, ADIT_E_UNAVAILABLE, "the node has too many requests (HTTP 503)");
 	else if (status == 502 || status == 504)
 		call_fail(call, ADIT_E_UNAVAILABLE, text);
-	else if (status == 200 && call->response.size == 0)
+	else if (status == 200 && body->size == 0)
 		/* As when the connection breaks between the lines of a header. */
 		call_fail(call, ADIT_E_UNAVAILABLE, "the node's answer is empty");
 	else if (status != 200 && status != 404 && status != 500)
 		call_fail(call, ADIT_E_PROTOCOL, text);
-	else if (status != 200 && call->response.size == 0)
+	else if (status != 200 && body->size == 0)
 		call_fail(call, ADIT_E_PROTOCOL, text);
 	else if (call->text)
-		answer_text(call);
+		answer_text(call, body);
 	else
-		answer_body(call);
+		answer_body(call, body);
 }
 
-static void call_done(struct rpc_call *call, CURLcode code)
+static void on_answer(void *user, const struct http_answer *answer)
 {
-	const char *message =
-	    call->curl_error[0] != '\0' ? call->curl_error : curl_easy_strerror(code);
+	struct rpc_call *call = user;
 	char text[96];
 
-	curl_multi_remove_handle(call->client->multi, call->easy);
-	call->in_multi = false;
-	if (call->response.failed) {
+	call->http = NULL;
+	if (answer->error == ADIT_E_LIMIT) {
 		snprintf(text, sizeof(text), "the node's answer is too large: more than %zu bytes",
-			 call->response.limit);
+			 call->max_bytes);
 		call_fail(call, ADIT_E_LIMIT, text);
-	} else if (code == CURLE_OK)
-		answer_http(call);
-	else if (code == CURLE_OPERATION_TIMEDOUT)
-		call_fail(call, ADIT_E_TIMEOUT, message);
+	} else if (answer->error == ADIT_OK)
+		answer_http(call, answer->status, answer->body);
+	else if (answer->error == ADIT_E_TIMEOUT)
+		call_fail(call, ADIT_E_TIMEOUT, answer->message);
 	else
-		call_fail(call, ADIT_E_UNAVAILABLE, message);
-}
-
-/* --- libcurl on libevent ------------------------------------------------------------------------
- */
-
-static void drain(struct rpc_client *c)
-{
-	CURLMsg *message;
-	int left;
-
-	while ((message = curl_multi_info_read(c->multi, &left)) != NULL) {
-		struct rpc_call *call = NULL;
-
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&call);
-		call_done(call, message->data.result);
-	}
-}
-
-static void on_socket(evutil_socket_t fd, short what, void *user)
-{
-	struct rpc_client *c = user;
-	int flags = ((what & EV_READ) != 0 ? CURL_CSELECT_IN : 0) |
-		    ((what & EV_WRITE) != 0 ? CURL_CSELECT_OUT : 0);
-	int running;
-
-	curl_multi_socket_action(c->multi, fd, flags, &running);
-	drain(c);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *user)
-{
-	struct rpc_client *c = user;
-	int running;
-
-	(void)fd;
-	(void)what;
-	curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	drain(c);
-}
-
-static int set_timer(CURLM *multi, long ms, void *user)
-{
-	struct rpc_client *c = user;
-	struct timeval tv;
-
-	(void)multi;
-	if (ms < 0) {
-		evtimer_del(c->timer);
-		return 0;
-	}
-	tv.tv_sec = ms / 1000;
-	tv.tv_usec = ms % 1000 * 1000;
-	evtimer_add(c->timer, &tv);
-	return 0;
-}
-
-static int set_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *per_socket)
-{
-	struct rpc_client *c = user;
-	struct event *event = per_socket;
-	int flags = EV_PERSIST;
-
-	(void)easy;
-	if (event != NULL)
-		event_free(event);
-	if (what == CURL_POLL_REMOVE) {
-		curl_multi_assign(c->multi, fd, NULL);
-		return 0;
-	}
-	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-		flags |= EV_READ;
-	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-		flags |= EV_WRITE;
-	event = event_new(c->base, fd, (short)flags, on_socket, c);
-	curl_multi_assign(c->multi, fd, event);
-	return event != NULL && event_add(event, NULL) == 0 ? 0 : -1;
+		call_fail(call, ADIT_E_UNAVAILABLE, answer->message);
 }
 
 struct rpc_client *rpc_client_new(struct event_base *base, const char *url, struct rpc_auth *auth)
@@ -324,17 +229,11 @@ struct rpc_client *rpc_client_new(struct event_base *base, const char *url, stru
 	c->base = base;
 	c->url = url;
 	c->auth = auth;
-	c->timer = evtimer_new(base, on_timer, c);
-	c->multi = curl_multi_init();
-	if (c->timer == NULL || c->multi == NULL) {
+	c->http = http_client_new(base, MAX_CALLS, NULL);
+	if (c->http == NULL) {
 		rpc_client_free(c);
 		return NULL;
 	}
-	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
-	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
-	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
-	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS);
 	return c;
 }
 
@@ -344,80 +243,31 @@ void rpc_client_free(struct rpc_client *c)
 		return;
 	while (c->calls != NULL)
 		call_free(c->calls);
-	if (c->multi != NULL)
-		curl_multi_cleanup(c->multi);
-	if (c->timer != NULL)
-		event_free(c->timer);
+	http_client_free(c->http);
 	free(c);
 }
 
 /* --- sending ------------------------------------------------------------------------------------
  */
 
-static size_t on_data(char *data, size_t size, size_t count, void *user)
-{
-	struct rpc_call *call = user;
-
-	return buf_append(&call->response, data, size * count) ? size * count : 0;
-}
-
-static void restrict_protocols(CURL *easy)
-{
-#if LIBCURL_VERSION_NUM >= 0x075500
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-#else
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
-#endif
-}
-
-static void set_options(struct rpc_call *call, uint32_t timeout_ms)
-{
-	CURL *easy = call->easy;
-
-	restrict_protocols(easy);
-	curl_easy_setopt(easy, CURLOPT_URL, call->client->url);
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->curl_error);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	/* The node is reached directly, whatever proxy the environment names. */
-	curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
-	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
-	curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->request.size);
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, (const char *)call->request.data);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
-}
-
 static bool call_send(struct rpc_call *call)
 {
+	static const char *const headers[] = {"Content-Type: application/json", NULL};
 	struct rpc_auth *auth = call->client->auth;
+	struct http_request request = {
+	    .method = "POST",
+	    .url = call->client->url,
+	    .headers = headers,
+	    .body = call->request.data,
+	    .size = call->request.size,
+	    .user = auth->user,
+	    .password = auth->password,
+	    .timeout_ms = call->timeout_ms,
+	    .max_bytes = call->max_bytes,
+	};
 
-	call->curl_error[0] = '\0';
-	if (curl_easy_setopt(call->easy, CURLOPT_USERNAME, auth->user) != CURLE_OK ||
-	    curl_easy_setopt(call->easy, CURLOPT_PASSWORD, auth->password) != CURLE_OK ||
-	    curl_multi_add_handle(call->client->multi, call->easy) != CURLM_OK)
-		return false;
-	call->in_multi = true;
-	return true;
-}
-
-/* Without an "Expect" of its own libcurl would wait a second before it sends a large body. */
-static bool make_headers(struct rpc_call *call)
-{
-	static const char *const lines[] = {"Content-Type: application/json", "Expect:"};
-
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		struct curl_slist *longer = curl_slist_append(call->headers, lines[i]);
-
-		if (longer == NULL)
-			return false;
-		call->headers = longer;
-	}
-	return true;
+	call->http = http_client_send(call->client->http, &request, on_answer, call);
+	return call->http != NULL;
 }
 
 static void write_request(struct rpc_call *call, const char *method, const char *params,
@@ -450,7 +300,7 @@ static struct rpc_call *call_new(struct rpc_client *c, size_t max_bytes, rpc_ans
 	call->client = c;
 	call->fn = fn;
 	call->user = user;
-	call->response.limit = max_bytes;
+	call->max_bytes = max_bytes;
 	call->next = c->calls;
 	c->calls = call;
 	c->count++;
@@ -463,15 +313,13 @@ static struct rpc_call *call_begin(struct rpc_call *call, uint32_t timeout_ms)
 	bool changed;
 	bool ok;
 
-	call->easy = curl_easy_init();
-	ok = call->easy != NULL && !call->request.failed && make_headers(call);
+	call->timeout_ms = timeout_ms;
+	ok = !call->request.failed;
 	if (ok &&
-	    rpc_auth_refresh(call->client->auth, false, &changed, &call->early_error) != ADIT_OK) {
+	    rpc_auth_refresh(call->client->auth, false, &changed, &call->early_error) != ADIT_OK)
 		ok = fail_early(call);
-	} else if (ok) {
-		set_options(call, timeout_ms);
+	else if (ok)
 		ok = call_send(call);
-	}
 	if (!ok) {
 		call_free(call);
 		return NULL;

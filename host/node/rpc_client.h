@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rpc_client.h: JSON-RPC over HTTP without blocking: libcurl's multi interface on the process's
- * loop. Each call that is under way has a connection of its own; idle ones are used again.
+ * rpc_client.h: JSON-RPC over HTTP without blocking, on lib/http. The node is reached directly,
+ * whatever proxy the environment names.
  */
 #ifndef NODE_RPC_CLIENT_H
 #define NODE_RPC_CLIENT_H
