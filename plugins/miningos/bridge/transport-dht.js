@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// The real wire: @hyperswarm/rpc over HyperDHT.
+'use strict'
+
+const RPC = require('@hyperswarm/rpc')
+const DHT = require('hyperdht')
+
+const CONNECTIONS_MAX = 64
+const LINGER_MS = 300000 // a connection is kept that long after its last use
+const LOOK_MS = 2000
+
+const hex = (key) => Buffer.from(key).toString('hex')
+
+// SERVICE: racks with key pairs, admit(peer), methodsOf(rack), serve(rack, method, payload, peer),
+// listening(ids), log(level, text).
+module.exports = function open (config, client, service) {
+  const dht = new DHT({ keyPair: client, ...(config.bootstrap && { bootstrap: config.bootstrap }), ...config.bind })
+  const rpc = new RPC({ dht, keyPair: client })
+  const clients = new Map()
+  const up = new Set()
+  let closing = false
+
+  function tell () {
+    service.listening(dht.online && dht.nodes.length > 0 ? [...up] : [])
+  }
+
+  async function listen (rack) {
+    const server = rpc.createServer({ firewall: (key) => !service.admit(hex(key)) })
+
+    server.on('connection', (peer) => {
+      if (server.connections.size > CONNECTIONS_MAX) peer.destroy()
+    })
+    for (const { name } of service.methodsOf(rack)) {
+      server.respond(name, (payload, peer) => service.serve(rack, name, payload || Buffer.alloc(0), hex(peer.stream.remotePublicKey)))
+    }
+    try {
+      await server.listen(rack.keyPair)
+      up.add(rack.id)
+      tell()
+    } catch (error) {
+      if (closing) return
+      service.log('warning', `${rack.id}: ${error.message}; trying again`)
+      await server.close().catch(() => {})
+      setTimeout(listen, LOOK_MS, rack)
+    }
+  }
+
+  // One connection a peer. After a failure the next call looks the peer up anew.
+  function connect (key) {
+    let c = clients.get(key)
+
+    if (c && !c.client.closed) return c
+    c = { client: rpc.connect(Buffer.from(key, 'hex')), open: 0, timer: null, why: '' }
+    clients.set(key, c)
+    c.client.stream.on('error', (error) => { c.why = error.code || error.message })
+    c.client.on('close', () => drop(key, c))
+    return c
+  }
+
+  function drop (key, c) {
+    clearTimeout(c.timer)
+    if (clients.get(key) === c) clients.delete(key)
+    c.client.destroy()
+  }
+
+  async function call (key, method, payload, timeout) {
+    const c = connect(key)
+
+    clearTimeout(c.timer)
+    c.open++
+    try {
+      return await c.client.request(method, payload, { timeout })
+    } catch (error) {
+      if (error.code === 'TIMEOUT_EXCEEDED') drop(key, c)
+      if (error.code === 'CHANNEL_CLOSED' && c.why !== '') error.code = c.why
+      throw error
+    } finally {
+      if (--c.open === 0 && !c.client.closed) c.timer = setTimeout(drop, LINGER_MS, key, c)
+    }
+  }
+
+  service.racks.forEach(listen)
+  const timer = setInterval(tell, LOOK_MS)
+  return {
+    call,
+    async close () {
+      closing = true
+      clearInterval(timer)
+      for (const [key, c] of clients) drop(key, c)
+      await rpc.destroy()
+      await dht.destroy()
+    }
+  }
+}
