@@ -17,7 +17,7 @@
 #include "host/node/traffic.h"
 #include "lib/util/clock.h"
 #include "tests/functional/harness.h"
-#include "tests/functional/jdc.h"
+#include "tests/functional/declaring_client.h"
 
 #define WAIT_MS 60000
 /* About 65,000 hashes a block, and a few a share. */
@@ -62,9 +62,9 @@ static void start(const char *custom_jobs, const char *jds_keys)
 	start_on("", "", custom_jobs, jds_keys);
 }
 
-static void finish(struct jdc *j)
+static void finish(struct declaring_client *j)
 {
-	jdc_close(j);
+	dc_close(j);
 	harness_stop();
 	must(!harness_log_has(" error "), "an error was logged");
 }
@@ -89,7 +89,7 @@ static int64_t of_workers(const char *key, int64_t *least)
 }
 
 /* A transaction that is good on the embedded chain, but that its node has not seen. */
-static void add_foreign(struct jdc *j, uint64_t *number)
+static void add_foreign(struct declaring_client *j, uint64_t *number)
 {
 	struct traffic_tx t;
 
@@ -107,30 +107,30 @@ static void add_foreign(struct jdc *j, uint64_t *number)
 START_TEST(a_declared_block)
 {
 	uint64_t number = 2000;
-	struct jdc j = {0};
+	struct declaring_client j = {0};
 	char hash[65];
 	int64_t after;
 
 	start("full-template", "");
-	jdc_templates(&j, tp_port, 1);
+	dc_templates(&j, tp_port, 1);
 	add_foreign(&j, &number);
 	add_foreign(&j, &number);
-	jdc_declaration(&j, jds_port, ADIT_SV2_DECLARE_TX_DATA);
-	jdc_mining(&j, harness.port, USER);
-	jdc_allocate(&j, USER);
-	ck_assert_str_eq(jdc_set_job(&j), "job-not-yet-validated");
-	ck_assert_uint_eq(jdc_declare(&j), 2);
+	dc_declaration(&j, jds_port, ADIT_SV2_DECLARE_TX_DATA);
+	dc_mining(&j, harness.port, USER);
+	dc_allocate(&j, USER);
+	ck_assert_str_eq(dc_set_job(&j), "job-not-yet-validated");
+	ck_assert_uint_eq(dc_declare(&j), 2);
 	/* once more: now they are known */
-	jdc_allocate(&j, USER);
-	ck_assert_uint_eq(jdc_declare(&j), 0);
-	ck_assert_ptr_null(jdc_set_job(&j));
-	ck_assert_ptr_null(jdc_share(&j, false));
-	ck_assert_ptr_null(jdc_share(&j, false));
-	ck_assert_ptr_null(jdc_share(&j, true));
+	dc_allocate(&j, USER);
+	ck_assert_uint_eq(dc_declare(&j), 0);
+	ck_assert_ptr_null(dc_set_job(&j));
+	ck_assert_ptr_null(dc_share(&j, false));
+	ck_assert_ptr_null(dc_share(&j, false));
+	ck_assert_ptr_null(dc_share(&j, true));
 	ck_assert_int_eq(of_workers("blocks_found", NULL), 1);
 	/* The pool has not the transactions: nothing happens before the solution is pushed. */
 	ck_assert_int_eq(harness_number("node", "height"), 0);
-	jdc_push(&j);
+	dc_push(&j);
 	after = harness_wait_number("node", "height", 1, WAIT_MS);
 	ck_assert_int_eq(after, 1);
 	(void)harness_wait_number("jds", "blocks_accepted", 1, WAIT_MS);
@@ -153,7 +153,7 @@ END_TEST
 #define WEIGHT_MOST 2000
 
 /* Declares NUMBER if its parents are in the block, and it is not too heavy. TAKEN is by number. */
-static bool add_numbered(struct jdc *j, uint64_t number, bool *taken)
+static bool add_numbered(struct declaring_client *j, uint64_t number, bool *taken)
 {
 	struct traffic_tx t;
 
@@ -171,7 +171,7 @@ static bool add_numbered(struct jdc *j, uint64_t number, bool *taken)
 }
 
 /* Instead of those of the template. */
-static void choose_many(struct jdc *j)
+static void choose_many(struct declaring_client *j)
 {
 	static bool taken[2 * WAITING];
 	uint32_t known = 0;
@@ -210,38 +210,38 @@ static void add_waiting(void)
 /* A full template, as it is: some 3,200 of them. */
 static bool has_transactions(void *user)
 {
-	struct jdc *j = user;
+	struct declaring_client *j = user;
 
-	jdc_templates(j, tp_port, 1);
+	dc_templates(j, tp_port, 1);
 	return j->work.tx_count > 0;
 }
 
-static void start_large(struct jdc *j)
+static void start_large(struct declaring_client *j)
 {
 	start_on("embedded_tx_interval = 0\nembedded_mempool = 5000",
 		 "min_interval = 100ms\nfee_threshold = 0", "full-template",
 		 "answer_timeout = 5m\n");
 	add_waiting();
 	harness_wait(WAIT_MS, has_transactions, j, "the template has transactions");
-	jdc_declaration(j, jds_port, ADIT_SV2_DECLARE_TX_DATA);
-	jdc_mining(j, harness.port, USER);
+	dc_declaration(j, jds_port, ADIT_SV2_DECLARE_TX_DATA);
+	dc_mining(j, harness.port, USER);
 }
 
 /* What is sent is longer than a read, a Noise chunk and a socket's buffer, both over TCP and
  * between the processes. */
 START_TEST(four_thousand_transactions)
 {
-	struct jdc j = {0};
+	struct declaring_client j = {0};
 
 	start_large(&j);
-	jdc_allocate(&j, USER);
-	ck_assert_uint_eq(jdc_declare(&j), 0);
+	dc_allocate(&j, USER);
+	ck_assert_uint_eq(dc_declare(&j), 0);
 	choose_many(&j);
-	jdc_allocate(&j, USER);
-	ck_assert_uint_eq(jdc_declare(&j), FOREIGN);
-	ck_assert_ptr_null(jdc_set_job(&j));
-	ck_assert_ptr_null(jdc_share(&j, true));
-	jdc_push(&j);
+	dc_allocate(&j, USER);
+	ck_assert_uint_eq(dc_declare(&j), FOREIGN);
+	ck_assert_ptr_null(dc_set_job(&j));
+	ck_assert_ptr_null(dc_share(&j, true));
+	dc_push(&j);
 	(void)harness_wait_number("node", "height", 1, WAIT_MS);
 	(void)harness_wait_number("jds", "blocks_accepted", 1, WAIT_MS);
 	finish(&j);
@@ -252,7 +252,7 @@ END_TEST
  * then; whether the block can be checked afterwards is open, but the client is told. */
 START_TEST(the_node_dies_meanwhile)
 {
-	struct jdc j = {0};
+	struct declaring_client j = {0};
 	struct adit_bytes token = {.data = j.token};
 	struct adit_sv2_declare_mining_job m;
 	union sv2_body body;
@@ -261,25 +261,25 @@ START_TEST(the_node_dies_meanwhile)
 
 	start_large(&j);
 	choose_many(&j);
-	jdc_allocate(&j, USER);
+	dc_allocate(&j, USER);
 	token.size = j.token_size;
 	m = declarer_declaration(&j.work, ++j.requests, &token);
 	node = harness_pid("node");
 	ck_assert_int_gt(node, 0);
 	ck_assert_int_eq(kill(node, SIGSTOP), 0);
-	must(jdc_send(&j.declaration, ADIT_SV2_DECLARE_MINING_JOB, &m), "closed");
+	must(dc_send(&j.declaration, ADIT_SV2_DECLARE_MINING_JOB, &m), "closed");
 	(void)harness_wait_number("jds", "pending", 1, WAIT_MS);
 	(void)kill(node, SIGKILL); /* unless the host has, as it does not answer */
 	came = probe_receive(&j.declaration, (int)harness_limit(WAIT_MS), &body);
 	ck_assert_int_eq(came, ADIT_SV2_PROVIDE_MISSING_TRANSACTIONS);
 	ck_assert_uint_eq(body.provide_missing_transactions.unknown_tx_position_list.count,
 			  KNOWN + FOREIGN);
-	(void)jdc_provide(&j, &body.provide_missing_transactions);
+	(void)dc_provide(&j, &body.provide_missing_transactions);
 	came = probe_receive(&j.declaration, (int)harness_limit(WAIT_MS), &body);
 	ck_assert(came == ADIT_SV2_DECLARE_MINING_JOB_SUCCESS ||
 		  came == ADIT_SV2_DECLARE_MINING_JOB_ERROR);
 	ck_assert_int_eq(harness_number("jds", "pending"), 0);
-	jdc_close(&j);
+	dc_close(&j);
 	harness_stop();
 }
 END_TEST
@@ -289,20 +289,20 @@ END_TEST
 
 START_TEST(coinbase_only)
 {
-	struct jdc j = {0};
+	struct declaring_client j = {0};
 
 	start("any", "");
-	jdc_templates(&j, tp_port, 1);
-	jdc_declaration(&j, jds_port, 0);
-	jdc_mining(&j, harness.port, USER);
-	jdc_allocate(&j, USER);
-	ck_assert_ptr_null(jdc_set_job(&j));
-	ck_assert_ptr_null(jdc_share(&j, false));
-	ck_assert_ptr_null(jdc_share(&j, true));
+	dc_templates(&j, tp_port, 1);
+	dc_declaration(&j, jds_port, 0);
+	dc_mining(&j, harness.port, USER);
+	dc_allocate(&j, USER);
+	ck_assert_ptr_null(dc_set_job(&j));
+	ck_assert_ptr_null(dc_share(&j, false));
+	ck_assert_ptr_null(dc_share(&j, true));
 	ck_assert_int_eq(of_workers("blocks_found", NULL), 1);
 	/* a token of somebody else's */
-	jdc_allocate(&j, "stranger");
-	ck_assert_str_eq(jdc_set_job(&j), "invalid-mining-job-token");
+	dc_allocate(&j, "stranger");
+	ck_assert_str_eq(dc_set_job(&j), "invalid-mining-job-token");
 	finish(&j);
 }
 END_TEST
@@ -311,22 +311,22 @@ END_TEST
  * lands. */
 START_TEST(on_any_worker)
 {
-	struct jdc j = {0};
+	struct declaring_client j = {0};
 	struct probe mining[32];
 	int64_t least = 0;
 	size_t n = 0;
 
 	start("full-template", "");
-	jdc_templates(&j, tp_port, 1);
-	jdc_declaration(&j, jds_port, ADIT_SV2_DECLARE_TX_DATA);
-	jdc_allocate(&j, USER);
-	(void)jdc_declare(&j);
+	dc_templates(&j, tp_port, 1);
+	dc_declaration(&j, jds_port, ADIT_SV2_DECLARE_TX_DATA);
+	dc_allocate(&j, USER);
+	(void)dc_declare(&j);
 	while (least < 1) {
 		must(n < sizeof(mining) / sizeof(mining[0]), "one worker gets all connections");
-		jdc_mining(&j, harness.port, USER);
+		dc_mining(&j, harness.port, USER);
 		mining[n++] = j.mining;
-		ck_assert_ptr_null(jdc_set_job(&j));
-		ck_assert_ptr_null(jdc_share(&j, false));
+		ck_assert_ptr_null(dc_set_job(&j));
+		ck_assert_ptr_null(dc_share(&j, false));
 		mining[n - 1] = j.mining;
 		ck_assert_int_eq(of_workers("custom_jobs", &least), (int64_t)n);
 	}
@@ -341,22 +341,22 @@ END_TEST
 /* Server and pool die; a token from before is good with those that follow them. */
 START_TEST(tokens_outlive_processes)
 {
-	struct jdc j = {0};
+	struct declaring_client j = {0};
 
 	start("full-template", "");
-	jdc_templates(&j, tp_port, 1);
-	jdc_declaration(&j, jds_port, ADIT_SV2_DECLARE_TX_DATA);
-	jdc_allocate(&j, USER);
+	dc_templates(&j, tp_port, 1);
+	dc_declaration(&j, jds_port, ADIT_SV2_DECLARE_TX_DATA);
+	dc_allocate(&j, USER);
 	(void)harness_kill("jds");
 	probe_close(&j.declaration);
-	jdc_declaration(&j, jds_port, ADIT_SV2_DECLARE_TX_DATA);
-	(void)jdc_declare(&j);
+	dc_declaration(&j, jds_port, ADIT_SV2_DECLARE_TX_DATA);
+	(void)dc_declare(&j);
 	(void)harness_kill("pool");
 	(void)harness_kill("jds");
-	jdc_mining(&j, harness.port, USER);
-	ck_assert_ptr_null(jdc_set_job(&j));
-	ck_assert_ptr_null(jdc_share(&j, false));
-	jdc_close(&j);
+	dc_mining(&j, harness.port, USER);
+	ck_assert_ptr_null(dc_set_job(&j));
+	ck_assert_ptr_null(dc_share(&j, false));
+	dc_close(&j);
 	harness_stop();
 }
 END_TEST
@@ -364,7 +364,7 @@ END_TEST
 /* A key is nobody else's, is made once, and is replaced while all run. */
 START_TEST(keys_are_rotated)
 {
-	struct jdc j = {0};
+	struct declaring_client j = {0};
 	char path[160];
 	struct stat st;
 
@@ -372,16 +372,16 @@ START_TEST(keys_are_rotated)
 	snprintf(path, sizeof(path), "%s/state/token.key", harness.directory);
 	must(stat(path, &st) == 0, "%s: %s", path, strerror(errno));
 	ck_assert_uint_eq(st.st_mode & 0777, 0600);
-	jdc_templates(&j, tp_port, 1);
-	jdc_declaration(&j, jds_port, ADIT_SV2_DECLARE_TX_DATA);
-	jdc_mining(&j, harness.port, USER);
-	jdc_allocate(&j, USER);
+	dc_templates(&j, tp_port, 1);
+	dc_declaration(&j, jds_port, ADIT_SV2_DECLARE_TX_DATA);
+	dc_mining(&j, harness.port, USER);
+	dc_allocate(&j, USER);
 	(void)harness_wait_number("jds", "token_keys", harness_number("jds", "token_keys") + 1,
 				  WAIT_MS);
 	/* the old one opens the token, the new one seals the next, which the pool has yet to learn
 	 * of */
-	(void)jdc_declare(&j);
-	ck_assert_ptr_null(jdc_set_job(&j));
+	(void)dc_declare(&j);
+	ck_assert_ptr_null(dc_set_job(&j));
 	finish(&j);
 }
 END_TEST
@@ -390,12 +390,12 @@ END_TEST
  */
 
 /* A good client that works all the while. */
-static void still_works(struct jdc *j)
+static void still_works(struct declaring_client *j)
 {
-	jdc_allocate(j, USER);
-	(void)jdc_declare(j);
-	must(jdc_set_job(j) == NULL, "a custom job is refused");
-	must(jdc_share(j, false) == NULL, "a share is refused");
+	dc_allocate(j, USER);
+	(void)dc_declare(j);
+	must(dc_set_job(j) == NULL, "a custom job is refused");
+	must(dc_share(j, false) == NULL, "a share is refused");
 }
 
 static void garbage(void)
@@ -406,7 +406,7 @@ static void garbage(void)
 	for (size_t i = 0; i < sizeof(types); i++) {
 		uint8_t frame[6 + 90];
 
-		jdc_setup(&p, jds_port, ADIT_SV2_JOB_DECLARATION, ADIT_SV2_DECLARE_TX_DATA);
+		dc_setup(&p, jds_port, ADIT_SV2_JOB_DECLARATION, ADIT_SV2_DECLARE_TX_DATA);
 		memset(frame, 0xfe, sizeof(frame));
 		probe_header(frame, 0, types[i], sizeof(frame) - 6);
 		(void)probe_send_frame(&p, frame, sizeof(frame));
@@ -423,8 +423,8 @@ static void sixteen_megabytes(void)
 	struct probe whole, half;
 
 	must(frame != NULL, "out of memory");
-	jdc_setup(&whole, jds_port, ADIT_SV2_JOB_DECLARATION, ADIT_SV2_DECLARE_TX_DATA);
-	jdc_setup(&half, jds_port, ADIT_SV2_JOB_DECLARATION, ADIT_SV2_DECLARE_TX_DATA);
+	dc_setup(&whole, jds_port, ADIT_SV2_JOB_DECLARATION, ADIT_SV2_DECLARE_TX_DATA);
+	dc_setup(&half, jds_port, ADIT_SV2_JOB_DECLARATION, ADIT_SV2_DECLARE_TX_DATA);
 	probe_header(frame, 0, 0x56, size);
 	/* request id, one transaction of the rest */
 	frame[6 + 4] = 1;
@@ -447,28 +447,28 @@ static void endless_tokens(void)
 	uint64_t until = clock_monotonic_ms() + harness_limit(WAIT_MS);
 	struct probe p;
 
-	jdc_setup(&p, jds_port, ADIT_SV2_JOB_DECLARATION, ADIT_SV2_DECLARE_TX_DATA);
-	while (jdc_send(&p, ADIT_SV2_ALLOCATE_MINING_JOB_TOKEN, &m))
+	dc_setup(&p, jds_port, ADIT_SV2_JOB_DECLARATION, ADIT_SV2_DECLARE_TX_DATA);
+	while (dc_send(&p, ADIT_SV2_ALLOCATE_MINING_JOB_TOKEN, &m))
 		must(clock_monotonic_ms() < until, "tokens are given out without end");
 	probe_close(&p);
 	must(harness_log_has("too many tokens asked for"), "the client left for another reason");
 }
 
 /* What is missing never comes: the client is told so, and may go on. */
-static void never_answering(struct jdc *j)
+static void never_answering(struct declaring_client *j)
 {
 	uint64_t number = 5000;
 	struct adit_bytes token = {.data = j->token};
 	struct adit_sv2_declare_mining_job m;
 	union sv2_body body;
 
-	jdc_templates(j, tp_port, 1);
+	dc_templates(j, tp_port, 1);
 	add_foreign(j, &number);
-	jdc_allocate(j, USER);
+	dc_allocate(j, USER);
 	token.size = j->token_size;
 	for (uint32_t i = 0; i < 4; i++) {
 		m = declarer_declaration(&j->work, 900 + i, &token);
-		must(jdc_send(&j->declaration, ADIT_SV2_DECLARE_MINING_JOB, &m), "closed");
+		must(dc_send(&j->declaration, ADIT_SV2_DECLARE_MINING_JOB, &m), "closed");
 	}
 	for (uint32_t i = 0; i < 4; i++) {
 		probe_expect(&j->declaration, ADIT_SV2_DECLARE_MINING_JOB_ERROR, &body);
@@ -477,19 +477,19 @@ static void never_answering(struct jdc *j)
 			     0,
 		     "another reason");
 	}
-	jdc_allocate(j, USER);
+	dc_allocate(j, USER);
 }
 
 START_TEST(hostile_clients)
 {
-	struct jdc good = {0}, bad = {0};
+	struct declaring_client good = {0}, bad = {0};
 	pid_t pid;
 
 	start("full-template", "answer_timeout = 1s\n");
 	pid = harness_pid("jds");
-	jdc_templates(&good, tp_port, 1);
-	jdc_declaration(&good, jds_port, ADIT_SV2_DECLARE_TX_DATA);
-	jdc_mining(&good, harness.port, USER);
+	dc_templates(&good, tp_port, 1);
+	dc_declaration(&good, jds_port, ADIT_SV2_DECLARE_TX_DATA);
+	dc_mining(&good, harness.port, USER);
 	still_works(&good);
 	garbage();
 	still_works(&good);
@@ -497,11 +497,11 @@ START_TEST(hostile_clients)
 	still_works(&good);
 	endless_tokens();
 	still_works(&good);
-	jdc_declaration(&bad, jds_port, ADIT_SV2_DECLARE_TX_DATA);
+	dc_declaration(&bad, jds_port, ADIT_SV2_DECLARE_TX_DATA);
 	never_answering(&bad);
 	still_works(&good);
 	bad.mining.fd = bad.templates.fd = -1;
-	jdc_close(&bad);
+	dc_close(&bad);
 	ck_assert_int_eq(harness_pid("jds"), pid);
 	ck_assert_int_le(harness_number("jds", "memory"), 4000000);
 	finish(&good);

@@ -13,7 +13,7 @@
 #include "lib/util/clock.h"
 #include "tests/functional/bitcoind/node.h"
 #include "tests/functional/harness.h"
-#include "tests/functional/jdc.h"
+#include "tests/functional/declaring_client.h"
 
 #define WAIT_MS 60000
 #define USER "farm"
@@ -43,19 +43,19 @@ static void configure(const char *backend)
 }
 
 /* What the node refuses is refused: a satoshi too much. */
-static void too_much(struct jdc *j, uint32_t height)
+static void too_much(struct declaring_client *j, uint32_t height)
 {
 	struct adit_bytes token = {.data = j->token};
 	struct adit_sv2_declare_mining_job m;
 	const struct adit_sv2_declare_mining_job_error *e;
 	union sv2_body body;
 
-	jdc_templates(j, tp_port, height);
+	dc_templates(j, tp_port, height);
 	j->work.value++;
-	jdc_allocate(j, USER);
+	dc_allocate(j, USER);
 	token.size = j->token_size;
 	m = declarer_declaration(&j->work, 77, &token);
-	must(jdc_send(&j->declaration, ADIT_SV2_DECLARE_MINING_JOB, &m), "closed");
+	must(dc_send(&j->declaration, ADIT_SV2_DECLARE_MINING_JOB, &m), "closed");
 	probe_expect(&j->declaration, ADIT_SV2_DECLARE_MINING_JOB_ERROR, &body);
 	e = &body.declare_mining_job_error;
 	must(e->error_details.size == 13 && memcmp(e->error_details.data, "bad-cb-amount", 13) == 0,
@@ -66,7 +66,7 @@ static void too_much(struct jdc *j, uint32_t height)
 START_TEST(a_declared_block)
 {
 	static const char *const backends[] = {"bitcoin-rpc", "bitcoin-ipc"};
-	struct jdc j = {0};
+	struct declaring_client j = {0};
 	int64_t height;
 	uint64_t until = clock_monotonic_ms() + harness_limit(WAIT_MS);
 
@@ -80,22 +80,22 @@ START_TEST(a_declared_block)
 	/* the first one may be empty, so that it comes early */
 	while (j.work.tx_count == 0) {
 		must(clock_monotonic_ms() < until, "no template has transactions");
-		jdc_templates(&j, tp_port, (uint32_t)height + 1);
+		dc_templates(&j, tp_port, (uint32_t)height + 1);
 		harness_pause();
 	}
-	jdc_declaration(&j, jds_port, ADIT_SV2_DECLARE_TX_DATA);
-	jdc_mining(&j, harness.port, USER);
-	jdc_allocate(&j, USER);
-	(void)jdc_declare(&j);
-	jdc_allocate(&j, USER);
-	ck_assert_uint_eq(jdc_declare(&j), 0);
-	ck_assert_ptr_null(jdc_set_job(&j));
-	ck_assert_ptr_null(jdc_share(&j, true));
-	jdc_push(&j);
+	dc_declaration(&j, jds_port, ADIT_SV2_DECLARE_TX_DATA);
+	dc_mining(&j, harness.port, USER);
+	dc_allocate(&j, USER);
+	(void)dc_declare(&j);
+	dc_allocate(&j, USER);
+	ck_assert_uint_eq(dc_declare(&j), 0);
+	ck_assert_ptr_null(dc_set_job(&j));
+	ck_assert_ptr_null(dc_share(&j, true));
+	dc_push(&j);
 	(void)harness_wait_number("jds", "blocks_accepted", 1, WAIT_MS);
 	ck_assert_int_eq(node_number("getblockcount"), height + 1);
 	too_much(&j, (uint32_t)height + 2);
-	jdc_close(&j);
+	dc_close(&j);
 	harness_stop();
 	must(!harness_log_has("can't check blocks"), "blocks were not checked");
 }

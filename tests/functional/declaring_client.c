@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "tests/functional/jdc.h"
+#include "tests/functional/declaring_client.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static struct adit_bytes text(const char *t)
 	return (struct adit_bytes){.data = (const uint8_t *)t, .size = (uint32_t)strlen(t)};
 }
 
-bool jdc_send(struct probe *p, int32_t message, const void *body)
+bool dc_send(struct probe *p, int32_t message, const void *body)
 {
 	struct buf frame = {0};
 	size_t size = 0;
@@ -35,7 +35,7 @@ bool jdc_send(struct probe *p, int32_t message, const void *body)
 	return sent;
 }
 
-void jdc_setup(struct probe *p, uint16_t port, uint8_t protocol, uint32_t flags)
+void dc_setup(struct probe *p, uint16_t port, uint8_t protocol, uint32_t flags)
 {
 	struct adit_sv2_setup_connection request = {
 	    .protocol = protocol,
@@ -44,13 +44,13 @@ void jdc_setup(struct probe *p, uint16_t port, uint8_t protocol, uint32_t flags)
 	    .flags = flags,
 	    .endpoint_host = text("127.0.0.1"),
 	    .vendor = text("adit"),
-	    .hardware_version = text("jdc"),
+	    .hardware_version = text("declaring client"),
 	};
 	union sv2_body body;
 
 	probe_connect(p, port);
 	probe_handshake(p, NULL);
-	must(jdc_send(p, ADIT_SV2_SETUP_CONNECTION, &request), "closed before SetupConnection");
+	must(dc_send(p, ADIT_SV2_SETUP_CONNECTION, &request), "closed before SetupConnection");
 	probe_expect(p, ADIT_SV2_SETUP_CONNECTION_SUCCESS, &body);
 }
 
@@ -72,7 +72,7 @@ static uint64_t deadline(void)
 /* --- templates ----------------------------------------------------------------------------------
  */
 
-static void take_template(struct jdc *j, const struct adit_sv2_new_template *t)
+static void take_template(struct declaring_client *j, const struct adit_sv2_new_template *t)
 {
 	j->template_id = t->template_id;
 	j->work.version = t->version;
@@ -81,7 +81,8 @@ static void take_template(struct jdc *j, const struct adit_sv2_new_template *t)
 	     "a template without a height");
 }
 
-static void take_tip(struct jdc *j, const struct adit_sv2_template_set_new_prev_hash *m)
+static void take_tip(struct declaring_client *j,
+		     const struct adit_sv2_template_set_new_prev_hash *m)
 {
 	memcpy(j->work.prev_hash, m->prev_hash.b, 32);
 	j->work.nbits = m->n_bits;
@@ -89,7 +90,7 @@ static void take_tip(struct jdc *j, const struct adit_sv2_template_set_new_prev_
 }
 
 /* A whole template and the tip that it is for. */
-static void await_template(struct jdc *j, uint32_t least_height)
+static void await_template(struct declaring_client *j, uint32_t least_height)
 {
 	uint64_t until = deadline();
 	uint64_t tip_for = 0;
@@ -108,7 +109,7 @@ static void await_template(struct jdc *j, uint32_t least_height)
 	} while (tip_for == 0 || tip_for != j->template_id || j->work.height < least_height);
 }
 
-void jdc_templates(struct jdc *j, uint16_t port, uint32_t least_height)
+void dc_templates(struct declaring_client *j, uint16_t port, uint32_t least_height)
 {
 	struct adit_sv2_coinbase_output_constraints constraints = {
 	    .coinbase_output_max_additional_size = 100};
@@ -117,11 +118,11 @@ void jdc_templates(struct jdc *j, uint16_t port, uint32_t least_height)
 	union sv2_body body;
 	struct reader r;
 
-	jdc_setup(&j->templates, port, ADIT_SV2_TEMPLATE_DISTRIBUTION, 0);
-	must(jdc_send(&j->templates, ADIT_SV2_COINBASE_OUTPUT_CONSTRAINTS, &constraints), "closed");
+	dc_setup(&j->templates, port, ADIT_SV2_TEMPLATE_DISTRIBUTION, 0);
+	must(dc_send(&j->templates, ADIT_SV2_COINBASE_OUTPUT_CONSTRAINTS, &constraints), "closed");
 	await_template(j, least_height);
 	request.template_id = j->template_id;
-	must(jdc_send(&j->templates, ADIT_SV2_REQUEST_TRANSACTION_DATA, &request), "closed");
+	must(dc_send(&j->templates, ADIT_SV2_REQUEST_TRANSACTION_DATA, &request), "closed");
 	probe_expect(&j->templates, ADIT_SV2_REQUEST_TRANSACTION_DATA_SUCCESS, &body);
 	list = &body.request_transaction_data_success.transaction_list;
 	reader_init(&r, list->data, list->size);
@@ -138,25 +139,25 @@ void jdc_templates(struct jdc *j, uint16_t port, uint32_t least_height)
 /* --- declaration --------------------------------------------------------------------------------
  */
 
-void jdc_declaration(struct jdc *j, uint16_t port, uint32_t flags)
+void dc_declaration(struct declaring_client *j, uint16_t port, uint32_t flags)
 {
-	jdc_setup(&j->declaration, port, ADIT_SV2_JOB_DECLARATION, flags);
+	dc_setup(&j->declaration, port, ADIT_SV2_JOB_DECLARATION, flags);
 }
 
-static void keep_token(struct jdc *j, const struct adit_bytes *token)
+static void keep_token(struct declaring_client *j, const struct adit_bytes *token)
 {
 	must(token->size <= sizeof(j->token), "a token of %u bytes", token->size);
 	memcpy(j->token, token->data, token->size);
 	j->token_size = token->size;
 }
 
-void jdc_allocate(struct jdc *j, const char *user)
+void dc_allocate(struct declaring_client *j, const char *user)
 {
 	struct adit_sv2_allocate_mining_job_token m = {.user_identifier = text(user),
 						       .request_id = ++j->requests};
 	union sv2_body body;
 
-	must(jdc_send(&j->declaration, ADIT_SV2_ALLOCATE_MINING_JOB_TOKEN, &m), "closed");
+	must(dc_send(&j->declaration, ADIT_SV2_ALLOCATE_MINING_JOB_TOKEN, &m), "closed");
 	probe_expect(&j->declaration, ADIT_SV2_ALLOCATE_MINING_JOB_TOKEN_SUCCESS, &body);
 	must(body.allocate_mining_job_token_success.request_id == j->requests, "wrong request");
 	keep_token(j, &body.allocate_mining_job_token_success.mining_job_token);
@@ -164,20 +165,20 @@ void jdc_allocate(struct jdc *j, const char *user)
 	declarer_make(&j->work);
 }
 
-uint32_t jdc_provide(struct jdc *j, const struct adit_sv2_provide_missing_transactions *p)
+uint32_t dc_provide(struct declaring_client *j,
+		    const struct adit_sv2_provide_missing_transactions *p)
 {
 	uint32_t count = p->unknown_tx_position_list.count;
 	struct buf out = {0};
 	struct adit_sv2_provide_missing_transactions_success m =
 	    declarer_provide(&j->work, p->request_id, &p->unknown_tx_position_list, &out);
 
-	must(jdc_send(&j->declaration, ADIT_SV2_PROVIDE_MISSING_TRANSACTIONS_SUCCESS, &m),
-	     "closed");
+	must(dc_send(&j->declaration, ADIT_SV2_PROVIDE_MISSING_TRANSACTIONS_SUCCESS, &m), "closed");
 	buf_free(&out);
 	return count;
 }
 
-uint32_t jdc_declare(struct jdc *j)
+uint32_t dc_declare(struct declaring_client *j)
 {
 	struct adit_bytes token = {.data = j->token, .size = j->token_size};
 	struct adit_sv2_declare_mining_job m =
@@ -188,11 +189,11 @@ uint32_t jdc_declare(struct jdc *j)
 	uint32_t asked = 0;
 	int32_t message;
 
-	must(jdc_send(&j->declaration, ADIT_SV2_DECLARE_MINING_JOB, &m), "closed");
+	must(dc_send(&j->declaration, ADIT_SV2_DECLARE_MINING_JOB, &m), "closed");
 	do {
 		message = next(&j->declaration, until, &body, "a declaration is not answered");
 		if (message == ADIT_SV2_PROVIDE_MISSING_TRANSACTIONS)
-			asked += jdc_provide(j, &body.provide_missing_transactions);
+			asked += dc_provide(j, &body.provide_missing_transactions);
 	} while (message == ADIT_SV2_PROVIDE_MISSING_TRANSACTIONS);
 	error = &body.declare_mining_job_error;
 	must(message == ADIT_SV2_DECLARE_MINING_JOB_SUCCESS, "refused: %.*s, %.*s",
@@ -205,7 +206,7 @@ uint32_t jdc_declare(struct jdc *j)
 /* --- mining -------------------------------------------------------------------------------------
  */
 
-void jdc_mining(struct jdc *j, uint16_t port, const char *user)
+void dc_mining(struct declaring_client *j, uint16_t port, const char *user)
 {
 	struct adit_sv2_open_extended_mining_channel m = {
 	    .request_id = ++j->requests, .user_identity = text(user), .min_extranonce_size = 8};
@@ -213,9 +214,9 @@ void jdc_mining(struct jdc *j, uint16_t port, const char *user)
 	union sv2_body body;
 
 	memset(m.max_target.b, 0xff, sizeof(m.max_target.b));
-	jdc_setup(&j->mining, port, ADIT_SV2_MINING,
-		  ADIT_SV2_REQUIRES_WORK_SELECTION | ADIT_SV2_REQUIRES_VERSION_ROLLING);
-	must(jdc_send(&j->mining, ADIT_SV2_OPEN_EXTENDED_MINING_CHANNEL, &m), "closed");
+	dc_setup(&j->mining, port, ADIT_SV2_MINING,
+		 ADIT_SV2_REQUIRES_WORK_SELECTION | ADIT_SV2_REQUIRES_VERSION_ROLLING);
+	must(dc_send(&j->mining, ADIT_SV2_OPEN_EXTENDED_MINING_CHANNEL, &m), "closed");
 	probe_expect(&j->mining, ADIT_SV2_OPEN_EXTENDED_MINING_CHANNEL_SUCCESS, &body);
 	s = &body.open_extended_mining_channel_success;
 	must(s->extranonce_prefix.size + s->extranonce_size == DECLARER_EXTRANONCE,
@@ -235,7 +236,7 @@ static const char *code_of(const struct adit_bytes *code)
 	return out;
 }
 
-const char *jdc_set_job(struct jdc *j)
+const char *dc_set_job(struct declaring_client *j)
 {
 	struct adit_bytes token = {.data = j->token, .size = j->token_size};
 	struct adit_sv2_set_custom_mining_job m =
@@ -244,7 +245,7 @@ const char *jdc_set_job(struct jdc *j)
 	union sv2_body body;
 	int32_t message;
 
-	must(jdc_send(&j->mining, ADIT_SV2_SET_CUSTOM_MINING_JOB, &m), "closed");
+	must(dc_send(&j->mining, ADIT_SV2_SET_CUSTOM_MINING_JOB, &m), "closed");
 	do {
 		message = next(&j->mining, until, &body, "SetCustomMiningJob is not answered");
 		/* of the next job */
@@ -259,7 +260,7 @@ const char *jdc_set_job(struct jdc *j)
 	return NULL;
 }
 
-const char *jdc_share(struct jdc *j, bool block)
+const char *dc_share(struct declaring_client *j, bool block)
 {
 	struct adit_sv2_submit_shares_extended m = {
 	    .channel_id = j->channel,
@@ -284,7 +285,7 @@ const char *jdc_share(struct jdc *j, bool block)
 	while (!block && target_met(j->hash, network));
 	m.nonce = j->nonce;
 	until = deadline();
-	must(jdc_send(&j->mining, ADIT_SV2_SUBMIT_SHARES_EXTENDED, &m), "closed");
+	must(dc_send(&j->mining, ADIT_SV2_SUBMIT_SHARES_EXTENDED, &m), "closed");
 	do {
 		message = next(&j->mining, until, &body, "a share is not answered");
 	} while (message != ADIT_SV2_SUBMIT_SHARES_SUCCESS &&
@@ -294,7 +295,7 @@ const char *jdc_share(struct jdc *j, bool block)
 		   : code_of(&body.submit_shares_error.error_code);
 }
 
-void jdc_push(struct jdc *j)
+void dc_push(struct declaring_client *j)
 {
 	struct adit_sv2_push_solution m = {
 	    .extranonce = {.data = j->extranonce, .size = sizeof(j->extranonce)},
@@ -305,10 +306,10 @@ void jdc_push(struct jdc *j)
 	};
 
 	memcpy(m.prev_hash.b, j->work.prev_hash, 32);
-	must(jdc_send(&j->declaration, ADIT_SV2_PUSH_SOLUTION, &m), "closed");
+	must(dc_send(&j->declaration, ADIT_SV2_PUSH_SOLUTION, &m), "closed");
 }
 
-void jdc_close(struct jdc *j)
+void dc_close(struct declaring_client *j)
 {
 	probe_close(&j->templates);
 	probe_close(&j->declaration);

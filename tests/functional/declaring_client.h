@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * jdc.h: a job declarator for tests, with three connections: to a template provider, to a job
- * declaration server, to a pool. It asks, waits for the answer, and does the next step only when it
- * is told to. Failures end the test, and so does what does not come within PROBE_WAIT_MS, whatever
- * else comes meanwhile.
+ * declaring_client.h: a job declarator for tests, with three connections: to a template provider,
+ * to a job declaration server, to a pool. It asks, waits for the answer, and does the next step
+ * only when it is told to. Failures end the test, and so does what does not come within
+ * PROBE_WAIT_MS, whatever else comes meanwhile.
  */
-#ifndef FUNCTIONAL_JDC_H
-#define FUNCTIONAL_JDC_H
+#ifndef FUNCTIONAL_DECLARING_CLIENT_H
+#define FUNCTIONAL_DECLARING_CLIENT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@
 #include "tests/functional/probe.h"
 #include "tests/unit/declarer.h"
 
-struct jdc {
+struct declaring_client {
 	struct probe templates;
 	struct probe declaration;
 	struct probe mining;
@@ -34,30 +34,31 @@ struct jdc {
 };
 
 /* Encodes and sends a message of any size. False when the server has closed. */
-bool jdc_send(struct probe *p, int32_t message, const void *body);
+bool dc_send(struct probe *p, int32_t message, const void *body);
 /* Noise and SetupConnection of PROTOCOL with FLAGS. */
-void jdc_setup(struct probe *p, uint16_t port, uint8_t protocol, uint32_t flags);
+void dc_setup(struct probe *p, uint16_t port, uint8_t protocol, uint32_t flags);
 
 /* Connects to a template provider and takes its template with the transactions, of a block at least
  * LEAST_HEIGHT high. */
-void jdc_templates(struct jdc *j, uint16_t port, uint32_t least_height);
-void jdc_declaration(struct jdc *j, uint16_t port, uint32_t flags);
+void dc_templates(struct declaring_client *j, uint16_t port, uint32_t least_height);
+void dc_declaration(struct declaring_client *j, uint16_t port, uint32_t flags);
 /* With an extended channel of USER. */
-void jdc_mining(struct jdc *j, uint16_t port, const char *user);
+void dc_mining(struct declaring_client *j, uint16_t port, const char *user);
 /* A token of USER; from now on the work pays what it says. */
-void jdc_allocate(struct jdc *j, const char *user);
+void dc_allocate(struct declaring_client *j, const char *user);
 /* Declares the work, providing what is missing; the token is the declared job's then. Returns how
  * many transactions were asked for. */
-uint32_t jdc_declare(struct jdc *j);
+uint32_t dc_declare(struct declaring_client *j);
 /* Answers PROVIDE out of the work; returns how many transactions were asked for. */
-uint32_t jdc_provide(struct jdc *j, const struct adit_sv2_provide_missing_transactions *p);
+uint32_t dc_provide(struct declaring_client *j,
+		    const struct adit_sv2_provide_missing_transactions *p);
 /* Sets the work as custom job; NULL, or the error code (static storage). */
-const char *jdc_set_job(struct jdc *j);
+const char *dc_set_job(struct declaring_client *j);
 /* Searches on for a share, or for a block, and submits it: NULL when it was accepted, else the
  * error code (static storage). */
-const char *jdc_share(struct jdc *j, bool block);
+const char *dc_share(struct declaring_client *j, bool block);
 /* PushSolution of what was submitted last. */
-void jdc_push(struct jdc *j);
-void jdc_close(struct jdc *j);
+void dc_push(struct declaring_client *j);
+void dc_close(struct declaring_client *j);
 
 #endif
