@@ -49,9 +49,8 @@ static void refuse(struct jds_job *job, const char *code, const char *details)
 	job_free(job);
 }
 
-/* Within the bound of declarations under way, of which JOB is one that has grown, then of all.
- * False when JOB is gone for it. */
-static bool make_room(struct jds_job *job)
+/* Keeps the bounds of memory after JOB has grown, or is declared. False when it is gone for it. */
+static bool make_room(const struct jds_job *job)
 {
 	struct jds *jds = job->client->jds;
 	struct jds_job *burden;
@@ -59,12 +58,16 @@ static bool make_room(struct jds_job *job)
 
 	while (stays && (burden = jobs_burden(jds)) != NULL) {
 		stays = burden != job;
+		if (burden->state == JDS_DECLARED) {
+			jds->stats.evicted++;
+			job_free(burden);
+			continue;
+		}
 		jds->stats.shed++;
 		refuse(burden, "internal-error",
 		       "too many declarations are under way, and this client's take most of the "
 		       "memory for them");
 	}
-	jobs_bound(jds);
 	return stays;
 }
 
@@ -108,7 +111,7 @@ static void accept(struct jds_job *job)
 	jds->stats.declared++;
 	adit_sv2_send(job->client->conn, ADIT_SV2_DECLARE_MINING_JOB_SUCCESS, &m);
 	job_keep(job);
-	jobs_bound(jds);
+	(void)make_room(job);
 }
 
 /* --- the block ----------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ struct jds {
 
 	struct txs txs;
 	size_t held;    /* bytes of jobs, their transactions not among them */
-	size_t pending; /* bytes of those that are not answered yet, as in struct jds_job */
+	size_t pending; /* bytes that those which are not answered yet have brought */
 	uint64_t last_id;
 	struct jds_clients clients;
 	uint32_t client_count;

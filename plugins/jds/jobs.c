@@ -27,10 +27,10 @@ static void move_coinbase(struct jds_job *job, const struct declared_coinbase *f
 	job->coinbase.outputs = job->suffix + (from->outputs - m->coinbase_tx_suffix.data);
 }
 
-/* BYTES more are kept for JOB, which is not declared yet. */
-static void add_bytes(struct jds_job *job, size_t bytes)
+/* JOB, which is under way, has brought BYTES more. */
+static void bring(struct jds_job *job, size_t bytes)
 {
-	job->bytes += bytes;
+	job->brought += bytes;
 	job->client->pending_bytes += bytes;
 	job->client->jds->pending += bytes;
 }
@@ -39,8 +39,8 @@ static void add_bytes(struct jds_job *job, size_t bytes)
 static void end_pending(struct jds_job *job)
 {
 	job->client->pending--;
-	job->client->pending_bytes -= job->bytes;
-	job->client->jds->pending -= job->bytes;
+	job->client->pending_bytes -= job->brought;
+	job->client->jds->pending -= job->brought;
 }
 
 struct jds_job *job_new(struct jds_client *client, const struct adit_sv2_declare_mining_job *m,
@@ -66,7 +66,8 @@ struct jds_job *job_new(struct jds_client *client, const struct adit_sv2_declare
 	job->held = sizeof(*job) + job->prefix_size + job->suffix_size +
 		    (size_t)job->count * (32 + sizeof(struct jds_tx *));
 	client->jds->held += job->held;
-	add_bytes(job, job->held);
+	job->bytes = job->held;
+	bring(job, job->held);
 	if (job->prefix == NULL || job->suffix == NULL || job->wtxids == NULL || job->txs == NULL) {
 		job_free(job);
 		return NULL;
@@ -101,7 +102,9 @@ void job_free(struct jds_job *job)
 void job_take(struct jds_job *job, uint32_t i, struct jds_tx *tx)
 {
 	job->txs[i] = tx;
-	add_bytes(job, sizeof(*tx) + tx->size);
+	job->bytes += sizeof(*tx) + tx->size;
+	if (tx->refs == 1)
+		bring(job, sizeof(*tx) + tx->size);
 	job->weight += tx->weight;
 	job->missing--;
 }
@@ -128,61 +131,65 @@ void job_keep(struct jds_job *job)
 	}
 }
 
-/* The oldest declared job of the client that holds most, reckoned as if it were alone. */
-static struct jds_job *victim(const struct jds *jds)
+/* The oldest of CLIENT's that is declared, or the oldest that is not. */
+static struct jds_job *oldest(const struct jds_client *client, bool declared)
 {
-	struct jds_client *client;
+	struct jds_job *job = TAILQ_FIRST(&client->jobs);
+
+	while (job != NULL && (job->state == JDS_DECLARED) != declared)
+		job = TAILQ_NEXT(job, of_client);
+	return job;
+}
+
+static size_t all_bytes(const struct jds_client *client)
+{
+	const struct jds_job *job;
+	size_t bytes = 0;
+
+	TAILQ_FOREACH(job, &client->jobs, of_client)
+	bytes += job->bytes;
+	return bytes;
+}
+
+static size_t pending_bytes(const struct jds_client *client)
+{
+	return client->pending_bytes;
+}
+
+/* Of the client that has most by MEASURE, of those that have one. */
+static struct jds_job *heaviest(const struct jds *jds, bool declared,
+				size_t (*measure)(const struct jds_client *))
+{
+	const struct jds_client *client;
 	struct jds_job *worst = NULL;
 	size_t most = 0;
 
 	TAILQ_FOREACH(client, &jds->clients, link)
 	{
-		struct jds_job *oldest = NULL;
-		struct jds_job *job;
-		size_t bytes = 0;
+		struct jds_job *job = oldest(client, declared);
+		size_t bytes = job != NULL ? measure(client) : 0;
 
-		TAILQ_FOREACH(job, &client->jobs, of_client)
-		{
-			bytes += job->bytes;
-			if (oldest == NULL && job->state == JDS_DECLARED)
-				oldest = job;
-		}
-		if (oldest == NULL || bytes <= most)
+		if (bytes <= most)
 			continue;
 		most = bytes;
-		worst = oldest;
+		worst = job;
 	}
 	return worst;
 }
 
 struct jds_job *jobs_burden(const struct jds *jds)
 {
-	struct jds_client *client;
-	struct jds_client *worst = NULL;
 	struct jds_job *job = NULL;
 
-	if (jds->pending <= jds->settings.memory / 2)
-		return NULL;
-	TAILQ_FOREACH(client, &jds->clients, link)
-	{
-		if (worst == NULL || client->pending_bytes > worst->pending_bytes)
-			worst = client;
+	if (jds->pending > jds->settings.memory / 2)
+		return heaviest(jds, false, pending_bytes);
+	if (jds->txs.bytes + jds->held > jds->settings.memory) {
+		job = heaviest(jds, true, all_bytes);
+		/* What was brought by those who have gone may be held by those under way. */
+		if (job == NULL)
+			job = heaviest(jds, false, all_bytes);
 	}
-	if (worst != NULL)
-		job = TAILQ_FIRST(&worst->jobs);
-	while (job != NULL && job->state == JDS_DECLARED)
-		job = TAILQ_NEXT(job, of_client);
 	return job;
-}
-
-void jobs_bound(struct jds *jds)
-{
-	struct jds_job *job;
-
-	while (jds->txs.bytes + jds->held > jds->settings.memory && (job = victim(jds)) != NULL) {
-		jds->stats.evicted++;
-		job_free(job);
-	}
 }
 
 void jobs_new_tip(struct jds *jds)

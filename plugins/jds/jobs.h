@@ -4,7 +4,8 @@
  * is kept for PushSolution until the tip changes, JDS_DECLARED_MAX of a client at most. All jobs of
  * the process share one memory bound; who has most loses its oldest declared job first, which costs
  * only that this server can't publish a block of it. Half of it is all that declarations under way
- * may take, whoever's they are: of those, too, who has most loses the oldest.
+ * may take, whoever's they are: of those, too, who has most loses the oldest. Of a declaration that
+ * counts what is there because of it: transactions that others have as well cost nothing more.
  */
 #ifndef JDS_JOBS_H
 #define JDS_JOBS_H
@@ -58,6 +59,7 @@ struct jds_job {
 	uint8_t path[MERKLE_MAX_DEPTH][32];
 
 	size_t held;         /* bytes of all of this */
+	size_t brought;      /* with the transactions that nobody had before it */
 	size_t bytes;        /* with all transactions, as if nobody else had them */
 	uint8_t *wtxids;     /* 32 bytes each; owned; NULL once all are there */
 	struct jds_tx **txs; /* NULL: missing; owned, with a reference each */
@@ -77,12 +79,8 @@ void job_take(struct jds_job *job, uint32_t i, struct jds_tx *tx);
 /* It was accepted: forgets what is not needed any more, and its client's oldest when it has too
  * many. */
 void job_keep(struct jds_job *job);
-/* Which declaration has to give way for those under way to keep their bound: the oldest of the
- * client whose take most. NULL: the bound is kept. */
+/* Which job has to go for the bounds to be kept, declared or under way; NULL: they are. */
 struct jds_job *jobs_burden(const struct jds *jds);
-/* Drops declared jobs until the bound of all holds, as it does when none is left and those under
- * way keep theirs. */
-void jobs_bound(struct jds *jds);
 /* The tip is another one: declared jobs on others are of no use. */
 void jobs_new_tip(struct jds *jds);
 

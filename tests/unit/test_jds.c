@@ -1163,6 +1163,36 @@ START_TEST(declarations_under_way_are_bounded)
 }
 END_TEST
 
+/* At a new tip everybody declares much the same: what all have counts once. */
+START_TEST(shared_transactions_count_once)
+{
+	struct fake_conn *c[20];
+	struct declarer d;
+
+	start_played("memory", "16");
+	c[0] = join(ADIT_SV2_DECLARE_TX_DATA);
+	made_up(&d, c[0], 900000);
+	declare_all(c[0], &d, 0);
+	(void)expect_success(c[0], 0);
+	node_holds = true;
+	for (uint32_t i = 1; i < 20; i++) {
+		c[i] = join(ADIT_SV2_DECLARE_TX_DATA);
+		declare(c[i], &d, i);
+	}
+	ck_assert_uint_eq(jds->stats.shed, 0);
+	ck_assert_uint_eq(jds->txs.count, 1);
+	node_holds = false;
+	fake_host_run(host, 0);
+	for (size_t i = 0; i < held_count; i++)
+		fake_host_api()->reply(node, held_requests[i], ADIT_OK, "", "{\"valid\":true}", 14,
+				       NULL, 0);
+	for (uint32_t i = 1; i < 20; i++)
+		(void)expect_success(c[i], i);
+	declarer_free(&d);
+	stop();
+}
+END_TEST
+
 /* A client keeps a few declared jobs. */
 START_TEST(jobs_of_a_client_are_bounded)
 {
@@ -1298,6 +1328,7 @@ int main(void)
 	tcase_add_test(played, the_node_is_spared);
 	tcase_add_test(played, memory_is_bounded);
 	tcase_add_test(played, declarations_under_way_are_bounded);
+	tcase_add_test(played, shared_transactions_count_once);
 	tcase_add_test(played, jobs_of_a_client_are_bounded);
 	tcase_add_test(played, more_than_a_block);
 	tcase_add_loop_test(played, clients_leave, 0, 3);
