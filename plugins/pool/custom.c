@@ -11,12 +11,12 @@
 #include "lib/bitcoin/declared_coinbase.h"
 #include "lib/bitcoin/target.h"
 #include "lib/bitcoin/tx.h"
+#include "lib/mining/work.h"
 #include "lib/sv2/token.h"
 #include "lib/util/clock.h"
 #include "lib/util/hex.h"
 #include "plugins/pool/events.h"
 #include "plugins/pool/pool.h"
-#include "plugins/pool/work.h"
 
 #define NTIME_AHEAD_MAX 7200 /* seconds; consensus: MAX_FUTURE_BLOCK_TIME */
 /* How far a job's time may be before the tip's: clocks differ. The real bound is the median of the
@@ -38,6 +38,29 @@ void custom_fini(struct pool *pool)
 {
 	token_keys_free(pool->custom.keys);
 	pool->custom.keys = NULL;
+}
+
+bool custom_channel_opened(struct channel *channel, const struct adit_bytes *user)
+{
+	struct custom_channel *own;
+
+	if (!channel->conn->custom_work)
+		return true;
+	own = calloc(1, sizeof *own);
+	if (!own)
+		return false;
+	job_token_user(user->data, user->size, own->user_digest);
+	channel->role = own;
+	return true;
+}
+
+void custom_channel_closed(struct channel *channel)
+{
+	if (!channel->role)
+		return;
+	early_forget(channel);
+	free(channel->role);
+	channel->role = NULL;
 }
 
 /* --- what a job has to be -----------------------------------------------------------------------
@@ -105,10 +128,10 @@ static bool pays_pool(const struct pool *pool, const struct job_token *t,
 static const char *check_undeclared(const struct pool *pool, const struct job_token *t,
 				    const struct adit_sv2_set_custom_mining_job *m)
 {
-	uint32_t height = pool->current->height;
+	uint32_t height = pool->mining.current->height;
 	uint32_t said;
 
-	if (m->ntime_start + (uint64_t)NTIME_BEHIND_MAX < pool->tip.min_ntime)
+	if (m->ntime_start + (uint64_t)NTIME_BEHIND_MAX < pool->mining.tip.min_ntime)
 		return "invalid-min-ntime";
 	if ((int32_t)m->version < VERSION_MIN)
 		return "invalid-version";
@@ -125,12 +148,12 @@ static const char *check_undeclared(const struct pool *pool, const struct job_to
 /* Whether the token lets CHANNEL set a job at all. */
 static const char *check_token(const struct channel *channel, const struct job_token *t)
 {
-	if (memcmp(t->user, channel->user_digest, sizeof t->user) != 0)
+	if (memcmp(t->user, custom_of(channel)->user_digest, sizeof t->user) != 0)
 		return "invalid-mining-job-token";
 	if (t->kind == JOB_TOKEN_DECLARED)
 		return NULL;
 	return t->kind == JOB_TOKEN_COINBASE_ONLY &&
-		       channel->conn->pool->config.custom_jobs == CUSTOM_ANY
+		       pool_of(channel->conn)->config.custom_jobs == CUSTOM_ANY
 		   ? NULL
 		   : "job-not-yet-validated";
 }
@@ -138,17 +161,17 @@ static const char *check_token(const struct channel *channel, const struct job_t
 static const char *check_job(const struct channel *channel, const struct job_token *t,
 			     const struct adit_sv2_set_custom_mining_job *m)
 {
-	const struct pool *pool = channel->conn->pool;
+	const struct pool *pool = pool_of(channel->conn);
 	bool declared = t->kind == JOB_TOKEN_DECLARED;
-	size_t extranonce = extranonce_size(&pool->extranonce);
+	size_t extranonce = extranonce_size(&pool->mining.extranonce);
 	const char *code = check_token(channel, t);
 
 	if (code)
 		return code;
-	if (!pool->has_tip || memcmp(m->prev_hash.b, pool->tip.prev_hash, 32) != 0 ||
+	if (!pool->mining.has_tip || memcmp(m->prev_hash.b, pool->mining.tip.prev_hash, 32) != 0 ||
 	    (declared && memcmp(m->prev_hash.b, t->job.prev_hash, 32) != 0))
 		return "stale-chain-tip";
-	if (m->nbits != pool->tip.nbits)
+	if (m->nbits != pool->mining.tip.nbits)
 		return "invalid-nbits";
 	if (m->ntime_start > (uint64_t)clock_unix() + NTIME_AHEAD_MAX)
 		return "invalid-min-ntime";
@@ -194,7 +217,7 @@ static void fill_template(struct template *t, struct pool *pool,
 	t->depth = m->merkle_path.count;
 	if (t->depth)
 		memcpy(t->path, m->merkle_path.data, (size_t)t->depth * 32);
-	write_prefix(&t->prefix, m, extranonce_size(&pool->extranonce));
+	write_prefix(&t->prefix, m, extranonce_size(&pool->mining.extranonce));
 	t->account = &pool->custom.held;
 	t->account_size = sizeof *t + sizeof(struct coinbase) + m->coinbase_tx_outputs.size +
 			  m->coinbase_prefix.size;
@@ -227,9 +250,9 @@ static struct coinbase *make_coinbase(struct pool *pool,
 
 static int32_t give_job(struct channel *channel, const struct adit_sv2_set_custom_mining_job *m)
 {
-	struct pool *pool = channel->conn->pool;
+	struct pool *pool = pool_of(channel->conn);
 	struct coinbase *c = make_coinbase(pool, m);
-	uint32_t id = work_job_id(pool);
+	uint32_t id = work_job_id(&pool->mining);
 	struct adit_sv2_set_custom_mining_job_success answer = {
 	    .channel_id = m->channel_id, .request_id = m->request_id, .job_id = id};
 	struct job *job =
@@ -246,7 +269,7 @@ static int32_t give_job(struct channel *channel, const struct adit_sv2_set_custo
 	return ADIT_OK;
 }
 
-void custom_refuse(struct pool_conn *conn, const struct adit_sv2_set_custom_mining_job *m,
+void custom_refuse(struct mining_conn *conn, const struct adit_sv2_set_custom_mining_job *m,
 		   const char *code)
 {
 	struct adit_sv2_set_custom_mining_job_error answer = {
@@ -255,17 +278,17 @@ void custom_refuse(struct pool_conn *conn, const struct adit_sv2_set_custom_mini
 	    .error_code = {.data = (const uint8_t *)code, .size = (uint32_t)strlen(code)},
 	};
 
-	conn->pool->custom.refused++;
-	pool_log(conn->pool, ADIT_LOG_DEBUG, "custom job of %s refused: %s",
-		 adit_sv2_peer(conn->sv2), code);
+	pool_of(conn)->custom.refused++;
+	mining_log(conn->mining, ADIT_LOG_DEBUG, "custom job of %s refused: %s",
+		   adit_sv2_peer(conn->sv2), code);
 	adit_sv2_send(conn->sv2, ADIT_SV2_SET_CUSTOM_MINING_JOB_ERROR, &answer);
 }
 
 /* NULL when M may be mined; else the error_code. */
-static const char *judge(struct pool_conn *conn, const struct channel *channel,
+static const char *judge(struct mining_conn *conn, const struct channel *channel,
 			 const struct adit_sv2_set_custom_mining_job *m)
 {
-	struct pool *pool = conn->pool;
+	struct pool *pool = pool_of(conn);
 	struct job_token token;
 	const char *code;
 
@@ -280,7 +303,7 @@ static const char *judge(struct pool_conn *conn, const struct channel *channel,
 	return !code && pool->custom.held > CUSTOM_HELD_MAX ? "too-many-jobs" : code;
 }
 
-static int32_t settle(struct pool_conn *conn, struct channel *channel,
+static int32_t settle(struct mining_conn *conn, struct channel *channel,
 		      const struct adit_sv2_set_custom_mining_job *m, const char *code)
 {
 	if (!code)
@@ -289,19 +312,19 @@ static int32_t settle(struct pool_conn *conn, struct channel *channel,
 	return ADIT_OK;
 }
 
-int32_t custom_judge(struct pool_conn *conn, const struct adit_sv2_set_custom_mining_job *m)
+int32_t custom_judge(struct mining_conn *conn, const struct adit_sv2_set_custom_mining_job *m)
 {
 	struct channel *channel = channel_find(conn, m->channel_id);
 
 	return settle(conn, channel, m, judge(conn, channel, m));
 }
 
-int32_t custom_set_job(struct pool_conn *conn, const struct adit_sv2_set_custom_mining_job *m)
+int32_t custom_set_job(struct mining_conn *conn, const struct adit_sv2_set_custom_mining_job *m)
 {
 	struct channel *channel = channel_find(conn, m->channel_id);
 	const char *code = judge(conn, channel, m);
 
-	if (code && strcmp(code, "stale-chain-tip") == 0 && early_is(conn->pool, m) &&
+	if (code && strcmp(code, "stale-chain-tip") == 0 && early_is(pool_of(conn), m) &&
 	    early_keep(channel, m))
 		return ADIT_OK;
 	return settle(conn, channel, m, code);
@@ -312,9 +335,9 @@ int32_t custom_set_job(struct pool_conn *conn, const struct adit_sv2_set_custom_
 
 void custom_new_tip(struct pool *pool)
 {
-	struct pool_conn *conn;
+	struct mining_conn *conn;
 
-	TAILQ_FOREACH(conn, &pool->conns, link)
+	TAILQ_FOREACH(conn, &pool->mining.conns, link)
 	{
 		for (uint32_t i = 0; conn->custom_work && i < conn->count; i++) {
 			struct channel *channel = conn->channels[i];
@@ -328,17 +351,17 @@ void custom_new_tip(struct pool *pool)
 
 void custom_block(struct channel *channel, const struct job *job, const uint8_t hash[32])
 {
-	struct pool *pool = channel->conn->pool;
+	struct pool *pool = pool_of(channel->conn);
 	char name[128];
 	char hex[65];
 
-	pool->stats.blocks_found++;
 	channel_name(channel, name, sizeof name);
 	hex_encode_reversed(hash, 32, hex);
-	pool_log(pool, ADIT_LOG_INFO,
-		 "block found: height %u, %s, by %s \"%s\" on a job of its own, whose node submits "
-		 "it",
-		 job->template->height, hex, name, channel->user);
+	mining_log(
+	    &pool->mining, ADIT_LOG_INFO,
+	    "block found: height %u, %s, by %s \"%s\" on a job of its own, whose node submits "
+	    "it",
+	    job->template->height, hex, name, channel->user);
 	events_block(channel, job, hash);
 }
 

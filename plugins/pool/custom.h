@@ -20,14 +20,15 @@
 
 #include <adit/sv2.h>
 
+#include "lib/mining/channels.h"
+#include "lib/sv2/token.h"
 #include "lib/util/error.h"
 #include "plugins/pool/early.h"
 
-struct channel;
 struct job;
 struct json_object;
 struct pool;
-struct pool_conn;
+struct mining_conn;
 struct token_keys;
 
 #define CUSTOM_HELD_MAX ((size_t)64 << 20) /* bytes of all custom jobs of this process */
@@ -47,15 +48,29 @@ struct custom {
 	uint64_t refused;
 };
 
+/* What the pool has of a channel on a connection for custom jobs. */
+struct custom_channel {
+	struct early_job *early; /* NULL: none waits */
+	uint8_t user_digest[JOB_TOKEN_USER];
+};
+
+static inline struct custom_channel *custom_of(const struct channel *channel)
+{
+	return channel->role;
+}
+
 /* Loads or makes the keys of tokens, unless custom jobs are off. */
 int32_t custom_init(struct pool *pool, struct error *e);
 void custom_fini(struct pool *pool);
+/* CHANNEL of USER begins; false without memory. */
+bool custom_channel_opened(struct channel *channel, const struct adit_bytes *user);
+void custom_channel_closed(struct channel *channel);
 /* SetCustomMiningJob of CONN: answered. Returns what the message handler returns. */
-int32_t custom_set_job(struct pool_conn *conn, const struct adit_sv2_set_custom_mining_job *m);
+int32_t custom_set_job(struct mining_conn *conn, const struct adit_sv2_set_custom_mining_job *m);
 /* The same for a job that has waited for the tip: it is taken or refused. */
-int32_t custom_judge(struct pool_conn *conn, const struct adit_sv2_set_custom_mining_job *m);
+int32_t custom_judge(struct mining_conn *conn, const struct adit_sv2_set_custom_mining_job *m);
 /* SetCustomMiningJob.Error. */
-void custom_refuse(struct pool_conn *conn, const struct adit_sv2_set_custom_mining_job *m,
+void custom_refuse(struct mining_conn *conn, const struct adit_sv2_set_custom_mining_job *m,
 		   const char *code);
 /* The tip is another one: custom jobs on the old one are stale. */
 void custom_new_tip(struct pool *pool);

@@ -15,18 +15,18 @@ bool early_is(const struct pool *pool, const struct adit_sv2_set_custom_mining_j
 {
 	uint32_t height;
 
-	return pool->current && pool->current->height > 0 &&
+	return pool->mining.current && pool->mining.current->height > 0 &&
 	       bip34_height(m->coinbase_prefix.data, m->coinbase_prefix.size, &height) &&
-	       height == pool->current->height + 1;
+	       height == pool->mining.current->height + 1;
 }
 
 static void drop(struct early_job *early)
 {
-	struct pool *pool = early->channel->conn->pool;
+	struct pool *pool = pool_of(early->channel->conn);
 
 	TAILQ_REMOVE(&pool->custom.early, early, link);
 	pool->custom.held -= early->size;
-	early->channel->early = NULL;
+	custom_of(early->channel)->early = NULL;
 	free(early);
 }
 
@@ -49,14 +49,14 @@ static const uint8_t *put(uint8_t **at, const uint8_t *data, size_t size)
 
 bool early_keep(struct channel *channel, const struct adit_sv2_set_custom_mining_job *m)
 {
-	struct pool *pool = channel->conn->pool;
+	struct pool *pool = pool_of(channel->conn);
 	size_t size = sizeof(struct early_job) + m->mining_job_token.size +
 		      m->coinbase_prefix.size + m->coinbase_tx_outputs.size + m->merkle_path.size;
 	struct early_job *early;
 	uint8_t *at;
 
-	if (channel->early)
-		refuse(channel->early);
+	if (custom_of(channel)->early)
+		refuse(custom_of(channel)->early);
 	if (pool->custom.held + size > CUSTOM_HELD_MAX || !(early = malloc(size)))
 		return false;
 	*early = (struct early_job){
@@ -70,7 +70,7 @@ bool early_keep(struct channel *channel, const struct adit_sv2_set_custom_mining
 	early->m.merkle_path.data = put(&at, m->merkle_path.data, m->merkle_path.size);
 	TAILQ_INSERT_TAIL(&pool->custom.early, early, link);
 	pool->custom.held += size;
-	channel->early = early;
+	custom_of(channel)->early = early;
 	return true;
 }
 
@@ -79,7 +79,7 @@ void early_new_tip(struct pool *pool)
 	struct early_job *early;
 
 	while ((early = TAILQ_FIRST(&pool->custom.early))) {
-		struct pool_conn *conn = early->channel->conn;
+		struct mining_conn *conn = early->channel->conn;
 
 		if (custom_judge(conn, &early->m) != ADIT_OK)
 			adit_sv2_close(conn->sv2, "out of memory");
@@ -98,6 +98,6 @@ void early_tick(struct pool *pool, uint64_t now_ms)
 
 void early_forget(struct channel *channel)
 {
-	if (channel->early)
-		drop(channel->early);
+	if (custom_of(channel)->early)
+		drop(custom_of(channel)->early);
 }

@@ -37,7 +37,7 @@ bool early_keep(struct channel *channel, const struct adit_sv2_set_custom_mining
 void early_new_tip(struct pool *pool);
 /* Refuses those that have waited for EARLY_MS at NOW_MS. */
 void early_tick(struct pool *pool, uint64_t now_ms);
-/* CHANNEL goes. */
+/* CHANNEL, which is for custom jobs, goes. */
 void early_forget(struct channel *channel);
 
 #endif

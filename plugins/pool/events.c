@@ -7,9 +7,9 @@
 #include <stdio.h>
 
 #include "lib/bitcoin/target.h"
+#include "lib/mining/text.h"
 #include "lib/util/hex.h"
 #include "plugins/pool/pool.h"
-#include "plugins/pool/text.h"
 
 #define JSON_FLAGS (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
@@ -23,7 +23,7 @@ static void publish(struct pool *pool, const char *type, struct json_object *obj
 		return;
 	text = json_object_to_json_string_length(object, JSON_FLAGS, &size);
 	if (text)
-		pool->api->publish(pool->host, type, text, size, NULL, 0);
+		pool->mining.api->publish(pool->mining.host, type, text, size, NULL, 0);
 	json_object_put(object);
 }
 
@@ -47,7 +47,7 @@ void events_job(struct pool *pool, const struct template *t)
 {
 	struct json_object *object;
 
-	if (!pool->api->event_wanted(pool->host, "MiningJobCreated"))
+	if (!pool->mining.api->event_wanted(pool->mining.host, "MiningJobCreated"))
 		return;
 	object = json_object_new_object();
 	json_object_object_add(object, "job_id", json_object_new_int64(t->job_id));
@@ -56,18 +56,18 @@ void events_job(struct pool *pool, const struct template *t)
 	publish(pool, "MiningJobCreated", object);
 }
 
-void events_difficulty(struct pool *pool, const struct template *t)
+void events_difficulty(struct pool *pool, const struct tip *before, const struct template *t)
 {
 	struct json_object *object;
 	char bits[9];
 
-	if (pool->info.worker != 1 ||
-	    !pool->api->event_wanted(pool->host, "MiningDifficultyChanged"))
+	if (pool->mining.info.worker != 1 ||
+	    !pool->mining.api->event_wanted(pool->mining.host, "MiningDifficultyChanged"))
 		return;
 	snprintf(bits, sizeof bits, "%08x", t->tip.nbits);
 	object = json_object_new_object();
 	json_object_object_add(object, "old_difficulty",
-			       json_object_new_double(target_difficulty(pool->tip.target)));
+			       json_object_new_double(target_difficulty(before->target)));
 	json_object_object_add(object, "new_difficulty",
 			       json_object_new_double(target_difficulty(t->tip.target)));
 	json_object_object_add(object, "height", json_object_new_int64(t->height));
@@ -78,11 +78,11 @@ void events_difficulty(struct pool *pool, const struct template *t)
 void events_share(const struct channel *channel, const struct job *job, const uint8_t hash[32],
 		  const struct adit_bytes *worker)
 {
-	struct pool *pool = channel->conn->pool;
+	struct pool *pool = pool_of(channel->conn);
 	char name[WORKER_NAME_MAX + 1];
 	struct json_object *object;
 
-	if (!pool->api->event_wanted(pool->host, "ShareSubmitted"))
+	if (!pool->mining.api->event_wanted(pool->mining.host, "ShareSubmitted"))
 		return;
 	object = json_object_new_object();
 	json_object_object_add(object, "job_id", json_object_new_int64(job->id));
@@ -99,10 +99,10 @@ void events_share(const struct channel *channel, const struct job *job, const ui
 
 void events_block(const struct channel *channel, const struct job *job, const uint8_t hash[32])
 {
-	struct pool *pool = channel->conn->pool;
+	struct pool *pool = pool_of(channel->conn);
 	struct json_object *object;
 
-	if (!pool->api->event_wanted(pool->host, "BlockFound"))
+	if (!pool->mining.api->event_wanted(pool->mining.host, "BlockFound"))
 		return;
 	object = json_object_new_object();
 	add_hash(object, "block_hash", hash);

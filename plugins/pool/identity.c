@@ -11,7 +11,7 @@
 #define INVALID "invalid-user-identity"
 #define NOT_ADMITTED "unknown-user"
 
-static const struct payee to_pool = {.pool_percent = 100};
+static const struct payee to_pool = {.own_percent = 100};
 
 /* A borrowed piece of the identity. */
 struct word {
@@ -94,16 +94,16 @@ static const char *read_pattern(struct word rest, enum bitcoin_network network, 
 	struct word second = take_word(&rest, '/', &more);
 
 	if (word_is(&kind, "solo")) {
-		payee->pool_percent = 0;
+		payee->own_percent = 0;
 		return read_address(&second, network, payee) == ADDRESS_OURS ? NULL : INVALID;
 	}
 	if (!word_is(&kind, "donate"))
 		return INVALID;
 	if (!more) /* no second word, or it is the worker */
 		return NULL;
-	payee->pool_percent = read_percent(&second);
+	payee->own_percent = read_percent(&second);
 	second = take_word(&rest, '/', &more);
-	if (payee->pool_percent == 0 || read_address(&second, network, payee) != ADDRESS_OURS)
+	if (payee->own_percent == 0 || read_address(&second, network, payee) != ADDRESS_OURS)
 		return INVALID;
 	return NULL;
 }
@@ -124,7 +124,7 @@ const char *identity_parse(const struct adit_bytes *text, enum bitcoin_network n
 		first = take_word(&rest, '.', &more);
 		switch (read_address(&first, network, payee)) {
 		case ADDRESS_OURS:
-			payee->pool_percent = 0;
+			payee->own_percent = 0;
 			break;
 		case ADDRESS_FOREIGN:
 			code = INVALID;
@@ -135,9 +135,9 @@ const char *identity_parse(const struct adit_bytes *text, enum bitcoin_network n
 	}
 	if (code)
 		return code;
-	if (policy == IDENTITY_POOL && payee->pool_percent != 100)
+	if (policy == IDENTITY_POOL && payee->own_percent != 100)
 		return NOT_ADMITTED;
-	if (policy == IDENTITY_SOLO && payee->pool_percent == 100)
+	if (policy == IDENTITY_SOLO && payee->own_percent == 100)
 		return NOT_ADMITTED;
 	return NULL;
 }

@@ -17,7 +17,7 @@
 #include <adit/sv2.h>
 
 #include "lib/bitcoin/address.h"
-#include "plugins/pool/payout.h"
+#include "lib/mining/payout.h"
 
 /* Who is let in: the key `identities`. */
 enum identity_policy {

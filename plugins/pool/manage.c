@@ -6,10 +6,10 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "lib/mining/answers.h"
+#include "lib/mining/listing.h"
+#include "lib/mining/orders.h"
 #include "lib/util/clock.h"
-#include "plugins/pool/answers.h"
-#include "plugins/pool/listing.h"
-#include "plugins/pool/orders.h"
 #include "plugins/pool/pool.h"
 #include "plugins/pool/status.h"
 
@@ -17,7 +17,7 @@
 static struct json_object *limits_json(const struct pool *pool)
 {
 	struct json_object *o = json_object_new_object();
-	const struct opens *opens = &pool->opens;
+	const struct opens *opens = &pool->mining.opens;
 
 	add_count(o, "opens_waiting", opens->count);
 	add_count(o, "opens_delayed", opens->delayed);
@@ -25,14 +25,14 @@ static struct json_object *limits_json(const struct pool *pool)
 	add_count(o, "refused_channels", opens->refused_channels);
 	add_count(o, "refused_total_channels", opens->refused_total);
 	add_count(o, "refused_room", opens->refused_room);
-	add_count(o, "refused_share_rate", pool->stats.results[SHARE_TOO_FAST]);
-	add_count(o, "refused_total_share_rate", pool->stats.results[SHARE_OVERLOAD]);
-	add_count(o, "refused_table", pool->stats.results[SHARE_TABLE_FULL]);
-	add_count(o, "slowed_channels", pool->stats.slowed_channels);
-	add_count(o, "closed_channels", pool->stats.closed_channels);
-	add_count(o, "closed_rubbish", pool->stats.closed_rubbish);
-	add_count(o, "closed_unused", pool->stats.closed_unused);
-	add_count(o, "unlisted_worker_shares", pool->workers.unlisted);
+	add_count(o, "refused_share_rate", pool->mining.stats.results[SHARE_TOO_FAST]);
+	add_count(o, "refused_total_share_rate", pool->mining.stats.results[SHARE_OVERLOAD]);
+	add_count(o, "refused_table", pool->mining.stats.results[SHARE_TABLE_FULL]);
+	add_count(o, "slowed_channels", pool->mining.stats.slowed_channels);
+	add_count(o, "closed_channels", pool->mining.stats.closed_channels);
+	add_count(o, "closed_rubbish", pool->mining.stats.closed_rubbish);
+	add_count(o, "closed_unused", pool->mining.stats.closed_unused);
+	add_count(o, "unlisted_worker_shares", pool->mining.workers.unlisted);
 	return o;
 }
 
@@ -40,15 +40,15 @@ static void on_get_pool_stats(void *user, struct adit_request *request,
 			      const struct adit_request_info *info)
 {
 	struct pool *pool = user;
-	const struct mining_stats *stats = &pool->stats;
+	const struct mining_stats *stats = &pool->mining.stats;
 	struct json_object *o = json_object_new_object();
 	uint64_t refused = 0;
 
 	(void)info;
 	for (int i = SHARE_INVALID_CHANNEL; i < SHARE_RESULTS; i++)
 		refused += stats->results[i];
-	add_count(o, "miner_count", pool->conn_count);
-	add_count(o, "channel_count", pool->channel_count);
+	add_count(o, "miner_count", pool->mining.conn_count);
+	add_count(o, "channel_count", pool->mining.channel_count);
 	add_double(o, "hashrate", rate_get(&stats->rate, clock_monotonic_ms()));
 	add_count(o, "total_shares", stats->accepted + refused);
 	add_count(o, "accepted_shares", stats->accepted);
@@ -58,12 +58,13 @@ static void on_get_pool_stats(void *user, struct adit_request *request,
 	json_object_object_add(o, "limits", limits_json(pool));
 	add_double(o, "best_difficulty", stats->best_difficulty);
 	add_count(o, "blocks_found", stats->blocks_found);
-	add_count(o, "blocks_pending", pool->blocks.count);
-	add_text(o, "journal_error", pool->journal.error[0] ? pool->journal.error : NULL);
+	add_count(o, "blocks_pending", pool->mining.blocks.count);
+	add_text(o, "journal_error",
+		 pool->mining.journal.error[0] ? pool->mining.journal.error : NULL);
 	add_count(o, "jobs_sent", stats->jobs_sent);
-	add_count(o, "height", pool->current ? pool->current->height : 0);
-	add_count(o, "uptime_seconds", pool->ticks);
-	answer(pool, request, o);
+	add_count(o, "height", pool->mining.current ? pool->mining.current->height : 0);
+	add_count(o, "uptime_seconds", pool->mining.ticks);
+	answer(&pool->mining, request, o);
 }
 
 static struct json_object *template_json(const struct template *t)
@@ -96,8 +97,9 @@ static void on_get_template(void *user, struct adit_request *request,
 	struct json_object *o = json_object_new_object();
 
 	(void)info;
-	json_object_object_add(o, "template", pool->current ? template_json(pool->current) : NULL);
-	answer(pool, request, o);
+	json_object_object_add(o, "template",
+			       pool->mining.current ? template_json(pool->mining.current) : NULL);
+	answer(&pool->mining, request, o);
 }
 
 /* As configured, defaults included; of this section nothing is secret. */
@@ -136,22 +138,38 @@ static void on_get_pool_config(void *user, struct adit_request *request,
 
 	(void)info;
 	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-		add_text(o, keys[i], pool->api->config(pool->host, keys[i]));
-	answer(pool, request, o);
+		add_text(o, keys[i], pool->mining.api->config(pool->mining.host, keys[i]));
+	answer(&pool->mining, request, o);
+}
+
+struct method {
+	const char *name;
+	int32_t mode;
+	adit_method_fn fn;
+};
+
+static int32_t register_all(struct pool *pool, const struct method *methods, size_t count,
+			    void *user)
+{
+	const struct mining *mining = &pool->mining;
+	int32_t result = ADIT_OK;
+
+	for (size_t i = 0; i < count && result == ADIT_OK; i++)
+		result = mining->api->register_method(mining->host, methods[i].name,
+						      methods[i].mode, methods[i].fn, user, NULL);
+	return result;
 }
 
 int32_t manage_start(struct pool *pool)
 {
-	static const struct {
-		const char *name;
-		int32_t mode;
-		adit_method_fn fn;
-	} methods[] = {
+	static const struct method own[] = {
 	    {"status", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, status_answer},
 	    {"get_pool_stats", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_get_pool_stats},
-	    {"get_connected_miners", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_miners},
 	    {"get_template", ADIT_METHOD_ANY | ADIT_METHOD_LOOKS, on_get_template},
 	    {"get_pool_config", ADIT_METHOD_ANY | ADIT_METHOD_LOOKS, on_get_pool_config},
+	};
+	static const struct method engine[] = {
+	    {"get_connected_miners", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_miners},
 	    {"list_channels", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_channels},
 	    {"list_jobs", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_jobs},
 	    {"list_workers", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_workers},
@@ -160,13 +178,9 @@ int32_t manage_start(struct pool *pool)
 	    {"disconnect_miner", ADIT_METHOD_ALL, on_disconnect_miner},
 	    {"renew_extranonce", ADIT_METHOD_ALL, on_renew_extranonce},
 	};
+	int32_t result = register_all(pool, own, sizeof own / sizeof own[0], pool);
 
-	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-		int32_t result = pool->api->register_method(
-		    pool->host, methods[i].name, methods[i].mode, methods[i].fn, pool, NULL);
-
-		if (result != ADIT_OK)
-			return result;
-	}
-	return ADIT_OK;
+	return result == ADIT_OK
+		   ? register_all(pool, engine, sizeof engine / sizeof engine[0], &pool->mining)
+		   : result;
 }

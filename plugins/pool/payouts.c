@@ -5,9 +5,9 @@
 
 #include <string.h>
 
+#include "lib/mining/server.h"
+#include "lib/mining/work.h"
 #include "plugins/pool/pool.h"
-#include "plugins/pool/server.h"
-#include "plugins/pool/work.h"
 
 /* After the block has left for the template provider; before the node's next template is likely. */
 #define ADVANCE_DELAY_MS 10
@@ -19,31 +19,32 @@ static int32_t make_payout(struct pool *pool, const struct reward *reward, struc
 
 	if (result != ADIT_OK)
 		return result;
-	return payout_make(out, reward, pool->indexes.value, pool->info.network, e);
+	return payout_make(out, reward, pool->indexes.value, pool->mining.info.network, e);
 }
 
 static bool payees_admitted(const struct pool_config *config)
 {
-	return config->identities != IDENTITY_POOL && config->max_payouts > 0;
+	return config->identities != IDENTITY_POOL && config->mining.max_classes > 0;
 }
 
 int32_t payouts_init(struct pool *pool, struct error *e)
 {
 	const struct pool_config *config = &pool->config;
+	struct mining_limits limits;
 	int32_t result;
 
-	if (indexes_init(&pool->indexes, pool->info.state_dir) != ADIT_OK ||
-	    classes_init(&pool->classes, config->max_payouts) != ADIT_OK)
+	if (indexes_init(&pool->indexes, pool->mining.info.state_dir) != ADIT_OK)
 		return error_set(e, ADIT_E_NO_MEMORY, "out of memory");
 	result = make_payout(pool, &config->reward, &pool->payout, e);
-	if (result == ADIT_OK)
-		pool->limits = payout_limits(&pool->payout, payees_admitted(config));
-	return result;
+	if (result != ADIT_OK)
+		return result;
+	limits = payout_limits(&pool->payout, payees_admitted(config));
+	mining_set_limits(&pool->mining, limits.size, limits.sigops);
+	return ADIT_OK;
 }
 
 void payouts_fini(struct pool *pool)
 {
-	classes_fini(&pool->classes);
 	indexes_fini(&pool->indexes);
 }
 
@@ -51,13 +52,13 @@ int32_t payouts_check(struct pool *pool, const struct pool_config *config, struc
 {
 	uint32_t first[REWARD_ITEMS_MAX] = {0}; /* no index makes another size */
 	struct payout payout;
-	struct payout_limits limits;
-	int32_t result = payout_make(&payout, &config->reward, first, pool->info.network, e);
+	struct mining_limits limits;
+	int32_t result = payout_make(&payout, &config->reward, first, pool->mining.info.network, e);
 
 	if (result != ADIT_OK)
 		return result;
 	limits = payout_limits(&payout, payees_admitted(config));
-	if (limits.size > pool->limits.size || limits.sigops > pool->limits.sigops)
+	if (limits.size > pool->mining.limits.size || limits.sigops > pool->mining.limits.sigops)
 		return ADIT_E_UNSUPPORTED;
 	return ADIT_OK;
 }
@@ -72,12 +73,11 @@ static bool adopt_payout(struct pool *pool)
 	struct error e = {0};
 
 	if (make_payout(pool, &pool->config.reward, &payout, &e) != ADIT_OK) {
-		pool_log(pool, ADIT_LOG_ERROR, "the payout stays as it was: %s", e.text);
+		mining_log(&pool->mining, ADIT_LOG_ERROR, "the payout stays as it was: %s", e.text);
 		return false;
 	}
 	pool->payout = payout;
-	pool->payout_edition++;
-	classes_forget_coinbases(&pool->classes);
+	mining_outputs_changed(&pool->mining);
 	return true;
 }
 
@@ -92,10 +92,10 @@ static void advance(void *user)
 		return; /* with the next tick */
 	pool->advance_due = false;
 	if (result != ADIT_OK)
-		pool_log(pool, ADIT_LOG_ERROR, "the next block pays the same script again: %s",
-			 e.text);
+		mining_log(&pool->mining, ADIT_LOG_ERROR,
+			   "the next block pays the same script again: %s", e.text);
 	else if (adopt_payout(pool))
-		work_refresh(pool);
+		mining_refresh(&pool->mining);
 }
 
 void payouts_block(struct pool *pool, const struct coinbase *c)
@@ -104,11 +104,11 @@ void payouts_block(struct pool *pool, const struct coinbase *c)
 
 	for (uint32_t i = 0; i < pool->config.reward.count; i++)
 		ranged = ranged || pool->config.reward.items[i].ranged;
-	if (!ranged || !c->pays_pool || c->edition != pool->payout_edition || pool->advance_due)
+	if (!ranged || !c->pays_own || c->edition != pool->mining.edition || pool->advance_due)
 		return;
 	pool->advance_due = true;
-	pool->api->timer_add(pool->host, ADVANCE_DELAY_MS, 0, advance, pool, NULL,
-			     &pool->advance_timer);
+	pool->mining.api->timer_add(pool->mining.host, ADVANCE_DELAY_MS, 0, advance, pool, NULL,
+				    &pool->advance_timer);
 }
 
 void payouts_tick(struct pool *pool)
@@ -122,7 +122,7 @@ void payouts_tick(struct pool *pool)
 	if (pool->advance_due && !pool->advance_timer)
 		advance(pool);
 	else if (!pool->advance_due && indexes_changed(&pool->indexes) && adopt_payout(pool))
-		work_refresh(pool);
+		mining_refresh(&pool->mining);
 }
 
 /* --- reload ------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ static bool move_channel(struct channel *channel, const struct payee *payee)
 {
 	uint32_t before = channel->group->class->group_id;
 
-	if (!classes_move(&channel->conn->pool->classes, channel, payee))
+	if (!classes_move(&channel->conn->mining->classes, channel, payee))
 		return false;
 	if (channel->group->class->group_id != before)
 		work_set_group(channel);
@@ -143,7 +143,7 @@ static bool move_channel(struct channel *channel, const struct payee *payee)
 /* NULL, or the reason why CHANNEL has to go. */
 static const char *classify(struct channel *channel)
 {
-	const struct pool_config *config = &channel->conn->pool->config;
+	const struct pool_config *config = &pool_of(channel->conn)->config;
 	struct adit_bytes user = {.data = (const uint8_t *)channel->user,
 				  .size = (uint32_t)strlen(channel->user)};
 	struct payee payee;
@@ -156,9 +156,9 @@ static const char *classify(struct channel *channel)
 
 static void classify_all(struct pool *pool)
 {
-	struct pool_conn *conn;
+	struct mining_conn *conn;
 
-	TAILQ_FOREACH(conn, &pool->conns, link)
+	TAILQ_FOREACH(conn, &pool->mining.conns, link)
 	{
 		/* Downward: a channel that is closed takes itself out. */
 		for (uint32_t i = conn->count; i-- > 0;) {
@@ -188,11 +188,11 @@ void payouts_reload(struct pool *pool, const struct pool_config *before)
 	bool others = config->identities != before->identities;
 	bool outputs = !same_reward(&config->reward, &before->reward);
 
-	pool->classes.max = config->max_payouts;
+	pool->mining.classes.max = config->mining.max_classes;
 	if (others)
 		classify_all(pool);
 	if (outputs)
 		outputs = adopt_payout(pool);
 	if (others || outputs)
-		work_refresh(pool);
+		mining_refresh(&pool->mining);
 }

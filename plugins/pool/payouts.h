@@ -17,8 +17,8 @@ struct coinbase;
 struct pool;
 struct pool_config;
 
-/* At init, after settings_read(): indexes, outputs, classes and the constraints for template
- * providers. */
+/* At init, after settings_read() and mining_init(): indexes, outputs and the constraints for
+ * template providers. */
 int32_t payouts_init(struct pool *pool, struct error *e);
 void payouts_fini(struct pool *pool);
 /* Whether CONFIG's outputs stay within what template providers were told. If not, templates on

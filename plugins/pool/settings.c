@@ -3,16 +3,13 @@
 
 #include "plugins/pool/settings.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/bitcoin/coinbase.h"
-#include "lib/bitcoin/target.h"
-#include "plugins/pool/extranonce.h"
+#include "lib/mining/settings.h"
 
-/* What a template provider may put at the front of the scriptSig (specification 07 section 7.2). */
-#define TEMPLATE_PREFIX_MAX 8
+#define NUMBER_SIZE 3    /* of a channel, in the extranonce */
+#define LEAST_ROLLABLE 8 /* bytes */
 
 struct source {
 	const struct adit_host_api *api;
@@ -24,27 +21,6 @@ static const char *text_of(const struct source *s, const char *key)
 	const char *value = s->api->config(s->host, key);
 
 	return value ? value : "";
-}
-
-static int32_t read_double(const struct source *s, const char *key, double *out, struct error *e)
-{
-	const char *text = text_of(s, key);
-	char *end;
-
-	*out = strtod(text, &end);
-	if (end == text || *end != '\0' || !isfinite(*out) || *out <= 0)
-		return error_set(e, ADIT_E_CONFIG, "%s: expected a number above 0, not \"%s\"", key,
-				 text);
-	return ADIT_OK;
-}
-
-static int32_t read_int(const struct source *s, const char *key, int64_t low, int64_t high,
-			int64_t *out, struct error *e)
-{
-	if (s->api->config_int(s->host, key, out) != ADIT_OK || *out < low || *out > high)
-		return error_set(e, ADIT_E_CONFIG, "%s: expected %lld..%lld, not \"%s\"", key,
-				 (long long)low, (long long)high, text_of(s, key));
-	return ADIT_OK;
 }
 
 static int32_t read_payout(struct pool_config *c, const struct source *s, const char *network,
@@ -67,9 +43,11 @@ static int32_t read_identities(struct pool_config *c, const struct source *s, st
 	const char *text = text_of(s, "identities");
 	int64_t payouts;
 
-	if (read_int(s, "max_payouts", 0, 100000, &payouts, e) != ADIT_OK)
-		return ADIT_E_CONFIG;
-	c->max_payouts = (uint32_t)payouts;
+	if (s->api->config_int(s->host, "max_payouts", &payouts) != ADIT_OK || payouts < 0 ||
+	    payouts > 100000)
+		return error_set(e, ADIT_E_CONFIG, "max_payouts: expected 0..100000, not \"%s\"",
+				 text_of(s, "max_payouts"));
+	c->mining.max_classes = (uint32_t)payouts;
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
 		if (strcmp(text, words[i]) != 0)
 			continue;
@@ -96,143 +74,13 @@ static int32_t read_custom(struct pool_config *c, const struct source *s, struct
 				 "custom_jobs: expected none, full-template or any, not \"%s\"",
 				 text);
 	c->custom_jobs = (enum custom_policy)i;
+	c->mining.custom_work = c->custom_jobs != CUSTOM_NONE;
 	c->pool_share = strtod(share, &end);
 	if (end == share || *end != '\0' || !(c->pool_share >= 0 && c->pool_share <= 100))
 		return error_set(e, ADIT_E_CONFIG, "pool_share: expected 0..100, not \"%s\"",
 				 share);
 	c->token_key = strdup(text_of(s, "token_key"));
 	return c->token_key ? ADIT_OK : error_set(e, ADIT_E_NO_MEMORY, "out of memory");
-}
-
-static int32_t read_tag(struct pool_config *c, const struct source *s, struct error *e)
-{
-	const char *text = text_of(s, "tag");
-	size_t size = strlen(text);
-	size_t full = EXTRANONCE_PREFIX + (size_t)c->extranonce_rollable;
-	size_t script = TEMPLATE_PREFIX_MAX + (size ? 1 + size : 0) + 1 + full;
-
-	if (size > POOL_TAG_MAX || script > COINBASE_SCRIPT_MAX)
-		return error_set(
-		    e, ADIT_E_CONFIG,
-		    "tag: %zu bytes are too long: with an extranonce of %zu bytes at most "
-		    "%zu fit into the coinbase's scriptSig",
-		    size, full, COINBASE_SCRIPT_MAX - TEMPLATE_PREFIX_MAX - 2 - full);
-	memcpy(c->tag, text, size + 1);
-	return ADIT_OK;
-}
-
-static int32_t read_providers(struct pool_config *c, const struct source *s, struct error *e)
-{
-	const char *at = text_of(s, "template_provider");
-	int64_t patience;
-	int64_t back;
-
-	if (read_int(s, "provider_patience", 0, 600000, &patience, e) != ADIT_OK ||
-	    read_int(s, "provider_return", 0, 3600000, &back, e) != ADIT_OK)
-		return ADIT_E_CONFIG;
-	c->provider_patience_ms = (uint32_t)patience;
-	c->provider_return_ms = (uint32_t)back;
-	while (*at != '\0') {
-		size_t size = strcspn(at, ",");
-
-		if (c->provider_count == POOL_PROVIDERS_MAX)
-			return error_set(e, ADIT_E_CONFIG,
-					 "template_provider: more than %d addresses",
-					 POOL_PROVIDERS_MAX);
-		while (size > 0 && (*at == ' ' || *at == '\t')) {
-			at++;
-			size--;
-		}
-		c->providers[c->provider_count] = strndup(at, size);
-		if (!c->providers[c->provider_count++])
-			return error_set(e, ADIT_E_NO_MEMORY, "out of memory");
-		at += size + (at[size] == ',');
-	}
-	if (c->provider_count == 0)
-		return error_set(e, ADIT_E_CONFIG,
-				 "template_provider: expected an address such as unix:tdp.sock");
-	return ADIT_OK;
-}
-
-/* A difficulty as work, or 0, which is "none". */
-static int32_t read_optional(const struct source *s, const char *key, double *work, struct error *e)
-{
-	const char *text = text_of(s, key);
-	double difficulty;
-	char *end;
-
-	*work = 0;
-	if (*text != '\0' && strtod(text, &end) == 0 && *end == '\0')
-		return ADIT_OK;
-	if (read_double(s, key, &difficulty, e) != ADIT_OK)
-		return ADIT_E_CONFIG;
-	*work = target_difficulty_work(difficulty);
-	return ADIT_OK;
-}
-
-static int32_t read_difficulties(struct pool_config *c, const struct source *s, struct error *e)
-{
-	struct vardiff_options *v = &c->vardiff;
-	double low;
-	double high;
-
-	if (read_double(s, "shares_per_minute", &v->shares_per_minute, e) != ADIT_OK ||
-	    read_double(s, "min_difficulty", &low, e) != ADIT_OK ||
-	    read_double(s, "max_difficulty", &high, e) != ADIT_OK ||
-	    read_optional(s, "start_difficulty", &v->start_work, e) != ADIT_OK ||
-	    read_optional(s, "fixed_difficulty", &v->fixed_work, e) != ADIT_OK)
-		return ADIT_E_CONFIG;
-	if (low > high)
-		return error_set(e, ADIT_E_CONFIG, "min_difficulty: %g is above max_difficulty, %g",
-				 low, high);
-	v->min_work = target_difficulty_work(low);
-	v->max_work = target_difficulty_work(high);
-	return ADIT_OK;
-}
-
-/* The keys that are counts. */
-static int32_t read_counts(struct pool_config *c, const struct source *s, struct error *e)
-{
-	const struct {
-		const char *key;
-		int64_t low;
-		int64_t high;
-		uint32_t *out;
-	} keys[] = {
-	    {"max_channels", 1, 1000000, &c->max_channels},
-	    {"max_pending_opens", 0, 1000000, &c->max_pending_opens},
-	    {"max_total_channels", 1, 10000000, &c->max_total_channels},
-	    {"open_rate", 0, 1000000, &c->open_rate},
-	    {"max_share_rate", 0, 10000000, &c->max_share_rate},
-	    {"max_total_share_rate", 0, 100000000, &c->max_total_share_rate},
-	    {"max_workers", 0, 1000000, &c->max_workers},
-	};
-
-	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-		int64_t value;
-
-		if (read_int(s, keys[i].key, keys[i].low, keys[i].high, &value, e) != ADIT_OK)
-			return ADIT_E_CONFIG;
-		*keys[i].out = (uint32_t)value;
-	}
-	return ADIT_OK;
-}
-
-static int32_t read_limits(struct pool_config *c, const struct source *s, struct error *e)
-{
-	int64_t extranonce;
-	int64_t mebibytes;
-
-	if (read_counts(c, s, e) != ADIT_OK ||
-	    read_int(s, "extranonce_size", 8, EXTRANONCE_MAX - EXTRANONCE_PREFIX, &extranonce, e) !=
-		ADIT_OK ||
-	    read_int(s, "share_memory", 1, 4096, &mebibytes, e) != ADIT_OK)
-		return ADIT_E_CONFIG;
-	c->extranonce_rollable = (uint8_t)extranonce;
-	c->duplicates_bytes = (size_t)mebibytes << 20;
-	if (s->api->config_bool(s->host, "version_rolling", &c->version_rolling) != ADIT_OK)
-		return error_set(e, ADIT_E_CONFIG, "version_rolling: expected true or false");
-	return ADIT_OK;
 }
 
 int32_t settings_read(struct pool_config *c, const struct adit_host_api *api,
@@ -242,28 +90,18 @@ int32_t settings_read(struct pool_config *c, const struct adit_host_api *api,
 	int32_t result;
 
 	*c = (struct pool_config){0};
-	if ((result = read_limits(c, &s, e)) != ADIT_OK ||
+	if ((result = mining_settings_read(&c->mining, api, host, NUMBER_SIZE, LEAST_ROLLABLE,
+					   e)) != ADIT_OK ||
 	    (result = read_payout(c, &s, network, e)) != ADIT_OK ||
-	    (result = read_identities(c, &s, e)) != ADIT_OK ||
-	    (result = read_custom(c, &s, e)) != ADIT_OK ||
-	    (result = read_tag(c, &s, e)) != ADIT_OK ||
-	    (result = read_difficulties(c, &s, e)) != ADIT_OK)
+	    (result = read_identities(c, &s, e)) != ADIT_OK)
 		return result;
-	return read_providers(c, &s, e);
+	return read_custom(c, &s, e);
 }
 
 bool settings_same_fixed(const struct pool_config *a, const struct pool_config *b)
 {
-	if (a->extranonce_rollable != b->extranonce_rollable ||
-	    a->duplicates_bytes != b->duplicates_bytes || a->max_workers != b->max_workers ||
-	    a->version_rolling != b->version_rolling || a->custom_jobs != b->custom_jobs ||
-	    strcmp(a->token_key, b->token_key) != 0 || a->provider_count != b->provider_count)
-		return false;
-	for (uint32_t i = 0; i < a->provider_count; i++) {
-		if (strcmp(a->providers[i], b->providers[i]) != 0)
-			return false;
-	}
-	return true;
+	return mining_settings_same_fixed(&a->mining, &b->mining) &&
+	       a->custom_jobs == b->custom_jobs && strcmp(a->token_key, b->token_key) == 0;
 }
 
 void settings_fini(struct pool_config *c)
@@ -271,7 +109,5 @@ void settings_fini(struct pool_config *c)
 	reward_free(&c->reward);
 	free(c->token_key);
 	c->token_key = NULL;
-	for (uint32_t i = 0; i < c->provider_count; i++)
-		free(c->providers[i]);
-	c->provider_count = 0;
+	mining_settings_fini(&c->mining);
 }

@@ -13,11 +13,11 @@ int32_t share_log_start(struct pool *pool)
 {
 	int32_t result = ADIT_E_UNSUPPORTED;
 
-	if (ADIT_HAS(pool->api, share_log_append))
-		result = pool->api->share_log_writer(pool->host, &pool->share_log);
+	if (ADIT_HAS(pool->mining.api, share_log_append))
+		result = pool->mining.api->share_log_writer(pool->mining.host, &pool->share_log);
 	if (result == ADIT_E_UNSUPPORTED || result == ADIT_E_PERMISSION_DENIED) {
-		pool_log(pool, ADIT_LOG_WARNING, "shares are not recorded: share log: %s",
-			 adit_error_name(result));
+		mining_log(&pool->mining, ADIT_LOG_WARNING,
+			   "shares are not recorded: share log: %s", adit_error_name(result));
 		result = ADIT_OK;
 	}
 	return result;
@@ -49,11 +49,11 @@ static uint8_t public_result(enum share_result result)
 	}
 }
 
-void share_log_record(const struct pool_conn *conn, uint32_t channel_id,
-		      const struct channel *channel, const struct job *job, const struct share *s,
-		      enum share_result result, double hash_difficulty)
+void share_log_record(const struct pool *pool, const struct judged_share *judged)
 {
-	const struct pool *pool = conn->pool;
+	const struct channel *channel = judged->channel;
+	const struct share *s = judged->share;
+	const struct job *job = judged->job;
 	size_t user = channel ? strlen(channel->user) : 0;
 	struct adit_share record;
 
@@ -64,15 +64,15 @@ void share_log_record(const struct pool_conn *conn, uint32_t channel_id,
 	/* all but the text, of which only its own bytes are read */
 	memset(&record, 0, offsetof(struct adit_share, user));
 	record.difficulty = job ? job->difficulty : 0;
-	record.hash_difficulty = hash_difficulty;
-	record.connection = adit_sv2_conn_id(conn->sv2);
-	record.channel = channel_id;
+	record.hash_difficulty = judged->difficulty;
+	record.connection = adit_sv2_conn_id(judged->conn->sv2);
+	record.channel = judged->channel_id;
 	record.job_id = s->job_id;
 	record.submit_sequence = s->sequence;
 	record.height = job ? job->template->height : 0;
-	record.slice = pool->info.slice;
-	record.result = public_result(result);
-	record.flags = result == SHARE_BLOCK ? ADIT_SHARE_BLOCK : 0;
+	record.slice = pool->mining.info.slice;
+	record.result = public_result(judged->result);
+	record.flags = judged->result == SHARE_BLOCK ? ADIT_SHARE_BLOCK : 0;
 	record.user_size = (uint16_t)user;
 	if (channel)
 		memcpy(record.user, channel->user, user);
@@ -81,5 +81,5 @@ void share_log_record(const struct pool_conn *conn, uint32_t channel_id,
 		record.user[user] = '\0';
 		memcpy(record.user + user + 1, s->worker.data, s->worker.size);
 	}
-	pool->api->share_log_append(pool->share_log, &record);
+	pool->mining.api->share_log_append(pool->share_log, &record);
 }

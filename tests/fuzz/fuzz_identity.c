@@ -32,10 +32,10 @@ static void check_identity(const uint8_t *data, size_t size, enum bitcoin_networ
 			strcmp(code, "unknown-user") == 0);
 		return;
 	}
-	require(payee.pool_percent <= 100 && payee.script_size <= PAYEE_SCRIPT_MAX);
-	require(payee.pool_percent == 100 || payee.script_size > 0);
-	require(policy != IDENTITY_POOL || payee.pool_percent == 100);
-	require(policy != IDENTITY_SOLO || payee.pool_percent < 100);
+	require(payee.own_percent <= 100 && payee.script_size <= PAYEE_SCRIPT_MAX);
+	require(payee.own_percent == 100 || payee.script_size > 0);
+	require(policy != IDENTITY_POOL || payee.own_percent == 100);
+	require(policy != IDENTITY_SOLO || payee.own_percent < 100);
 }
 
 static void check_reward(const uint8_t *data, size_t size, enum bitcoin_network network)

@@ -84,7 +84,7 @@ void bench_free(struct bench *b)
 
 struct provider *provider(struct bench *b, int i)
 {
-	return &b->pool->providers.items[i];
+	return &b->pool->mining.providers.items[i];
 }
 
 /* The template provider's side of its connection. */

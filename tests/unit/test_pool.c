@@ -18,9 +18,9 @@
 #include "lib/bitcoin/sha256.h"
 #include "lib/bitcoin/target.h"
 #include "lib/bitcoin/tx.h"
+#include "lib/mining/work.h"
 #include "lib/util/clock.h"
 #include "lib/util/hex.h"
-#include "plugins/pool/work.h"
 #include "tests/unit/pool_rig.h"
 
 /* --- start -------------------------------------------------------------------------------------
@@ -150,10 +150,10 @@ START_TEST(first_jobs)
 		solve(m, m->target, true);
 		expect_accepted(m);
 	}
-	ck_assert_uint_eq(b.pool->stats.accepted, 2);
+	ck_assert_uint_eq(b.pool->mining.stats.accepted, 2);
 	leave(&b, c);
-	ck_assert_uint_eq(b.pool->channel_count, 0);
-	ck_assert_uint_eq(b.pool->extranonce.live, 0);
+	ck_assert_uint_eq(b.pool->mining.channel_count, 0);
+	ck_assert_uint_eq(b.pool->mining.extranonce.live, 0);
 	bench_end(&b);
 }
 END_TEST
@@ -166,7 +166,7 @@ static void expect_open_refused(struct bench *b, struct fake_conn *c, const char
 	ck_assert_msg(sent_text_is(&s->body.open_mining_channel_error.error_code, code), "not %s",
 		      code);
 	ck_assert_uint_ge(s->body.open_mining_channel_error.request_id, 77);
-	ck_assert_uint_eq(b->pool->channel_count, 0);
+	ck_assert_uint_eq(b->pool->mining.channel_count, 0);
 }
 
 START_TEST(open_refused)
@@ -220,7 +220,7 @@ START_TEST(open_limit)
 	/* The group's id closes all of them. */
 	close.channel_id = CHANNEL_GROUP;
 	b.server.handlers->close_channel(b.server.context, &c->head, &close);
-	ck_assert_uint_eq(b.pool->channel_count, 0);
+	ck_assert_uint_eq(b.pool->mining.channel_count, 0);
 	expect_refused(&m[0], "invalid-channel-id");
 	leave(&b, c);
 	bench_end(&b);
@@ -363,9 +363,9 @@ START_TEST(late_job_comes_soon)
 	}
 	/* A second has passed since the first one's job. */
 	channel_find(c->user, m.channel)->job_sent_ms -= 1000;
-	ticks = b.pool->ticks;
+	ticks = b.pool->mining.ticks;
 	ck_assert(fake_host_wait(b.host, has_job, c, 10000));
-	ck_assert_uint_le(b.pool->ticks, ticks + 2);
+	ck_assert_uint_le(b.pool->mining.ticks, ticks + 2);
 	ck_assert_uint_eq(fake_conn_count(c, ADIT_SV2_NEW_EXTENDED_MINING_JOB), 1);
 	leave(&b, c);
 	bench_end(&b);
@@ -442,8 +442,8 @@ START_TEST(vector_share)
 	bench_make(&b, options);
 	bench_start(&b);
 	/* The vector's extranonce is 23 zeros, 01, 01, 7 zeros: prefix 0, the rest rolled. */
-	b.pool->extranonce.server_id = 0;
-	b.pool->extranonce.slice = 0;
+	b.pool->mining.extranonce.server_id = 0;
+	b.pool->mining.extranonce.slice = 0;
 	tdp_open(&b, 0);
 	provider_handlers.new_template(provider(&b, 0), &b.tdp[0]->head, &t);
 	provider_handlers.template_set_new_prev_hash(provider(&b, 0), &b.tdp[0]->head, &p);
@@ -476,7 +476,7 @@ START_TEST(vector_share)
 			     ->body.open_extended_mining_channel_success.target.b,
 			 bytes, 32);
 	expect_accepted(&m);
-	ck_assert_uint_eq(b.pool->stats.blocks_found, 0);
+	ck_assert_uint_eq(b.pool->mining.stats.blocks_found, 0);
 	/* The very next nonce is no share. */
 	m.nonce++;
 	expect_refused(&m, "difficulty-too-low");
@@ -597,9 +597,9 @@ START_TEST(jobs_over_time)
 		expect_accepted(&first);
 		/* A job for a tip to come: not to be mined yet, the present ones still are. */
 		id = send_template(&b, 0, true);
-		m.job = b.pool->last_job_id;
+		m.job = b.pool->mining.last_job_id;
 		expect_refused(&m, "invalid-job-id");
-		m.job = b.pool->last_job_id - 1;
+		m.job = b.pool->mining.last_job_id - 1;
 		m.sequence++;
 		solve(&first, first.target, true);
 		expect_accepted(&first);
@@ -610,7 +610,7 @@ START_TEST(jobs_over_time)
 		new_tip(&b, 0, tip + 1, NBITS_HARD);
 		expect_refused(&first, "invalid-job-id");
 	}
-	ck_assert_uint_eq(b.pool->stats.stale, 4);
+	ck_assert_uint_eq(b.pool->mining.stats.stale, 4);
 	leave(&b, c);
 	bench_end(&b);
 }
@@ -688,10 +688,10 @@ START_TEST(duplicates_outlive_reannouncement)
 	ck_assert_mem_eq(twin.header, m.header, 80);
 	expect_refused(&twin, "duplicate-share");
 	expect_refused(&m, "duplicate-share"); /* nor did its job go stale */
-	ck_assert_uint_eq(b.pool->duplicates.count, 1);
+	ck_assert_uint_eq(b.pool->mining.duplicates.count, 1);
 	/* A new tip makes room: shares of the old one are stale, whatever they are. */
 	new_tip(&b, 0, 2, NBITS_HARD);
-	ck_assert_uint_eq(b.pool->duplicates.count, 0);
+	ck_assert_uint_eq(b.pool->mining.duplicates.count, 0);
 	expect_refused(&m, "stale-share");
 	leave(&b, c);
 	bench_end(&b);
@@ -764,7 +764,7 @@ START_TEST(table_of_duplicates)
 	size_t limit;
 
 	bench_ready(&b, small, NBITS_HARD);
-	limit = b.pool->duplicates.limit;
+	limit = b.pool->mining.duplicates.limit;
 	ck_assert_uint_eq(limit, 98304);
 	c = connect_miner(&b, 1, 0);
 	m = open_miner(&b, c, false);
@@ -784,7 +784,7 @@ START_TEST(table_of_duplicates)
 	/* Full all the same: refused, not forgotten; who goes on is closed. */
 	solve(&other, other.target, true);
 	expect_accepted(&other);
-	b.pool->duplicates.count = limit;
+	b.pool->mining.duplicates.count = limit;
 	for (int i = 0; i < 100; i++) {
 		solve(&other, other.target, true);
 		expect_refused(&other, "too-many-shares");
@@ -979,7 +979,7 @@ START_TEST(provider_breaks_protocol)
 
 	ck_assert_int_eq(h->template_set_new_prev_hash(provider(&b, 0), &b.tdp[0]->head, &p),
 			 ADIT_E_PROTOCOL);
-	ck_assert_uint_eq(b.pool->tip.nbits, NBITS_HARD);
+	ck_assert_uint_eq(b.pool->mining.tip.nbits, NBITS_HARD);
 	/* Futures that nobody activates are bounded. */
 	for (int i = 0; i < 50; i++)
 		send_template(&b, 0, true);
@@ -1006,7 +1006,7 @@ START_TEST(provider_goes_and_comes)
 	tdp_open(&b, 1);
 	fake_conn_skip(c);
 	new_tip(&b, 1, 2, NBITS_HARD);
-	ck_assert_ptr_eq(b.pool->providers.active, provider(&b, 1));
+	ck_assert_ptr_eq(b.pool->mining.providers.active, provider(&b, 1));
 	ck_assert_str_eq(fake_host_status(b.host),
 			 "mining at height 101, with templates of unix:/nonexistent/b.sock "
 			 "(unix:/nonexistent/a.sock is away: gone)");
@@ -1018,7 +1018,7 @@ START_TEST(provider_goes_and_comes)
 	tdp_open(&b, 0);
 	fake_conn_skip(c);
 	new_tip(&b, 0, 2, NBITS_HARD);
-	ck_assert_ptr_eq(b.pool->providers.active, provider(&b, 0));
+	ck_assert_ptr_eq(b.pool->mining.providers.active, provider(&b, 0));
 	ck_assert_uint_eq(fake_conn_count(c, ADIT_SV2_SET_NEW_PREV_HASH), 0);
 	ck_assert_uint_eq(fake_conn_count(c, ADIT_SV2_NEW_EXTENDED_MINING_JOB), 1);
 	solve(&m, m.target, true);
@@ -1029,7 +1029,7 @@ START_TEST(provider_goes_and_comes)
 	ck_assert_uint_eq(c->count, c->read);
 	tdp_close(&b, 0);
 	ck_assert_uint_eq(fake_conn_count(c, ADIT_SV2_SET_NEW_PREV_HASH), 1);
-	ck_assert_int_eq(b.pool->tip.prev_hash[0], 3);
+	ck_assert_int_eq(b.pool->mining.tip.prev_hash[0], 3);
 	leave(&b, c);
 	bench_end(&b);
 }
@@ -1119,7 +1119,7 @@ static void check_solution(struct miner *m, const struct adit_sv2_submit_solutio
 
 static char *read_journal(struct bench *b)
 {
-	char *text = fake_host_read_file(b->pool->journal.path);
+	char *text = fake_host_read_file(b->pool->mining.journal.path);
 
 	ck_assert_ptr_nonnull(text);
 	return text;
@@ -1168,7 +1168,7 @@ START_TEST(block_found)
 		expect_refused(&m, "duplicate-share");
 		ck_assert_ptr_null(fake_conn_next(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION));
 	}
-	ck_assert_uint_eq(b.pool->stats.blocks_found, 2);
+	ck_assert_uint_eq(b.pool->mining.stats.blocks_found, 2);
 	leave(&b, c);
 	bench_end(&b);
 }
@@ -1191,7 +1191,7 @@ START_TEST(block_above_share_target)
 		solve(&m, easy, true);
 	while (target_met(m.hash, m.target));
 	expect_accepted(&m);
-	ck_assert_uint_eq(b.pool->stats.blocks_found, 1);
+	ck_assert_uint_eq(b.pool->mining.stats.blocks_found, 1);
 	/* It is worth the hashes of a block, not those of the harder share (300 s: the mean's
 	 * time). */
 	ck_assert_double_le(channel_find(c->user, m.channel)->stats.rate.value * 300,
@@ -1235,7 +1235,7 @@ START_TEST(block_while_provider_is_away)
 	new_tip(&b, 0, 2, NBITS_EASY);
 	new_tip(&b, 0, 2, NBITS_EASY);
 	ck_assert_ptr_null(fake_conn_next(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION));
-	ck_assert_uint_eq(b.pool->blocks.count, 0);
+	ck_assert_uint_eq(b.pool->mining.blocks.count, 0);
 	leave(&b, c);
 	bench_end(&b);
 }
@@ -1266,7 +1266,7 @@ START_TEST(block_survives_restart)
 		bench_make(&b, NULL);
 		fake_host_set_state_dir(b.host, directory);
 		bench_start(&b);
-		ck_assert_uint_eq(b.pool->blocks.count, 1);
+		ck_assert_uint_eq(b.pool->mining.blocks.count, 1);
 		tdp_open(&b, 0);
 		new_tip(&b, 0, i == 0 ? 1 : 2, NBITS_EASY);
 		s = fake_conn_next(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION);
@@ -1303,7 +1303,7 @@ START_TEST(damaged_journal)
 	bench_make(&b, NULL);
 	fake_host_set_state_dir(b.host, directory);
 	bench_start(&b);
-	ck_assert_uint_eq(b.pool->blocks.count, 0);
+	ck_assert_uint_eq(b.pool->mining.blocks.count, 0);
 	bench_end(&b);
 	snprintf(command, sizeof command, "rm -rf %s", directory);
 	ck_assert_int_eq(system(command), 0);
@@ -1424,7 +1424,7 @@ static const struct adit_share *recorded(struct bench *b, uint8_t result)
 	ck_assert_ptr_nonnull(s);
 	ck_assert_uint_eq(s->sequence, count);
 	ck_assert_uint_eq(s->result, result);
-	ck_assert_uint_eq(s->slice, b->pool->info.slice);
+	ck_assert_uint_eq(s->slice, b->pool->mining.info.slice);
 	return s;
 }
 
@@ -1448,7 +1448,7 @@ START_TEST(shares_are_recorded)
 	ck_assert_str_eq(s->user, "alice.rig1");
 	ck_assert_uint_eq(s->user_size, 10);
 	ck_assert(s->connection == 1 && s->channel == channel && s->job_id == m.job);
-	ck_assert_uint_eq(s->height, b.pool->current->height);
+	ck_assert_uint_eq(s->height, b.pool->mining.current->height);
 	ck_assert_uint_eq(s->flags, 0);
 	ck_assert_double_eq_tol(s->difficulty, target_difficulty(m.target), 1e-9);
 	ck_assert_double_eq_tol(s->hash_difficulty, target_difficulty(m.hash), 1e-9);
@@ -1467,7 +1467,7 @@ START_TEST(shares_are_recorded)
 	m.ntime = 0;
 	expect_refused(&m, "invalid-share");
 	s = recorded(&b, ADIT_SHARE_INVALID);
-	ck_assert(s->hash_difficulty <= 0 && s->height == b.pool->current->height);
+	ck_assert(s->hash_difficulty <= 0 && s->height == b.pool->mining.current->height);
 	m.channel = 99;
 	expect_refused(&m, "invalid-channel-id");
 	s = recorded(&b, ADIT_SHARE_UNKNOWN_CHANNEL);

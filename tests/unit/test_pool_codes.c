@@ -106,7 +106,7 @@ static void one_before(struct scene *s)
 
 static void full_table(struct scene *s)
 {
-	s->b.pool->duplicates.count = s->b.pool->duplicates.limit;
+	s->b.pool->mining.duplicates.count = s->b.pool->mining.duplicates.limit;
 }
 
 static void no_hashrate(struct scene *s)

@@ -93,7 +93,7 @@ static void add_output(struct composed *c, uint64_t value, const uint8_t *script
 static void compose(struct composed *c, const struct miner *m, uint8_t kind)
 {
 	struct adit_sv2_set_custom_mining_job *job = &c->m;
-	const struct tip *tip = &m->bench->pool->tip;
+	const struct tip *tip = &m->bench->pool->mining.tip;
 
 	*c = (struct composed){.script = {0x01, m->bench->height, 0x04, 'm', 'i', 'n', 'e'}};
 	buf_append_u8(&c->outputs, 0);
@@ -368,8 +368,8 @@ START_TEST(a_block_on_a_custom_job)
 	fake_conn_skip(b.tdp[0]);
 	solve(&m, target, true);
 	expect_accepted(&m);
-	ck_assert_uint_eq(b.pool->stats.blocks_found, 1);
-	ck_assert_uint_eq(b.pool->blocks.count, 0);
+	ck_assert_uint_eq(b.pool->mining.stats.blocks_found, 1);
+	ck_assert_uint_eq(b.pool->mining.blocks.count, 0);
 	ck_assert_uint_eq(fake_conn_count(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION), 0);
 	ck_assert_uint_eq(fake_host_published(b.host, "BlockFound"), 1);
 	ck_assert_ptr_nonnull(strstr(fake_host_event(b.host, "BlockFound", 0), "\"height\":101"));

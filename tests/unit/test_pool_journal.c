@@ -92,7 +92,7 @@ static bool retried(void *user)
 {
 	const struct bench *b = user;
 
-	return b->pool->journal.error[0] == '\0';
+	return b->pool->mining.journal.error[0] == '\0';
 }
 
 /* The block goes out all the same; log and state say what is wrong; no part of a line stays; once
@@ -114,7 +114,7 @@ START_TEST(full_disk)
 	ck_assert(fake_host_logged(b.host, "a found block can't be written down"));
 	ck_assert_ptr_nonnull(
 	    strstr(fake_host_status(b.host), "found blocks can't be written to disk"));
-	ck_assert_uint_eq(b.pool->blocks.count, 2);
+	ck_assert_uint_eq(b.pool->mining.blocks.count, 2);
 	leave_room(RLIM_INFINITY);
 	ck_assert(fake_host_wait(b.host, retried, &b, 30000));
 	ck_assert_uint_eq(lines(), 2);
@@ -122,7 +122,7 @@ START_TEST(full_disk)
 	leave(&b, c);
 	bench_end(&b);
 	begin(&b);
-	ck_assert_uint_eq(b.pool->blocks.count, 2);
+	ck_assert_uint_eq(b.pool->mining.blocks.count, 2);
 	bench_end(&b);
 }
 END_TEST
@@ -143,7 +143,7 @@ START_TEST(fewer_workers)
 	snprintf(other, sizeof other, "%s/%s", directory, names[_i]);
 	ck_assert_int_eq(rename(path, other), 0);
 	begin(&b);
-	ck_assert_uint_eq(b.pool->blocks.count, 1);
+	ck_assert_uint_eq(b.pool->mining.blocks.count, 1);
 	fake_conn_skip(b.tdp[0]);
 	new_tip(&b, 0, 1, NBITS_EASY);
 	ck_assert_uint_eq(fake_conn_count(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION), 1);
@@ -183,7 +183,7 @@ START_TEST(zeros_inside)
 	leave(&b, c);
 	bench_end(&b);
 	begin(&b);
-	ck_assert_uint_eq(b.pool->blocks.count, 2);
+	ck_assert_uint_eq(b.pool->mining.blocks.count, 2);
 	bench_end(&b);
 }
 END_TEST
@@ -192,7 +192,7 @@ static bool two_are_kept(void *user)
 {
 	const struct bench *b = user;
 
-	return b->pool->blocks.count == 2;
+	return b->pool->mining.blocks.count == 2;
 }
 
 static bool rotated(void *user)
@@ -224,7 +224,7 @@ START_TEST(rotation_keeps_pending)
 	leave(&b, c);
 	bench_end(&b);
 	begin(&b);
-	ck_assert_uint_eq(b.pool->blocks.count, 1);
+	ck_assert_uint_eq(b.pool->mining.blocks.count, 1);
 	new_tip(&b, 0, 1, NBITS_EASY);
 	s = fake_conn_next(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION);
 	ck_assert_ptr_nonnull(s);
@@ -304,14 +304,14 @@ START_TEST(another_writes_too)
 	ck_assert_ptr_nonnull(fake_conn_next(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION));
 	fake_conn_skip(b.tdp[0]);
 	written_by_another(path, path);
-	journal_follow(b.pool);
-	ck_assert_uint_eq(b.pool->blocks.count, 2);
+	journal_follow(&b.pool->mining);
+	ck_assert_uint_eq(b.pool->mining.blocks.count, 2);
 	s = fake_conn_next(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION);
 	ck_assert_ptr_nonnull(s);
 	ck_assert_uint_eq(s->body.submit_solution.header_nonce, 0x04030201);
 	fake_conn_skip(b.tdp[0]);
-	journal_follow(b.pool);
-	ck_assert_uint_eq(b.pool->blocks.count, 2);
+	journal_follow(&b.pool->mining);
+	ck_assert_uint_eq(b.pool->mining.blocks.count, 2);
 	ck_assert_ptr_null(fake_conn_next(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION));
 	leave(&b, c);
 	tdp_close(&b, 0);
@@ -320,7 +320,7 @@ START_TEST(another_writes_too)
 	ck_assert_ptr_nonnull(fake_conn_next(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION));
 	ck_assert_ptr_nonnull(fake_conn_next(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION));
 	new_tip(&b, 0, 2, NBITS_EASY);
-	ck_assert_uint_eq(b.pool->blocks.count, 0);
+	ck_assert_uint_eq(b.pool->mining.blocks.count, 0);
 	bench_end(&b);
 }
 END_TEST
@@ -334,7 +334,7 @@ START_TEST(another_writes_to_the_old_one)
 	char old[128];
 
 	snprintf(old, sizeof old, "%s.old", path);
-	b.pool->journal.size = 8 << 20;
+	b.pool->mining.journal.size = 8 << 20;
 	find_block(&m);
 	ck_assert(fake_host_wait(b.host, rotated, NULL, 30000));
 	written_by_another(old, old);

@@ -48,7 +48,7 @@ static uint32_t answered(struct fake_conn *c)
 	return 0;
 }
 
-static struct pool_conn *state(struct fake_conn *c)
+static struct mining_conn *state(struct fake_conn *c)
 {
 	return c->user;
 }
@@ -60,7 +60,7 @@ static bool has_channel(void *user)
 
 static bool none_waits(void *user)
 {
-	return ((struct bench *)user)->pool->opens.count == 0;
+	return ((struct bench *)user)->pool->mining.opens.count == 0;
 }
 
 /* Until the next second, which comes when the loop runs, all requests wait: as with shares near
@@ -72,7 +72,7 @@ static bool none_waits(void *user)
 
 static void make_busy(struct bench *b)
 {
-	b->pool->shares_second = 1000000;
+	b->pool->mining.shares_second = 1000000;
 }
 
 /* --- channels ----------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ START_TEST(opens_wait_in_turns)
 	for (int i = 0; i < 6; i++)
 		ask(&b, c[0]);
 	ask(&b, c[1]);
-	ck_assert_uint_eq(b.pool->opens.count, 7);
+	ck_assert_uint_eq(b.pool->mining.opens.count, 7);
 	ck_assert(fake_host_wait(b.host, has_channel, c[1], WAIT_MS));
 	ck_assert_uint_ge(state(c[0])->open_count, 4); /* one at a time */
 	fake_host_set_config(b.host, "open_rate", "1000");
@@ -221,9 +221,9 @@ START_TEST(waiting_ends)
 		for (int k = 0; k < 20; k++)
 			ask(&b, c[i]);
 	}
-	ck_assert_uint_eq(b.pool->opens.count, 60);
+	ck_assert_uint_eq(b.pool->mining.opens.count, 60);
 	leave(&b, c[1]);
-	ck_assert_uint_eq(b.pool->opens.count, 40);
+	ck_assert_uint_eq(b.pool->mining.opens.count, 40);
 	fake_host_set_config(b.host, "open_rate", "0");
 	ck_assert_int_eq(fake_host_reload(b.host), ADIT_OK);
 	ck_assert(fake_host_wait(b.host, none_waits, &b, WAIT_MS));
@@ -233,7 +233,7 @@ START_TEST(waiting_ends)
 	ask(&b, c[0]);
 	ask(&b, c[2]);
 	leave(&b, c[2]);
-	ck_assert_uint_eq(b.pool->opens.count, 1);
+	ck_assert_uint_eq(b.pool->mining.opens.count, 1);
 	fake_conn_skip(c[0]);
 	bench_stop(&b);
 	ck_assert_uint_eq(fake_conn_count(c[0], ADIT_SV2_RECONNECT), 1);
@@ -256,7 +256,7 @@ static bool next_second(void *user)
 {
 	const struct pool *pool = user;
 
-	return pool->shares_second == 0;
+	return pool->mining.shares_second == 0;
 }
 
 START_TEST(shares_of_a_connection)
@@ -309,7 +309,7 @@ START_TEST(blocks_are_never_refused)
 	m = open_miner(&b, c, false);
 	for (int i = 0; i < 5; i++)
 		share(&m);
-	ck_assert_uint_eq(b.pool->stats.blocks_found, 5);
+	ck_assert_uint_eq(b.pool->mining.stats.blocks_found, 5);
 	leave(&b, c);
 	bench_end(&b);
 }
@@ -331,7 +331,7 @@ START_TEST(shares_of_all)
 	for (int i = 0; i < 6; i++)
 		share(&m[i % 2]);
 	ask(&b, c[2]);
-	ck_assert_uint_eq(b.pool->opens.count, 1);
+	ck_assert_uint_eq(b.pool->mining.opens.count, 1);
 	share(&m[0]);
 	share(&m[1]);
 	for (int i = 0; i < 1200; i++) {
@@ -368,13 +368,13 @@ START_TEST(table_before_fixed_difficulty)
 	    b.host, "set_difficulty", "{\"channel\":\"7/2\",\"difficulty\":0.000000002}", NULL, 0));
 	ck_assert_double_gt(channel->vardiff.fixed_work, 0);
 	take_job(&m);
-	channel->tip_number = b.pool->tip_number;
-	channel->tip_shares = (uint32_t)(b.pool->duplicates.limit / 16);
+	channel->tip_number = b.pool->mining.tip_number;
+	channel->tip_shares = (uint32_t)(b.pool->mining.duplicates.limit / 16);
 	memcpy(m.target, channel->target, 32);
 	share(&m);
 	ck_assert_double_eq(channel->vardiff.fixed_work, 0);
 	ck_assert_int_eq(limit(&b, "slowed_channels"), 1);
-	channel->tip_shares = (uint32_t)(b.pool->duplicates.limit / 4);
+	channel->tip_shares = (uint32_t)(b.pool->mining.duplicates.limit / 4);
 	solve(&m, m.target, true);
 	submit(&m);
 	batch_end(&m);

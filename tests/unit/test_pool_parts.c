@@ -11,12 +11,12 @@
 #include <adit/error.h>
 
 #include "lib/bitcoin/target.h"
-#include "plugins/pool/duplicates.h"
-#include "plugins/pool/extranonce.h"
-#include "plugins/pool/jobs.h"
-#include "plugins/pool/templates.h"
+#include "lib/mining/duplicates.h"
+#include "lib/mining/extranonce.h"
+#include "lib/mining/jobs.h"
 #include "lib/mining/stats.h"
-#include "plugins/pool/text.h"
+#include "lib/mining/templates.h"
+#include "lib/mining/text.h"
 
 /* --- extranonce --------------------------------------------------------------------------------
  */

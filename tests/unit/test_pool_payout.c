@@ -15,13 +15,14 @@
 #include "lib/bitcoin/address.h"
 #include "lib/bitcoin/target.h"
 #include "lib/bitcoin/tx.h"
+#include "lib/mining/payout.h"
 #include "plugins/pool/identity.h"
 #include "plugins/pool/indexes.h"
-#include "plugins/pool/payout.h"
 #include "tests/unit/pool_rig.h"
 
-#define POOL_ADDRESS "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080" /* of the usual configuration  \
-								     */
+#define POOL_ADDRESS                                                                               \
+	"bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080" /* of the usual configuration               \
+							*/
 #define MAIN_ADDRESS "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
 #define VALUE UINT64_C(5000001000) /* of the rig's future templates */
 
@@ -78,7 +79,7 @@ static void expect_payee(const char *identity, enum identity_policy policy, uint
 	const char *code = parse(identity, policy, &payee);
 
 	ck_assert_msg(code == NULL, "%s: %s", identity, code);
-	ck_assert_msg(payee.pool_percent == percent, "%s: %u", identity, payee.pool_percent);
+	ck_assert_msg(payee.own_percent == percent, "%s: %u", identity, payee.own_percent);
 	if (percent == 100)
 		return;
 	ck_assert_uint_eq(payee.script_size, script.size);
@@ -166,7 +167,7 @@ START_TEST(identity_policies)
 	expect_code("sri/donate", IDENTITY_SOLO, "unknown-user");
 	/* Bytes are not believed to be text. */
 	ck_assert_ptr_null(identity_parse(&bytes, BITCOIN_MAIN, IDENTITY_ANY, &payee));
-	ck_assert_uint_eq(payee.pool_percent, 100);
+	ck_assert_uint_eq(payee.own_percent, 100);
 	bytes = (struct adit_bytes){NULL, 0};
 	ck_assert_ptr_null(identity_parse(&bytes, BITCOIN_MAIN, IDENTITY_ANY, &payee));
 }
@@ -217,7 +218,7 @@ static void expect_outputs(const struct payout *p, const struct payee *payee, ui
 static struct payee payee_of(uint8_t percent, uint8_t byte)
 {
 	struct script script = script_of(byte);
-	struct payee payee = {.pool_percent = percent, .script_size = (uint8_t)script.size};
+	struct payee payee = {.own_percent = percent, .script_size = (uint8_t)script.size};
 
 	memcpy(payee.script, script.data, script.size);
 	return payee;
@@ -225,7 +226,7 @@ static struct payee payee_of(uint8_t percent, uint8_t byte)
 
 START_TEST(division)
 {
-	static const struct payee pool = {.pool_percent = 100};
+	static const struct payee pool = {.own_percent = 100};
 	struct payee solo = payee_of(0, 9);
 	struct payee donor = payee_of(5, 9);
 	char list[300];
@@ -359,7 +360,7 @@ START_TEST(channels_by_payee)
 	ck_assert_uint_eq(group_of(&pool), CHANNEL_GROUP);
 	ck_assert_uint_ge(group_of(&solo[0]), CHANNEL_GROUP_FIRST);
 	ck_assert_uint_gt(group_of(&donor), group_of(&solo[0]));
-	ck_assert_uint_eq(b.pool->classes.count, 2);
+	ck_assert_uint_eq(b.pool->mining.classes.count, 2);
 	/* A template: one frame for each group, on each connection the pool's own class first. */
 	for (int i = 0; i < 2; i++)
 		fake_conn_skip(c[i]);
@@ -392,9 +393,9 @@ START_TEST(channels_by_payee)
 	expect_refused(&donor, "stale-share");
 	/* The last channel takes its class along. */
 	leave(&b, c[1]);
-	ck_assert_uint_eq(b.pool->classes.count, 1);
+	ck_assert_uint_eq(b.pool->mining.classes.count, 1);
 	leave(&b, c[0]);
-	ck_assert_uint_eq(b.pool->classes.count, 0);
+	ck_assert_uint_eq(b.pool->mining.classes.count, 0);
 	bench_end(&b);
 }
 END_TEST
@@ -449,7 +450,7 @@ START_TEST(close_one_group)
 		solo[i] = open_as(&b, c, address_of(7));
 	close.channel_id = group_of(&solo[0]);
 	b.server.handlers->close_channel(b.server.context, &c->head, &close);
-	ck_assert_uint_eq(b.pool->channel_count, 1);
+	ck_assert_uint_eq(b.pool->mining.channel_count, 1);
 	expect_refused(&solo[0], "invalid-channel-id");
 	expect_refused(&solo[1], "invalid-channel-id");
 	solve(&pool, pool.target, true);
@@ -459,7 +460,7 @@ START_TEST(close_one_group)
 	ck_assert_uint_gt(group_of(&solo[0]), close.channel_id);
 	/* Nothing to close, nothing happens. */
 	b.server.handlers->close_channel(b.server.context, &c->head, &close);
-	ck_assert_uint_eq(b.pool->channel_count, 2);
+	ck_assert_uint_eq(b.pool->mining.channel_count, 2);
 	leave(&b, c);
 	bench_end(&b);
 }
@@ -468,7 +469,7 @@ END_TEST
 static void expect_open_refused(struct bench *b, struct fake_conn *c, const char *user,
 				const char *code)
 {
-	uint32_t channels = b->pool->channel_count;
+	uint32_t channels = b->pool->mining.channel_count;
 	const struct sent *s;
 
 	b->user = user;
@@ -480,7 +481,7 @@ static void expect_open_refused(struct bench *b, struct fake_conn *c, const char
 		ck_assert_msg(sent_text_is(&s->body.open_mining_channel_error.error_code, code),
 			      "%s: not %s", user, code);
 	}
-	ck_assert_uint_eq(b->pool->channel_count, channels);
+	ck_assert_uint_eq(b->pool->mining.channel_count, channels);
 }
 
 START_TEST(open_refused_by_identity)
@@ -521,14 +522,14 @@ START_TEST(payouts_are_bounded)
 		open_as(&b, c[i], address_of((uint8_t)(1 + i)));
 	}
 	expect_open_refused(&b, c[0], address_of(3), "channel-capacity-exhausted");
-	ck_assert_uint_eq(b.pool->extranonce.live, 2);
+	ck_assert_uint_eq(b.pool->mining.extranonce.live, 2);
 	/* Known payees and the pool's own are no new ones. */
 	open_as(&b, c[0], address_of(2));
 	open_as(&b, c[0], "alice");
 	leave(&b, c[1]);
-	ck_assert_uint_eq(b.pool->classes.count, 2);
+	ck_assert_uint_eq(b.pool->mining.classes.count, 2);
 	leave(&b, c[0]);
-	ck_assert_uint_eq(b.pool->classes.count, 0);
+	ck_assert_uint_eq(b.pool->mining.classes.count, 0);
 	c[0] = connect_miner(&b, 3, 0);
 	open_as(&b, c[0], address_of(3));
 	leave(&b, c[0]);
@@ -594,7 +595,7 @@ START_TEST(payout_changes)
 	ck_assert_uint_eq(s->body.set_new_prev_hash.job_id,
 			  channel_find(c->user, pool.channel)->jobs.items[0].id);
 	ck_assert_ptr_eq(channel_find(c->user, pool.channel)->jobs.items[0].coinbase->class,
-			 b.pool->classes.pool);
+			 b.pool->mining.classes.own);
 	/* More than template providers were told of: the role has to start anew. */
 	fake_conn_skip(c);
 	ck_assert_int_eq(reload(&b, "payout",
@@ -637,7 +638,7 @@ START_TEST(identities_change)
 	ck_assert_uint_eq(s->body.set_group_channel.group_channel_id, CHANNEL_GROUP);
 	ck_assert_uint_eq(s->body.set_group_channel.channel_ids.count, 1);
 	ck_assert_uint_eq(s->body.set_group_channel.channel_ids.data[0], named.channel);
-	ck_assert_uint_eq(b.pool->classes.count, 0);
+	ck_assert_uint_eq(b.pool->mining.classes.count, 0);
 	take_job(&pool);
 	named.extended = pool.extended;
 	named.job = pool.job;
@@ -656,7 +657,7 @@ START_TEST(identities_change)
 	expect_pays(&named, 0, VALUE, 7);
 	solve(&named, named.target, true);
 	expect_accepted(&named);
-	ck_assert_uint_eq(b.pool->channel_count, 1); /* "alice" had to go */
+	ck_assert_uint_eq(b.pool->mining.channel_count, 1); /* "alice" had to go */
 	leave(&b, c);
 	bench_end(&b);
 }

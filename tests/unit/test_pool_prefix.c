@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugins/pool/work.h"
+#include "lib/mining/work.h"
 #include "tests/unit/pool_rig.h"
 
 /* Orders a new prefix for M's channel (or all) and returns how many got one. */
@@ -77,9 +77,9 @@ START_TEST(shares_of_both_prefixes)
 		ck_assert_mem_ne(m.prefix, old.prefix, m.prefix_size);
 	}
 	/* Two channels, the numbers that they have and the ones before. */
-	ck_assert_uint_eq(b.pool->extranonce.live, 4);
+	ck_assert_uint_eq(b.pool->mining.extranonce.live, 4);
 	leave(&b, c);
-	ck_assert_uint_eq(b.pool->extranonce.live, 0);
+	ck_assert_uint_eq(b.pool->mining.extranonce.live, 0);
 	bench_end(&b);
 }
 END_TEST

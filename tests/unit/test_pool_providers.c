@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "lib/bitcoin/target.h"
+#include "lib/mining/preference.h"
 #include "lib/sv2/client.h"
 #include "lib/util/clock.h"
-#include "plugins/pool/preference.h"
 #include "tests/unit/pool_rig.h"
 
 /* --- the rules ---------------------------------------------------------------------------------
@@ -400,7 +400,7 @@ static void miner_saw(size_t jobs, size_t prev_hashes)
 
 static bool is_active(void *user)
 {
-	return b.pool->providers.active == user;
+	return b.pool->mining.providers.active == user;
 }
 
 static void wait_active(int i)
@@ -410,7 +410,7 @@ static void wait_active(int i)
 
 static void check_state(int i, const char *state, int64_t height)
 {
-	struct json_object *list = providers_json(b.pool);
+	struct json_object *list = providers_json(&b.pool->mining);
 	struct json_object *o = json_object_array_get_idx(list, (size_t)i);
 
 	ck_assert_str_eq(json_object_get_string(json_object_object_get(o, "state")), state);
@@ -423,14 +423,14 @@ START_TEST(fallback_and_return)
 	check_state(0, "active", 101);
 	check_state(1, "ready", 101);
 	tdp_close(&b, 0);
-	ck_assert_ptr_eq(b.pool->providers.active, provider(&b, 1));
+	ck_assert_ptr_eq(b.pool->mining.providers.active, provider(&b, 1));
 	miner_saw(1, 0); /* the same tip: nothing turns stale */
 	check_state(0, "away", 0);
 	ck_assert_ptr_nonnull(strstr(fake_host_status(b.host), "is away: "));
 	tdp_open(&b, 0);
 	check_state(0, "waiting", 0);
 	give_tip(0, 101);
-	ck_assert_ptr_eq(b.pool->providers.active, provider(&b, 1));
+	ck_assert_ptr_eq(b.pool->mining.providers.active, provider(&b, 1));
 	miner_saw(0, 0);
 	wait_active(0);
 	miner_saw(1, 0);
@@ -458,9 +458,9 @@ END_TEST
 START_TEST(a_refused_template_for_a_new_tip)
 {
 	ck_assert_int_eq(give_template(0, 500, 102, true, TOO_MUCH), ADIT_OK);
-	ck_assert_ptr_eq(b.pool->providers.active, provider(&b, 0));
+	ck_assert_ptr_eq(b.pool->mining.providers.active, provider(&b, 0));
 	ck_assert_int_eq(give_prev_hash(0, 500, 102), ADIT_OK);
-	ck_assert_ptr_eq(b.pool->providers.active, provider(&b, 1));
+	ck_assert_ptr_eq(b.pool->mining.providers.active, provider(&b, 1));
 	check_state(0, "refused", 0);
 	ck_assert_str_eq(provider(&b, 0)->fault, "template refused: more satoshi than there are");
 	ck_assert(fake_host_logged(b.host, "more satoshi"));
@@ -469,11 +469,11 @@ START_TEST(a_refused_template_for_a_new_tip)
 	miner_saw(1, 1);
 	/* A better one on that tip brings it back. */
 	ck_assert_int_eq(give_template(0, 501, 102, false, REWARD), ADIT_OK);
-	ck_assert_ptr_eq(b.pool->providers.active, provider(&b, 1));
+	ck_assert_ptr_eq(b.pool->mining.providers.active, provider(&b, 1));
 	wait_active(0);
 	miner_saw(1, 0);
-	ck_assert_ptr_eq(b.pool->current, provider(&b, 0)->current);
-	ck_assert_uint_eq(b.pool->current->id, 501);
+	ck_assert_ptr_eq(b.pool->mining.current, provider(&b, 0)->current);
+	ck_assert_uint_eq(b.pool->mining.current->id, 501);
 }
 END_TEST
 
@@ -482,11 +482,11 @@ START_TEST(nobody_has_usable_work)
 	tdp_close(&b, 1);
 	ck_assert_int_eq(give_template(0, 500, 102, true, TOO_MUCH), ADIT_OK);
 	ck_assert_int_eq(give_prev_hash(0, 500, 102), ADIT_OK);
-	ck_assert_ptr_null(b.pool->providers.active);
+	ck_assert_ptr_null(b.pool->mining.providers.active);
 	ck_assert_ptr_nonnull(strstr(fake_host_status(b.host), "has a usable one"));
 	miner_saw(0, 0);
 	give_tip(0, 102);
-	ck_assert_ptr_eq(b.pool->providers.active, provider(&b, 0));
+	ck_assert_ptr_eq(b.pool->mining.providers.active, provider(&b, 0));
 	miner_saw(1, 1);
 }
 END_TEST
@@ -495,14 +495,14 @@ END_TEST
 START_TEST(a_refused_template_of_the_same_tip)
 {
 	ck_assert_int_eq(give_template(0, 500, 101, false, TOO_MUCH), ADIT_OK);
-	ck_assert_ptr_eq(b.pool->providers.active, provider(&b, 0));
+	ck_assert_ptr_eq(b.pool->mining.providers.active, provider(&b, 0));
 	ck_assert_uint_eq(provider(&b, 0)->refused, 1);
 	miner_saw(0, 0);
 	/* A future one that is refused does not harm the one that comes instead of it. */
 	ck_assert_int_eq(give_template(0, 501, 102, true, TOO_MUCH), ADIT_OK);
 	ck_assert_int_eq(give_template(0, 502, 102, true, REWARD), ADIT_OK);
 	ck_assert_int_eq(give_prev_hash(0, 502, 102), ADIT_OK);
-	ck_assert_ptr_eq(b.pool->providers.active, provider(&b, 0));
+	ck_assert_ptr_eq(b.pool->mining.providers.active, provider(&b, 0));
 	miner_saw(1, 1);
 }
 END_TEST
@@ -532,7 +532,7 @@ START_TEST(outputs_of_nearly_64k)
 	ck_assert_uint_eq(provider(&b, 0)->refused, 1);
 	ck_assert_ptr_nonnull(strstr(provider(&b, 0)->fault, "leave no room"));
 	ck_assert_int_eq(give_prev_hash(0, 500, 102), ADIT_OK);
-	ck_assert_ptr_eq(b.pool->providers.active, provider(&b, 1));
+	ck_assert_ptr_eq(b.pool->mining.providers.active, provider(&b, 1));
 	ck_assert_ptr_nonnull(strstr(fake_host_status(b.host), "is refused: template refused"));
 }
 END_TEST
@@ -543,13 +543,13 @@ START_TEST(faults_change_nothing)
 	miner_saw(1, 0);
 	ck_assert_int_eq(give_prev_hash(0, 499, 102), ADIT_E_PROTOCOL);
 	ck_assert_uint_eq(provider(&b, 0)->future_count, 1);
-	ck_assert_uint_eq(b.pool->tip.prev_hash[0], 101);
+	ck_assert_uint_eq(b.pool->mining.tip.prev_hash[0], 101);
 	miner_saw(0, 0);
 	ck_assert_int_eq(give_prev_hash(0, 500, 102), ADIT_OK);
 	miner_saw(0, 1);
 	/* Named once more it is no future template any more. */
 	ck_assert_int_eq(give_prev_hash(0, 500, 103), ADIT_E_PROTOCOL);
-	ck_assert_uint_eq(b.pool->tip.prev_hash[0], 102);
+	ck_assert_uint_eq(b.pool->mining.tip.prev_hash[0], 102);
 }
 END_TEST
 
@@ -561,7 +561,7 @@ START_TEST(an_id_that_comes_again)
 	ck_assert_int_eq(give_template(0, 500, 102, true, REWARD + 1), ADIT_OK);
 	ck_assert_uint_eq(provider(&b, 0)->future_count, 1);
 	ck_assert_int_eq(give_prev_hash(0, 500, 102), ADIT_OK);
-	t = b.pool->current;
+	t = b.pool->mining.current;
 	ck_assert_uint_eq(t->value, REWARD + 1);
 	/* Refused the second time: the first must not be mined in its place. */
 	ck_assert_int_eq(give_template(0, 600, 103, true, REWARD), ADIT_OK);
@@ -589,7 +589,7 @@ START_TEST(a_future_job_from_before)
 	ck_assert_ptr_nonnull(s);
 	job = s->body.new_extended_mining_job.job_id;
 	ck_assert(s->body.new_extended_mining_job.ntime_start.present);
-	ck_assert_uint_eq(b.pool->current->job_id, job);
+	ck_assert_uint_eq(b.pool->mining.current->job_id, job);
 }
 END_TEST
 
@@ -605,17 +605,15 @@ static const struct adit_sv2_coinbase_output_constraints *constraints_of(int i)
  * hash is no new block to miners. */
 START_TEST(constraints_that_change)
 {
-	uint32_t before = b.pool->limits.size;
+	uint32_t before = b.pool->mining.limits.size;
 
 	for (int i = 0; i < 2; i++)
 		ck_assert_uint_eq(constraints_of(i)->coinbase_output_max_additional_size, before);
-	providers_reload(b.pool);
+	mining_set_limits(&b.pool->mining, before, b.pool->mining.limits.sigops);
 	for (int i = 0; i < 2; i++)
 		ck_assert_uint_eq(fake_conn_count(b.tdp[i], ADIT_SV2_COINBASE_OUTPUT_CONSTRAINTS),
 				  0);
-	b.pool->limits.size = before + 12;
-	b.pool->limits.sigops = 4;
-	providers_reload(b.pool);
+	mining_set_limits(&b.pool->mining, before + 12, 4);
 	for (int i = 0; i < 2; i++) {
 		const struct adit_sv2_coinbase_output_constraints *m = constraints_of(i);
 
@@ -624,7 +622,7 @@ START_TEST(constraints_that_change)
 	}
 	give_tip(0, 101);
 	miner_saw(1, 0);
-	ck_assert_uint_eq(b.pool->tip_number, 1);
+	ck_assert_uint_eq(b.pool->mining.tip_number, 1);
 	/* From then on a future template is a look ahead again. */
 	ck_assert_int_eq(give_template(0, 500, 102, true, REWARD), ADIT_OK);
 	miner_saw(1, 0);
@@ -648,7 +646,7 @@ START_TEST(a_block_of_the_one_before)
 	m = open_miner(&b, c, false);
 	b.height = 102;
 	new_tip(&b, 1, 1, NBITS_EASY); /* the same tip, said to be higher */
-	ck_assert_ptr_eq(b.pool->providers.active, provider(&b, 1));
+	ck_assert_ptr_eq(b.pool->mining.providers.active, provider(&b, 1));
 	present = m;
 	take_job(&present);
 	solve(&m, target, true);
@@ -692,13 +690,13 @@ START_TEST(a_block_that_closes)
 		new_tip(&b, 0, 1, NBITS_EASY);
 	}
 	ck_assert_uint_eq(sent, BLOCKS_SENT_OFTEN);
-	ck_assert_uint_eq(b.pool->blocks.count, 1);
+	ck_assert_uint_eq(b.pool->mining.blocks.count, 1);
 	ck_assert(fake_host_logged(b.host, "times, and its tip is the one before still"));
 	/* Only its next tip settles what it owes. */
 	ck_assert_uint_gt(provider(&b, 0)->owes_ms, 0);
 	new_tip(&b, 0, 2, NBITS_EASY);
 	ck_assert_uint_eq(provider(&b, 0)->owes_ms, 0);
-	ck_assert_uint_eq(b.pool->blocks.count, 0);
+	ck_assert_uint_eq(b.pool->mining.blocks.count, 0);
 	leave(&b, c);
 	bench_end(&b);
 }

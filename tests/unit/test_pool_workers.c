@@ -74,8 +74,8 @@ START_TEST(workers_are_counted)
 	m[1] = open_miner(&b, c, false);
 	share_of(&m[0], NULL); /* not negotiated: nobody is counted */
 	share_of(&m[0], "");
-	ck_assert_uint_eq(b.pool->workers.count, 0);
-	ck_assert_ptr_null(b.pool->workers.entries);
+	ck_assert_uint_eq(b.pool->mining.workers.count, 0);
+	ck_assert_ptr_null(b.pool->mining.workers.entries);
 	share_of(&m[0], "rig1");
 	share_of(&m[0], "rig1");
 	expect_refused(&m[0], "duplicate-share");
@@ -83,7 +83,7 @@ START_TEST(workers_are_counted)
 	share_of(&m[1], "rig1"); /* another channel's is another worker */
 	m[1].job += 1000;
 	expect_refused(&m[1], "invalid-job-id");
-	ck_assert_uint_eq(b.pool->workers.count, 3);
+	ck_assert_uint_eq(b.pool->mining.workers.count, 3);
 	ck_assert_uint_eq(find_worker(&b, &m[0], "rig1")->accepted, 2);
 	ck_assert_uint_eq(find_worker(&b, &m[0], "rig1")->rejected, 1);
 	ck_assert_double_gt(find_worker(&b, &m[0], "rig1")->rate.value, 0);
@@ -97,7 +97,7 @@ START_TEST(workers_are_counted)
 	fake_reply_free(r);
 	list_in_pages(&b);
 	leave(&b, c);
-	ck_assert_uint_eq(b.pool->workers.count, 0);
+	ck_assert_uint_eq(b.pool->mining.workers.count, 0);
 	bench_end(&b);
 }
 END_TEST
@@ -121,9 +121,9 @@ START_TEST(workers_are_bounded)
 			share_of(&m[i], name);
 		}
 	}
-	ck_assert_uint_eq(b.pool->workers.count, 8);
-	ck_assert_uint_eq(b.pool->workers.unlisted, 7);
-	ck_assert_uint_eq(b.pool->stats.accepted, 15);
+	ck_assert_uint_eq(b.pool->mining.workers.count, 8);
+	ck_assert_uint_eq(b.pool->mining.workers.unlisted, 7);
+	ck_assert_uint_eq(b.pool->mining.stats.accepted, 15);
 	ck_assert_uint_eq(channel_find(c->user, m[0].channel)->worker_count, 2);
 	ck_assert_uint_eq(channel_find(c->user, m[4].channel)->worker_count, 1);
 	/* A channel that ends makes room. */
