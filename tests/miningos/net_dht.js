@@ -5,8 +5,9 @@
  */
 'use strict'
 
-const { createRequire } = require('node:module')
 const crypto = require('node:crypto')
+const dgram = require('node:dgram')
+const { createRequire } = require('node:module')
 const path = require('node:path')
 
 const { TransportError } = require('./net_socket')
@@ -19,13 +20,22 @@ function packages() {
 	return { RPC: load('@hyperswarm/rpc'), DHT: load('hyperdht') }
 }
 
+/* A UDP port on loopback that was free a moment ago. */
+async function freePort() {
+	const socket = dgram.createSocket('udp4')
+	await new Promise((resolve) => { socket.bind(0, '127.0.0.1', resolve) })
+	const { port } = socket.address()
+	await new Promise((resolve) => { socket.close(resolve) })
+	return port
+}
+
 /* A bootstrapper and two more nodes: all there is of the DHT. restart() takes the same ports. */
 class PrivateDht {
 	async start() {
 		const { DHT } = packages()
-		this.nodes = [DHT.bootstrapper(this.port || 0, '127.0.0.1')]
+		this.port = this.port || await freePort()
+		this.nodes = [DHT.bootstrapper(this.port, '127.0.0.1')]
 		await this.nodes[0].ready()
-		this.port = this.nodes[0].address().port
 		this.bootstrap = [{ host: '127.0.0.1', port: this.port }]
 		for (let i = 0; i < 2; i++) {
 			const node = new DHT({ bootstrap: this.bootstrap, ephemeral: false, host: '127.0.0.1', firewalled: false })
@@ -46,9 +56,11 @@ class DhtNet {
 		const derive = (what) => crypto.createHash('sha256').update(seed).update(what).digest()
 		const client = DHT.keyPair(derive('dht'))
 		this.dht = new DHT({ bootstrap: dht.bootstrap, keyPair: client, host: '127.0.0.1' })
-		this.rpc = new RPC({ dht: this.dht, keyPair: DHT.keyPair(derive('rpc')) })
-		this.server = this.rpc.createServer()
-		this.key = this.server.publicKey.toString('hex')
+		const served = DHT.keyPair(derive('rpc'))
+		this.rpc = new RPC({ dht: this.dht, keyPair: served })
+		this.refuses = () => false /* of a client key: the firewall */
+		this.server = this.rpc.createServer({ firewall: (peer) => this.refuses(peer.toString('hex')) })
+		this.key = served.publicKey.toString('hex')
 		this.clientKey = client.publicKey.toString('hex')
 	}
 

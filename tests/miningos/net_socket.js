@@ -57,6 +57,7 @@ class SocketNet {
 		this.clientKey = crypto.createHash('sha256').update(seed).update('dht').digest('hex')
 		this.connections = new Set()
 		this.pool = new Map()
+		this.refuses = () => false /* of a client key: the firewall */
 		this.strays = [] /* what came that is against the framing */
 	}
 
@@ -85,6 +86,8 @@ class SocketNet {
 			}
 			if (peer === null) {
 				peer = request.client
+				if (this.refuses(peer))
+					socket.destroy()
 				return
 			}
 			this.strays.push(...strayRequest(request))

@@ -37,11 +37,17 @@ class Ork {
 		this.methods = Object.fromEntries(METHODS.filter((m) => newer || !NEWER.includes(m)).map((m) => [m, (a) => this[m](a)]))
 	}
 
+	/* Whatever was wrong, in answers of racks and in how they came. */
+	get problems() {
+		return [...this.violations, ...(this.net.strays || [])]
+	}
+
 	get key() {
 		return this.net.key
 	}
 
 	async start() {
+		this.net.refuses = (peer) => this.refuses(peer)
 		await this.net.serve((...a) => this.serve(...a), ['ping', 'echo', ...Object.keys(this.methods)])
 		return this
 	}
@@ -54,14 +60,16 @@ class Ork {
 	/* --- being asked --- */
 
 	/* The firewall: neither list: everybody; an empty list admits nobody. */
+	refuses(peer) {
+		const lists = [this.allow, this.allowReadOnly]
+		return lists.some((l) => l !== undefined) && !lists.some((l) => (l || []).includes(peer))
+	}
+
 	mayCall(peer, method) {
-		if (this.allow === undefined && this.allowReadOnly === undefined)
-			return null
-		if ((this.allow || []).includes(peer))
-			return null
-		if (!(this.allowReadOnly || []).includes(peer))
-			throw new TransportError('CHANNEL_CLOSED', 'the firewall let nobody in')
-		return WRITES.includes(method) ? 'ERR_MISSING_WRITE_PERMISSIONS' : null
+		if (this.refuses(peer))
+			throw new TransportError('CHANNEL_CLOSED', 'the firewall lets nobody in')
+		const readOnly = this.allowReadOnly !== undefined && !(this.allow || []).includes(peer)
+		return readOnly && WRITES.includes(method) ? 'ERR_MISSING_WRITE_PERMISSIONS' : null
 	}
 
 	async serve(method, payload, peer) {

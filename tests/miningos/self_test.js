@@ -9,14 +9,13 @@ const assert = require('node:assert')
 const crypto = require('node:crypto')
 const fs = require('node:fs')
 const http = require('node:http')
-const os = require('node:os')
 const path = require('node:path')
 
 const { AppNode } = require('./app_node')
 const { FakeRack } = require('./fake_rack')
 const { IdentityProvider } = require('./identity')
 const { Ork } = require('./ork')
-const { SocketNet } = require('./net_socket')
+const { Network } = require('./network')
 const { matches, project, sorted } = require('./query')
 const { checkAnswer } = require('./tables')
 const { runAll, test, wait } = require('./suite')
@@ -45,12 +44,8 @@ function like(got, wanted, where) {
 
 /* A directory, an ork and racks on it; CLOSE ends all. */
 async function rig({ racks = [], ork: options = {} } = {}) {
-	const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'adit-mos-'))
-	const nets = []
-	const net = () => {
-		nets.push(new SocketNet({ directory }))
-		return nets.at(-1)
-	}
+	const network = await new Network().start()
+	const net = () => network.make()
 	const ork = await new Ork(net(), { interval: 20, ...options }).start()
 	const client = net()
 	const ask = async (method, argument, from = client) =>
@@ -63,9 +58,7 @@ async function rig({ racks = [], ork: options = {} } = {}) {
 	}
 	const close = async () => {
 		await ork.close()
-		for (const n of nets)
-			await n.close()
-		fs.rmSync(directory, { recursive: true })
+		await network.close()
 	}
 	return { ork, ask, net, client, racks: started, close }
 }
