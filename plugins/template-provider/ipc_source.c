@@ -144,6 +144,13 @@ static void on_pace(evutil_socket_t fd, short what, void *user)
 	ipc_feed_wait(user);
 }
 
+static void on_mail(evutil_socket_t fd, short what, void *user)
+{
+	(void)fd;
+	(void)what;
+	ipc_blocks_send(user);
+}
+
 /* --- life ---------------------------------------------------------------------------------------
  */
 
@@ -167,6 +174,11 @@ static int32_t configure(struct ipc_source *s, const struct tp_host *h, struct e
 			     sizeof(s->link.path), e);
 }
 
+static bool ipc_is_busy(const struct tp_source *source)
+{
+	return ipc_blocks_wait((const struct ipc_source *)source);
+}
+
 static int32_t ipc_check(const struct tp_host *host, struct error *e)
 {
 	struct ipc_source s;
@@ -185,6 +197,8 @@ static void ipc_close(struct tp_source *source)
 	ipc_templates_detach(s);
 	if (s->pace != NULL)
 		event_free(s->pace);
+	if (s->mail != NULL)
+		event_free(s->mail);
 	free(s);
 }
 
@@ -200,14 +214,16 @@ static struct tp_source *ipc_open(const struct tp_source *head, struct error *e)
 	s->head = *head;
 	s->known_dialect = -1;
 	LIST_INIT(&s->templates);
-	LIST_INIT(&s->blocks);
+	TAILQ_INIT(&s->blocks);
 	if (configure(s, head->host, e) != ADIT_OK) {
 		free(s);
 		return NULL;
 	}
 	loop = head->host->api->loop(head->host->handle, "libevent-2");
 	s->pace = evtimer_new(loop, on_pace, s);
-	if (s->pace == NULL || node_link_start(&s->link, &link_type, loop, s, e) != ADIT_OK) {
+	s->mail = event_new(loop, -1, 0, on_mail, s);
+	if (s->pace == NULL || s->mail == NULL ||
+	    node_link_start(&s->link, &link_type, loop, s, e) != ADIT_OK) {
 		error_set(e, ADIT_E_NO_MEMORY, "no memory for a source");
 		ipc_close(&s->head);
 		return NULL;
@@ -221,4 +237,5 @@ const struct tp_source_type tp_ipc_source = {
     .open = ipc_open,
     .close = ipc_close,
     .submit = ipc_block_submit,
+    .is_busy = ipc_is_busy,
 };

@@ -6,7 +6,7 @@
  *   ipc_source.c    what is done with the link to the node: is it ready, pulse, states
  *   ipc_feed.c      templates: createNewBlock, waitNext on a thread of its own, fetching the parts
  *   ipc_template.c  one template at the node: how long it is kept there, and solutions of it
- *   ipc_block.c     whole blocks of which no template is known
+ *   ipc_block.c     blocks of which no template is known
  *   ipc_parts.c     the parts of a template and the snapshot they make
  *
  * Every call has a deadline. A call that fails, for whatever reason, ends the session and not more:
@@ -17,6 +17,7 @@
 
 #include <sys/queue.h>
 
+#include "lib/bitcoin/tx.h"
 #include "lib/node-ipc/link.h"
 #include "plugins/template-provider/ipc_parts.h"
 #include "plugins/template-provider/source.h"
@@ -39,6 +40,7 @@ struct ipc_source {
 	struct tp_source head;
 	struct node_link link;
 	struct event *pace; /* begins a wait that was put off */
+	struct event *mail; /* sends blocks that came while the link stood */
 	char network[16];
 	int known_dialect; /* that was told last; -1: none */
 	char state[256];
@@ -58,7 +60,7 @@ struct ipc_source {
 	bool has_tip;
 	uint8_t tip[32]; /* that the newest snapshot builds on */
 	LIST_HEAD(, ipc_template) templates;
-	LIST_HEAD(, ipc_block) blocks; /* without an answer */
+	TAILQ_HEAD(, ipc_block) blocks; /* without an answer, oldest first */
 };
 
 /* --- ipc_source.c --- */
@@ -79,6 +81,9 @@ struct ipc_template *ipc_template_ref(struct ipc_template *t);
 void ipc_template_unref(struct ipc_template *t); /* NULL is fine */
 /* The source is closed; snapshots may outlive it. */
 void ipc_templates_detach(struct ipc_source *s);
+/* Header and coinbase of BLOCK, borrowed; false: it is none. */
+bool ipc_split_block(const uint8_t *block, size_t size, struct block_header *h,
+		     struct tx *coinbase);
 /* What RESULT of a call that takes a block says. TEXT gets the reason, in printable characters; ""
  * for none. */
 #define IPC_REASON_MAX 192
@@ -89,8 +94,10 @@ enum tp_verdict ipc_verdict(const struct capn_return *result, char text[IPC_REAS
 struct tp_attempt *
 ipc_block_submit(struct tp_source *source, const uint8_t *block, size_t size,
 		 void (*done)(void *user, enum tp_verdict verdict, const char *text), void *user);
-/* The node is there, the right one: sends what has not been sent. */
+/* Sends what has not been sent, when the node is there, and the right one. */
 void ipc_blocks_send(struct ipc_source *s);
+/* Somebody waits for an answer. */
+bool ipc_blocks_wait(const struct ipc_source *s);
 /* No call is open any more: ends what is left. */
 void ipc_blocks_end(struct ipc_source *s);
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/bitcoin/tx.h"
 #include "plugins/template-provider/ipc_source.h"
 
 /* A full block verifies in a second or two. */
@@ -207,19 +206,17 @@ static void plan_steps(struct ipc_attempt *a, enum node_dialect dialect, bool wh
 		a->ordinals[a->steps++] = -1;
 }
 
-static bool split_block(struct ipc_attempt *a)
+bool ipc_split_block(const uint8_t *block, size_t size, struct block_header *h, struct tx *coinbase)
 {
 	struct reader r;
-	struct tx coinbase;
 	uint8_t header[HEADER_SIZE];
 
-	reader_init(&r, a->block, a->size);
+	reader_init(&r, block, size);
 	reader_copy(&r, header, sizeof(header));
 	(void)reader_compact_size(&r);
-	if (r.failed || !tx_parse(&r, &coinbase))
+	if (r.failed || !tx_parse(&r, coinbase))
 		return false;
-	block_header_read(header, &a->header);
-	a->coinbase = (struct capn_bytes){coinbase.data, coinbase.size};
+	block_header_read(header, h);
 	return true;
 }
 
@@ -229,6 +226,7 @@ submit(struct tp_origin *o, const uint8_t *block, size_t size, bool whole,
 {
 	struct ipc_template *t = (struct ipc_template *)o;
 	struct ipc_attempt *a = is_alive(t) ? calloc(1, sizeof(*a)) : NULL;
+	struct tx coinbase;
 
 	if (a == NULL)
 		return NULL;
@@ -237,8 +235,11 @@ submit(struct tp_origin *o, const uint8_t *block, size_t size, bool whole,
 	a->size = size;
 	a->template = ipc_template_ref(t);
 	plan_steps(a, node_ipc_dialect(t->source->link.session), whole);
-	if (a->steps > 0 && split_block(a) && send_step(a))
-		return &a->attempt;
+	if (a->steps > 0 && ipc_split_block(block, size, &a->header, &coinbase)) {
+		a->coinbase = (struct capn_bytes){coinbase.data, coinbase.size};
+		if (send_step(a))
+			return &a->attempt;
+	}
 	ipc_template_unref(t);
 	free(a);
 	return NULL;

@@ -51,6 +51,9 @@ struct tp_source_type {
 				     void (*done)(void *user, enum tp_verdict verdict,
 						  const char *text),
 				     void *user);
+	/* Somebody waits for the answer to such an attempt: not to be closed for a want of
+	 * templates. NULL: never. */
+	bool (*is_busy)(const struct tp_source *s);
 };
 
 extern const struct tp_source_type tp_node_source;

@@ -38,6 +38,13 @@ static void close_entry(struct tp_sources_entry *entry)
 	entry->state[0] = '\0';
 }
 
+/* It was given a block that has no verdict yet. */
+static bool is_busy(const struct tp_sources_entry *entry)
+{
+	return entry->source != NULL && entry->type->is_busy != NULL &&
+	       entry->type->is_busy(entry->source);
+}
+
 /* --- what is said -------------------------------------------------------------------------------
  */
 
@@ -111,8 +118,10 @@ static void on_snapshot(void *user, struct tp_snapshot *snapshot)
 	s->lost_ms = 0;
 	entry->well = true;
 	entry->state[0] = '\0';
-	for (uint32_t other = i + 1; other < s->count; other++)
-		close_entry(&s->entries[other]);
+	for (uint32_t other = i + 1; other < s->count; other++) {
+		if (!is_busy(&s->entries[other]))
+			close_entry(&s->entries[other]);
+	}
 	tell(s);
 	s->callbacks->snapshot(s->user, snapshot);
 }
@@ -232,17 +241,17 @@ bool tp_sources_well(const struct tp_sources *s)
 	return s->count > 0 && s->entries[s->active].well;
 }
 
-struct tp_attempt *tp_sources_submit(void *sources, const uint8_t *block, size_t size,
-				     void (*done)(void *user, enum tp_verdict verdict,
-						  const char *text),
-				     void *user)
+struct tp_attempt *
+tp_sources_submit(void *sources, const uint8_t *block, size_t size,
+		  void (*done)(void *user, enum tp_verdict verdict, const char *text), void *user)
 {
 	struct tp_sources *s = sources;
+	struct error e;
 
 	for (uint32_t i = 0; i < s->count; i++) {
 		struct tp_sources_entry *entry = &s->entries[i];
 
-		if (entry->source != NULL && entry->type->submit != NULL)
+		if (entry->type->submit != NULL && open_entry(s, i, &e) == ADIT_OK)
 			return entry->type->submit(entry->source, block, size, done, user);
 	}
 	return NULL;

@@ -56,10 +56,10 @@ bool tp_sources_changed(const struct tp_sources *s);
 const char *tp_sources_active(const struct tp_sources *s);
 /* Whether that one is well. */
 bool tp_sources_well(const struct tp_sources *s);
-/* A tp_way_fn (submit.h), SOURCES a struct tp_sources: to the first open source that takes blocks. */
-struct tp_attempt *tp_sources_submit(void *sources, const uint8_t *block, size_t size,
-				     void (*done)(void *user, enum tp_verdict verdict,
-						  const char *text),
-				     void *user);
+/* A tp_way_fn (submit.h), SOURCES a struct tp_sources: to the source that takes blocks, which is
+ * opened for that and stays open until it has answered. */
+struct tp_attempt *
+tp_sources_submit(void *sources, const uint8_t *block, size_t size,
+		  void (*done)(void *user, enum tp_verdict verdict, const char *text), void *user);
 
 #endif

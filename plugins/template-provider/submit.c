@@ -31,16 +31,17 @@ struct block {
 	bool calling;
 	bool waiting;
 	bool limited;
-	struct tp_attempt *attempt; /* the straight way, while it is open */
+	struct tp_attempt *attempt; /* the straight way, or the one beside, while it is open */
+	bool beside;                /* the latter */
 	bool accepted;              /* the node has taken it: the role node is but told */
 	bool last;                  /* the tip moved: no further try */
 	bool synced;
 	bool tried;   /* an earlier call had no answer: the node may have taken it then */
-	bool over;    /* the role node has no more to say than `word`; the straight way is open */
+	bool over;    /* the role node has no more to say than `word`; the other way is open */
 	bool refused; /* ... and that was a verdict */
 	uint32_t delay_ms;
 	char word[192];
-	char refusal[192]; /* the reason that came by the straight way, "" for none */
+	char refusal[192]; /* the reason that came by the other way, "" for none */
 };
 
 struct tp_submitter {
@@ -51,9 +52,12 @@ struct tp_submitter {
 	uint64_t accepted;
 	uint64_t rejected;
 	char last_reject[128];
+	tp_way_fn *way; /* NULL: none */
+	void *way_user;
 };
 
 static void send_block(struct block *b);
+static void send_beside(struct block *b);
 
 struct tp_submitter *tp_submitter_new(const struct tp_host *host, const char *dir)
 {
@@ -199,6 +203,7 @@ static void on_retry(void *user)
 	struct block *b = user;
 
 	b->waiting = false;
+	send_beside(b);
 	send_block(b);
 }
 
@@ -219,11 +224,13 @@ static void sync_once(struct block *b)
 static void retry_later(struct block *b, const char *message)
 {
 	const struct tp_host *h = b->owner->host;
+	char hex[65];
 
 	sync_once(b);
 	b->tried = true;
+	hex_encode_reversed(b->hash, 32, hex);
 	tp_log(h, ADIT_LOG_WARNING,
-	       "the node did not take a found block (%s); trying again in %u ms", message,
+	       "the node did not take the found block %s (%s); trying again in %u ms", hex, message,
 	       b->delay_ms);
 	b->waiting =
 	    h->api->timer_add(h->handle, b->delay_ms, 0, on_retry, b, NULL, &b->timer) == ADIT_OK;
@@ -274,7 +281,11 @@ static void send_block(struct block *b)
 		failed(b, r, adit_error_name(r));
 }
 
-/* --- the straight way ---------------------------------------------------------------------------
+/* --- both ways at a time ------------------------------------------------------------------------
+ *
+ * The source may have yet to connect, and nobody knows for how long: neither way waits for the
+ * other. The first that takes the block is enough, a refusal is none before both have spoken. What
+ * waits for the source alone gives way to blocks that are found meanwhile.
  */
 
 static void attempt_over(struct block *b)
@@ -287,36 +298,83 @@ static void attempt_over(struct block *b)
 	b->limited = false;
 }
 
+static void on_beside(void *user, enum tp_verdict verdict, const char *text)
+{
+	struct block *b = user;
+	char hex[65];
+
+	attempt_over(b);
+	hex_encode_reversed(b->hash, 32, hex);
+	b->tried = b->tried || verdict == TP_NO_ANSWER;
+	if (verdict == TP_ACCEPTED)
+		judged_accepted(b);
+	else
+		tp_log(b->owner->host, ADIT_LOG_WARNING, "block %s was not taken over IPC: %s", hex,
+		       text[0] != '\0' ? text : "no reason given");
+	if (verdict == TP_REFUSED)
+		snprintf(b->refusal, sizeof(b->refusal), "%s", text);
+	/* What went straight and has lost its session. */
+	if (verdict == TP_NO_ANSWER && !b->beside)
+		send_beside(b);
+	if (b->over && b->attempt == NULL)
+		refused(b, b->refused || verdict != TP_NO_ANSWER,
+			b->refused || b->refusal[0] == '\0' ? b->word : b->refusal);
+}
+
+/* To the node that templates come from, unless that is under way or has judged. */
+static void send_beside(struct block *b)
+{
+	const struct tp_submitter *s = b->owner;
+
+	if (b->attempt != NULL || b->accepted || b->refusal[0] != '\0' || s->way == NULL)
+		return;
+	b->attempt = s->way(s->way_user, b->data.data, b->data.size, on_beside, b);
+	b->beside = b->attempt != NULL;
+}
+
+/* --- the straight way ---------------------------------------------------------------------------
+ */
+
 static void on_attempt(void *user, enum tp_verdict verdict, const char *text)
 {
 	struct block *b = user;
 	struct tp_submitter *s = b->owner;
+	char hex[65];
 
 	attempt_over(b);
+	hex_encode_reversed(b->hash, 32, hex);
 	if (verdict == TP_ACCEPTED) {
 		judged_accepted(b);
 	} else if (verdict == TP_REFUSED) {
 		snprintf(b->refusal, sizeof(b->refusal), "%s", text);
 		tp_log(s->host, ADIT_LOG_WARNING,
-		       "a found block was refused over IPC (%s); trying the other way",
+		       "block %s was refused over IPC (%s); trying the other way", hex,
 		       text[0] != '\0' ? text : "no reason given");
 	} else {
 		b->tried = true;
 		tp_log(s->host, ADIT_LOG_WARNING,
-		       "a found block could not be submitted over IPC (%s); trying the other way",
+		       "block %s could not be submitted over IPC (%s); trying the other way", hex,
 		       text);
+		send_beside(b);
 	}
 	send_block(b);
 }
 
-/* No answer: it may be accepted all the same, but time is short. */
+/* No answer: it may be accepted all the same, but time is short. From now on it is as if it had
+ * gone both ways. */
 static void on_straight_late(void *user)
 {
 	struct block *b = user;
+	char hex[65];
 
 	b->limited = false;
-	b->attempt->done = NULL;
-	on_attempt(b, TP_NO_ANSWER, "no answer in time");
+	b->tried = true;
+	b->attempt->done = on_beside;
+	hex_encode_reversed(b->hash, 32, hex);
+	tp_log(b->owner->host, ADIT_LOG_WARNING,
+	       "block %s: no answer over IPC within %u ms; trying the other way too", hex,
+	       STRAIGHT_MS);
+	send_block(b);
 }
 
 static bool send_straight(struct block *b, struct tp_origin *origin, bool whole)
@@ -333,13 +391,6 @@ static bool send_straight(struct block *b, struct tp_origin *origin, bool whole)
 	return true;
 }
 
-/* --- both ways at a time ------------------------------------------------------------------------
- *
- * After a start the source has yet to connect, and nobody knows for how long: neither way waits for
- * the other. The first that takes the block is enough, a refusal is none before both have spoken.
- * What waits for the source alone gives way to blocks that are found meanwhile.
- */
-
 static void make_room(struct tp_submitter *s)
 {
 	struct block *b = s->blocks;
@@ -348,25 +399,6 @@ static void make_room(struct tp_submitter *s)
 		b = b->next;
 	if (s->count >= TP_SUBMIT_MAX && b != NULL)
 		forget(b);
-}
-
-static void on_beside(void *user, enum tp_verdict verdict, const char *text)
-{
-	struct block *b = user;
-
-	attempt_over(b);
-	b->tried = b->tried || verdict == TP_NO_ANSWER;
-	if (verdict == TP_ACCEPTED)
-		judged_accepted(b);
-	else
-		tp_log(b->owner->host, ADIT_LOG_WARNING,
-		       "a found block of an earlier run was not taken over IPC: %s",
-		       text[0] != '\0' ? text : "no reason given");
-	if (verdict == TP_REFUSED)
-		snprintf(b->refusal, sizeof(b->refusal), "%s", text);
-	if (b->over)
-		refused(b, b->refused || verdict != TP_NO_ANSWER,
-			b->refused || b->refusal[0] == '\0' ? b->word : b->refusal);
 }
 
 static bool is_pending(const struct tp_submitter *s, const uint8_t hash[32])
@@ -416,20 +448,16 @@ void tp_submit(struct tp_submitter *s, const uint8_t hash[32], struct buf *block
 		tp_log(s->host, ADIT_LOG_WARNING, "a found block could not be noted: %s", e.text);
 	make_room(s);
 	b = enlist(s, hash, block);
-	if (b != NULL && !send_straight(b, origin, whole))
-		send_block(b);
+	if (b == NULL || send_straight(b, origin, whole))
+		return;
+	if (origin != NULL)
+		send_beside(b);
+	send_block(b);
 }
-
-struct resumption {
-	struct tp_submitter *owner;
-	tp_way_fn *way;
-	void *user; /* of the way */
-};
 
 static void resume_one(void *user, const uint8_t hash[32], const uint8_t *data, size_t size)
 {
-	const struct resumption *r = user;
-	struct tp_submitter *s = r->owner;
+	struct tp_submitter *s = user;
 	struct buf copy = {0};
 	struct block *b;
 
@@ -441,17 +469,17 @@ static void resume_one(void *user, const uint8_t hash[32], const uint8_t *data, 
 	if (b == NULL)
 		return;
 	b->synced = true;
-	if (r->way != NULL)
-		b->attempt = r->way(r->user, b->data.data, b->data.size, on_beside, b);
+	send_beside(b);
 	send_block(b);
 }
 
 void tp_submitter_resume(struct tp_submitter *s, tp_way_fn *way, void *user)
 {
-	struct resumption r = {s, way, user};
-	size_t damaged;
-	size_t count = tp_journal_load(s->dir, resume_one, &r, &damaged);
+	size_t damaged, count;
 
+	s->way = way;
+	s->way_user = user;
+	count = tp_journal_load(s->dir, resume_one, s, &damaged);
 	if (count > 0)
 		tp_log(s->host, ADIT_LOG_INFO, "%zu found blocks of an earlier run are sent again",
 		       count);

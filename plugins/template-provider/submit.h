@@ -4,12 +4,13 @@
  * out when the node has judged it.
  *
  * A block of a template that is at the node (struct tp_origin) goes there straight. When that
- * brings no acceptance in time, for whatever reason, it goes to the role `node`, whose word is the
- * last. That role hears of an accepted one too: it counts blocks and tells of them, and may have
- * another node.
+ * brings no acceptance in time, for whatever reason, it goes to the role `node`. That role hears of
+ * an accepted one too: it counts blocks and tells of them, and may have another node.
  *
- * A block of an earlier run has no template at the node any more. It goes to the role `node` and,
- * whole, to the node that templates come from, both at a time. */
+ * A block whose template is at the node no more, since it is of an earlier run or the session
+ * ended, goes to the role `node` and to the node that templates come from, both at a time, and
+ * again with each try. The first that takes it is enough, and a refusal is one when both have
+ * spoken. */
 #ifndef TP_SUBMIT_H
 #define TP_SUBMIT_H
 
@@ -35,15 +36,15 @@ struct tp_submitter *tp_submitter_new(const struct tp_host *host, const char *di
 /* Cancels what is under way; the journal keeps it. */
 void tp_submitter_free(struct tp_submitter *s);
 
-/* Hands BLOCK (borrowed as long as DONE of the answer is set), of which no template is known, to
- * the node that templates come from, as soon as that is there. DONE as in struct tp_origin. NULL:
- * there is no such way. */
+/* Hands BLOCK (borrowed as long as DONE of the answer is set), whose template is not known any
+ * more, to the node that templates come from, as soon as that is there. DONE as in struct
+ * tp_origin. NULL: there is no such way. */
 typedef struct tp_attempt *
 tp_way_fn(void *user, const uint8_t *block, size_t size,
 	  void (*done)(void *user, enum tp_verdict verdict, const char *text), void *done_user);
 
-/* Sends the blocks of an earlier life again, by the role `node` and by WAY, which gets USER (used
- * within the call only) and may be NULL. */
+/* Sends the blocks of an earlier life again, by the role `node` and by WAY, which gets USER, may be
+ * NULL, and is the submitter's from now on. */
 void tp_submitter_resume(struct tp_submitter *s, tp_way_fn *way, void *user);
 /* Sends BLOCK (serialized; its storage is taken over, also on failure) with HASH in internal order.
  * ORIGIN (may be NULL, used within the call only) is that of its snapshot, WHOLE as in struct

@@ -7,7 +7,7 @@
 // Orders on standard input, one a line; each is answered by a line on standard output:
 //   tip           a block by somebody else
 //   load N        N transactions of 800 weight units in templates from now on
-//   fault NAME    see `fault` below; "fault none" ends it
+//   fault NAME    see `fault` below (drop: the session, at a solution; late: its answer); "fault none" ends it
 //   count         "templates=T accepted=A refused=R by=ORDINAL" (T: live ones, R: without
 //                 work, ORDINAL: of the last block)
 #include <algorithm>
@@ -121,6 +121,7 @@ struct World {
 	int by = -1;
 	kj::Timer *timer = nullptr;
 	std::list<kj::Own<kj::PromiseFulfiller<void>>> waiters;
+	std::list<kj::Own<kj::PromiseFulfiller<void>>> sessions;
 
 	bool v30() const
 	{
@@ -135,6 +136,13 @@ struct World {
 			waiter->fulfill();
 		waiters.clear();
 	}
+
+	void end_sessions()
+	{
+		for (auto &session : sessions)
+			session->fulfill();
+		sessions.clear();
+	}
 };
 
 World world;
@@ -146,12 +154,12 @@ struct Template {
 	std::vector<Bytes> txs;
 	Hash witness_root;
 
-	Template()
+	explicit Template(bool full = true)
 	    : height(world.height + 1), prev(world.tip),
 	      time(static_cast<uint32_t>(std::time(nullptr)))
 	{
 		std::vector<Hash> ids(1);
-		for (uint32_t i = 0; i < world.transactions; i++) {
+		for (uint32_t i = 0; full && i < world.transactions; i++) {
 			txs.push_back(transaction(height * 10000 + i));
 			ids.push_back(hash_of(txs.back().data(), txs.back().size()));
 		}
@@ -382,7 +390,7 @@ class ThreadMap final : public Server
 class BlockTemplate final : public Server
 {
       public:
-	BlockTemplate() : t(std::make_unique<Template>())
+	explicit BlockTemplate(bool full = true) : t(std::make_unique<Template>(full))
 	{
 	}
 
@@ -413,8 +421,7 @@ class BlockTemplate final : public Server
 		if (m >= 1 && m <= 5)
 			return part(m, context);
 		if (m == ordinal(8, 6, 6)) {
-			Results r(context, 0, 1);
-			r.at(0).initAsAnyList(capnp::ElementSize::POINTER, 0);
+			path(context);
 			return kj::READY_NOW;
 		}
 		if (m == ordinal(9, 7, 10))
@@ -432,6 +439,28 @@ class BlockTemplate final : public Server
 			.initAs<capnp::List<uint64_t>>(static_cast<unsigned>(t->txs.size()));
 		for (unsigned i = 0; i < list.size(); i++)
 			list.set(i, value);
+	}
+
+	void path(Context &context)
+	{
+		std::vector<Hash> level(1), siblings;
+		for (auto &tx : t->txs)
+			level.push_back(hash_of(tx.data(), tx.size()));
+		while (level.size() > 1) {
+			std::vector<Hash> next(1);
+			if (level.size() % 2 == 1)
+				level.push_back(level.back());
+			siblings.push_back(level[1]);
+			for (size_t i = 2; i < level.size(); i += 2)
+				next.push_back(merkle_root({level[i], level[i + 1]}));
+			level = std::move(next);
+		}
+		auto list =
+		    Results(context, 0, 1)
+			.at(0)
+			.initAs<capnp::List<capnp::Data>>(static_cast<unsigned>(siblings.size()));
+		for (unsigned i = 0; i < list.size(); i++)
+			list.set(i, kj::arrayPtr(siblings[i].data(), siblings[i].size()));
 	}
 
 	kj::Promise<void> part(int m, Context &context)
@@ -482,6 +511,12 @@ class BlockTemplate final : public Server
 	kj::Promise<void> submit(int m, Params p, Context &context)
 	{
 		KJ_REQUIRE(world.fault != "submit", "this fails as it was told to");
+		if (world.fault == "drop" || world.fault == "drop once") {
+			if (world.fault == "drop once")
+				world.fault = "none";
+			world.end_sessions();
+			return kj::NEVER_DONE;
+		}
 		Bytes header = t->header(static_cast<uint32_t>(number(p, 0, 4)),
 					 static_cast<uint32_t>(number(p, 4, 4)),
 					 static_cast<uint32_t>(number(p, 8, 4)), data(p, 1));
@@ -490,6 +525,8 @@ class BlockTemplate final : public Server
 		r.set(0, good, 1);
 		if (!good && world.dialect == "v32")
 			r.at(0).setAs<capnp::Text>("high-hash");
+		if (world.fault == "late")
+			return world.timer->afterDelay(4 * kj::SECONDS);
 		return kj::READY_NOW;
 	}
 
@@ -570,11 +607,11 @@ class Mining final : public Server
 	kj::Promise<void> create(Params options, Context &context)
 	{
 		uint64_t mask = world.v30() ? 0 : ~uint64_t{0};
-		KJ_REQUIRE(((number(options, 0, 1) ^ mask) & 1) == 1, "not of the mempool");
 		KJ_REQUIRE((number(options, 8, 8) ^ (mask & 8000)) == 8000, "bad reserved weight");
 		KJ_REQUIRE((number(options, 16, 8) ^ (mask & 400)) == 400, "bad sigops");
 		KJ_REQUIRE(world.fault != "exception", "no template today");
-		Results(context, 0, 1).at(0).setAs<capnp::Capability>(kj::heap<BlockTemplate>());
+		Results(context, 0, 1).at(0).setAs<capnp::Capability>(
+		    kj::heap<BlockTemplate>(((number(options, 0, 1) ^ mask) & 1) == 1));
 		return kj::READY_NOW;
 	}
 
@@ -697,7 +734,9 @@ kj::Promise<void> accept_all(kj::ConnectionReceiver &listener, kj::TaskSet &task
 {
 	return listener.accept().then([&](kj::Own<kj::AsyncIoStream> &&stream) {
 		auto c = kj::heap<Conversation>(kj::mv(stream));
-		auto over = c->network.onDisconnect();
+		auto end = kj::newPromiseAndFulfiller<void>();
+		world.sessions.push_back(kj::mv(end.fulfiller));
+		auto over = c->network.onDisconnect().exclusiveJoin(kj::mv(end.promise));
 		tasks.add(over.attach(kj::mv(c)));
 		return accept_all(listener, tasks);
 	});

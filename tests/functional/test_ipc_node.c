@@ -168,7 +168,9 @@ START_TEST(each_dialect)
 	must(node.by == ordinals[_i], "the last block came by number %d", node.by);
 	must(node.refused == 0, "%u blocks were refused", node.refused);
 	harness_wait_number("template-provider", "accepted", 10, MS);
-	must(!harness_log_has("could not be submitted over IPC"), "a call for a block failed");
+	must(!harness_log_has("could not be submitted over IPC") &&
+		 !harness_log_has("no answer over IPC"),
+	     "a call for a block failed");
 	must_be_well();
 }
 END_TEST
@@ -273,12 +275,100 @@ START_TEST(submit_that_fails_before_v32)
 	start_node("v31");
 	order("fault submit");
 	start_pool("bitcoin-ipc", 20);
-	harness_wait_log("a found block could not be submitted over IPC");
+	harness_wait_log(" could not be submitted over IPC");
 	harness_wait_log("was rejected by the node: ");
 	order("fault none");
 	order("tip");
 	mine(2);
 	must(node.by == 7, "the block came by number %d", node.by);
+	must_be_well();
+}
+END_TEST
+
+/* The name of the first block of which the log says AFTER. */
+static void wait_for_block(const char *after, char hash[65])
+{
+	char line[1024], *at = NULL;
+	FILE *log;
+
+	harness_wait_log(after);
+	log = fopen(harness.log, "r");
+	while (log != NULL && at == NULL && fgets(line, sizeof(line), log) != NULL)
+		at = strstr(line, after);
+	must(at != NULL && at - line > 64, "no line says%s of a block", after);
+	memcpy(hash, at - 64, 64);
+	hash[64] = '\0';
+	fclose(log);
+}
+
+static void must_be_accepted(const char *hash)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "block %s was accepted over IPC", hash);
+	harness_wait_log(line);
+}
+
+/* The session ends while a block is on its way, and the role node is on another chain: the node
+ * gets the block again as soon as it is back. Before v32 it must have the same transactions still,
+ * or there be none. */
+START_TEST(session_lost_with_a_block)
+{
+	char hash[65];
+
+	start_node(dialects[_i / 2]);
+	if (_i % 2 == 1)
+		order("load 0");
+	order("fault drop once");
+	start_pool("bitcoin-ipc", 1);
+	wait_for_block(" could not be submitted over IPC", hash);
+	must_be_accepted(hash);
+	must_be_well();
+}
+END_TEST
+
+/* A node that never takes a solution takes whole blocks. */
+START_TEST(session_lost_with_each_solution)
+{
+	start_node("v32");
+	order("fault drop");
+	start_pool("bitcoin-ipc", 5);
+	mine(2);
+	must(node.by == 107, "the block came by number %d", node.by);
+	must_be_well();
+}
+END_TEST
+
+/* A verdict after the three seconds counts, whatever the role node says meanwhile. */
+START_TEST(a_late_verdict)
+{
+	char hash[65], line[128];
+
+	start_node(dialects[_i]);
+	order("fault late");
+	start_pool("bitcoin-ipc", 1);
+	wait_for_block(": no answer over IPC within", hash);
+	must_be_accepted(hash);
+	snprintf(line, sizeof(line), "block %s was rejected", hash);
+	must(!harness_log_has(line), "the role node's word counted");
+	must_be_well();
+}
+END_TEST
+
+/* With transactions that the node has not (any more), a version before v32 can't take it. */
+START_TEST(other_transactions_before_v32)
+{
+	char hash[65], line[128];
+
+	start_node(dialects[_i]);
+	order("fault drop");
+	start_pool("bitcoin-ipc", 1);
+	wait_for_block(" could not be submitted over IPC", hash);
+	order("load 5");
+	order("fault none");
+	snprintf(line, sizeof(line), "block %s was not taken over IPC: this version", hash);
+	harness_wait_log(line);
+	mine(1);
 	must_be_well();
 }
 END_TEST
@@ -318,12 +408,12 @@ static bool is_gone(void *path)
 START_TEST(a_block_of_an_earlier_run)
 {
 	char file[512], hash[65], line[128];
-	bool late = _i == 1;
+	bool late = _i % 2 == 1, second = _i >= 2;
 
 	leave_a_block(file, hash);
 	if (!late)
 		start_node("v32");
-	start_pool("bitcoin-ipc", 0);
+	start_pool(second ? "node, bitcoin-ipc" : "bitcoin-ipc", 0);
 	if (late) {
 		harness_wait_status("no socket ");
 		harness_wait_number("template-provider", "pending", 1, MS);
@@ -336,6 +426,7 @@ START_TEST(a_block_of_an_earlier_run)
 	must(node.accepted == 1 && node.by == 107, "%u blocks, by number %d", node.accepted,
 	     node.by);
 	must(!harness_log_has("was rejected"), "the block was rejected");
+	must(!second || !harness_log_has("templates come from"), "the source was changed");
 	must_be_well();
 }
 END_TEST
@@ -440,6 +531,21 @@ START_TEST(noise)
 }
 END_TEST
 
+static TCase *blocks_that_come_again(void)
+{
+	TCase *c = tcase_create("blocks that come again");
+
+	tcase_set_timeout(c, HARNESS_TEST_S);
+	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_add_loop_test(c, session_lost_with_a_block, 0, 6);
+	tcase_add_test(c, session_lost_with_each_solution);
+	tcase_add_loop_test(c, a_late_verdict, 0, 3);
+	tcase_add_loop_test(c, other_transactions_before_v32, 0, 2);
+	tcase_add_loop_test(c, a_block_of_an_earlier_run, 0, 4);
+	tcase_add_test(c, a_block_of_an_earlier_run_before_v32);
+	return c;
+}
+
 int main(void)
 {
 	Suite *suite = suite_create("a node over IPC");
@@ -455,13 +561,12 @@ int main(void)
 	tcase_add_test(c, a_slow_node);
 	tcase_add_test(c, submit_that_fails);
 	tcase_add_test(c, submit_that_fails_before_v32);
-	tcase_add_loop_test(c, a_block_of_an_earlier_run, 0, 2);
-	tcase_add_test(c, a_block_of_an_earlier_run_before_v32);
 	tcase_add_test(c, a_full_block);
 	tcase_add_loop_test(c, initial_download_and_another_network, 0, 3);
 	tcase_add_test(c, another_version_after_a_restart);
 	tcase_add_test(c, noise);
 	suite_add_tcase(suite, c);
+	suite_add_tcase(suite, blocks_that_come_again());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

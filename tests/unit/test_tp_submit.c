@@ -208,11 +208,9 @@ static struct {
 	bool whole;
 } straight;
 
-static struct tp_attempt *go_straight(struct tp_origin *o, const uint8_t *block, size_t size,
-				      bool whole,
-				      void (*done)(void *user, enum tp_verdict verdict,
-						   const char *text),
-				      void *user)
+static struct tp_attempt *
+go_straight(struct tp_origin *o, const uint8_t *block, size_t size, bool whole,
+	    void (*done)(void *user, enum tp_verdict verdict, const char *text), void *user)
 {
 	(void)o;
 	ck_assert_uint_eq(size, BLOCK_SIZE);
@@ -224,6 +222,22 @@ static struct tp_attempt *go_straight(struct tp_origin *o, const uint8_t *block,
 }
 
 static struct tp_origin origin = {.submit = go_straight};
+
+/* Of a session that is over. */
+static struct tp_attempt *
+go_nowhere(struct tp_origin *o, const uint8_t *block, size_t size, bool whole,
+	   void (*done)(void *user, enum tp_verdict verdict, const char *text), void *user)
+{
+	(void)o;
+	(void)block;
+	(void)size;
+	(void)whole;
+	(void)done;
+	(void)user;
+	return NULL;
+}
+
+static struct tp_origin dead_origin = {.submit = go_nowhere};
 
 static void submit_straight(uint8_t fill)
 {
@@ -299,7 +313,14 @@ START_TEST(straight_refusal_stands)
 }
 END_TEST
 
-/* No answer within three seconds: the other way is taken, and the late answer not heard. */
+static bool is_called(void *user)
+{
+	(void)user;
+	return node.calls > 0;
+}
+
+/* No answer within three seconds: the other way is taken too, and who takes the block first is
+ * enough. */
 START_TEST(straight_without_answer)
 {
 	memset(&straight, 0, sizeof(straight));
@@ -308,6 +329,24 @@ START_TEST(straight_without_answer)
 	ck_assert_int_eq(node.calls, 1);
 	ck_assert_uint_eq(stats().accepted, 1);
 	ck_assert(straight.attempt.done == NULL);
+}
+END_TEST
+
+/* The role node, on another chain, refuses it: the late answer is heard. */
+START_TEST(straight_answer_comes_late)
+{
+	memset(&straight, 0, sizeof(straight));
+	node.answer = "{\"accepted\":false,\"reason\":\"prev-blk-not-found\"}";
+	submit_straight(7);
+	ck_assert(fake_host_wait(host.handle, is_called, NULL, 10000));
+	fake_host_run(host.handle, 20);
+	ck_assert_uint_eq(stats().pending, 1);
+	ck_assert_int_eq(count_files(), 1);
+	straight_verdict(_i == 0 ? TP_ACCEPTED : TP_REFUSED, _i == 0 ? "" : "bad-cb-amount");
+	settle();
+	ck_assert_uint_eq(stats().accepted, _i == 0 ? 1 : 0);
+	ck_assert_uint_eq(stats().rejected, (unsigned)_i);
+	ck_assert_int_eq(count_files(), 0);
 }
 END_TEST
 
@@ -437,10 +476,9 @@ START_TEST(a_restart_sends_again)
 }
 END_TEST
 
-static struct tp_attempt *other_way(void *user, const uint8_t *block, size_t size,
-				    void (*done)(void *user, enum tp_verdict verdict,
-						 const char *text),
-				    void *done_user)
+static struct tp_attempt *
+other_way(void *user, const uint8_t *block, size_t size,
+	  void (*done)(void *user, enum tp_verdict verdict, const char *text), void *done_user)
 {
 	ck_assert_ptr_eq(user, &straight);
 	return go_straight(NULL, block, size, true, done, done_user);
@@ -460,6 +498,59 @@ static void restart_with_a_block(void)
 	tp_submitter_resume(submitter, other_way, &straight);
 	ck_assert_int_eq(straight.tries, 1);
 }
+
+/* A session that ends with the block on its way, or before it: the block goes to the source again.
+ */
+START_TEST(a_lost_session_sends_both_ways)
+{
+	memset(&straight, 0, sizeof(straight));
+	tp_submitter_resume(submitter, other_way, &straight);
+	node.answer = "{\"accepted\":false,\"reason\":\"prev-blk-not-found\"}";
+	if (_i == 0) {
+		submit_straight(7);
+		ck_assert_int_eq(straight.tries, 1);
+		straight_verdict(TP_NO_ANSWER, "the session is over");
+	} else {
+		struct buf b;
+		uint8_t hash[32];
+
+		make_block(&b, 1, 7, hash);
+		tp_submit(submitter, hash, &b, &dead_origin, true);
+	}
+	ck_assert_int_eq(straight.tries, _i == 0 ? 2 : 1);
+	fake_host_run(host.handle, 50);
+	ck_assert_int_eq(node.calls, 1);
+	ck_assert_uint_eq(stats().pending, 1);
+	straight_verdict(TP_ACCEPTED, "");
+	ck_assert_uint_eq(stats().pending, 0);
+	ck_assert_uint_eq(stats().accepted, 1);
+	ck_assert_uint_eq(stats().rejected, 0);
+	ck_assert_int_eq(count_files(), 0);
+}
+END_TEST
+
+/* While the role node is away each try is one by the other way too, unless that has judged. */
+START_TEST(each_try_goes_both_ways)
+{
+	memset(&straight, 0, sizeof(straight));
+	tp_submitter_resume(submitter, other_way, &straight);
+	node.away = 1000;
+	submit(1, 7);
+	ck_assert_int_eq(straight.tries, 0);
+	while (straight.tries < 1)
+		fake_host_run(host.handle, 10);
+	straight_verdict(TP_NO_ANSWER, "not today");
+	while (straight.tries < 2)
+		fake_host_run(host.handle, 10);
+	straight_verdict(TP_ACCEPTED, "");
+	ck_assert_uint_eq(stats().accepted, 1);
+	ck_assert_int_eq(count_files(), 0);
+	node.away = 0;
+	settle();
+	ck_assert_int_eq(straight.tries, 2);
+	ck_assert_uint_eq(stats().accepted, 1);
+}
+END_TEST
 
 /* The role node is on another chain: its refusal is not the end. */
 START_TEST(a_restart_sends_both_ways)
@@ -648,6 +739,7 @@ Suite *tp_submit_suite(void)
 	tcase_add_test(c, straight_is_not_the_last_word);
 	tcase_add_test(c, straight_refusal_stands);
 	tcase_add_test(c, straight_without_answer);
+	tcase_add_loop_test(c, straight_answer_comes_late, 0, 2);
 	tcase_add_test(c, accepted);
 	tcase_add_test(c, rejected);
 	tcase_add_test(c, duplicates_count_once);
@@ -660,6 +752,8 @@ Suite *tp_submit_suite(void)
 	tcase_add_test(c, the_last_try_may_win);
 	tcase_add_test(c, too_many_at_once);
 	tcase_add_test(c, a_restart_sends_again);
+	tcase_add_loop_test(c, a_lost_session_sends_both_ways, 0, 2);
+	tcase_add_test(c, each_try_goes_both_ways);
 	tcase_add_test(c, a_restart_sends_both_ways);
 	tcase_add_test(c, a_restart_is_done_when_one_took_it);
 	tcase_add_loop_test(c, a_restart_refused_both_ways, 0, 2);
