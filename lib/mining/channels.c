@@ -102,8 +102,7 @@ static void channel_start(struct channel *channel, const struct channel_request 
 	uint64_t now = clock_monotonic_ms();
 
 	channel->standard = request->standard;
-	channel->prefix_size = (uint8_t)extranonce_prefix(&mining->extranonce, channel->number,
-							  request->standard, channel->prefix);
+	channel_remake_prefix(channel);
 	memcpy(channel->max_target, request->max_target, 32);
 	vardiff_start(&channel->vardiff, &mining->config.vardiff, request->hashrate,
 		      target_work(channel->max_target), now);
@@ -199,6 +198,13 @@ bool channel_renew_prefix(struct channel *channel)
 	return true;
 }
 
+void channel_remake_prefix(struct channel *channel)
+{
+	channel->prefix_size =
+	    (uint8_t)extranonce_prefix(&channel->conn->mining->extranonce, channel->number,
+				       channel->standard, channel->prefix);
+}
+
 static void unqueue_acknowledgement(struct channel *channel)
 {
 	struct channel **at = &channel->conn->unacknowledged;
@@ -238,6 +244,7 @@ void channel_name(const struct channel *channel, char *out, size_t capacity)
 
 bool channel_set_target(struct channel *channel)
 {
+	const struct mining *mining = channel->conn->mining;
 	const struct vardiff *v = &channel->vardiff;
 	uint8_t target[32];
 
@@ -246,6 +253,8 @@ bool channel_set_target(struct channel *channel)
 		target_from_difficulty(v->work * 65535 / 0x1p48, target);
 	else
 		target_from_hashrate(v->work, 60, target);
+	if (mining->has_bound && target_compare(target, mining->bound) < 0)
+		memcpy(target, mining->bound, 32);
 	/* The device's bound to the last digit. */
 	if (v->work <= v->least_work || target_compare(target, channel->max_target) > 0)
 		memcpy(target, channel->max_target, 32);

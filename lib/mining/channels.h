@@ -107,12 +107,15 @@ struct channel *channel_new(struct mining_conn *conn, const struct channel_reque
  * theirs. The old number comes back when no job has it any more; until then, or when the space is
  * full, there is no further one: false. */
 bool channel_renew_prefix(struct channel *channel);
+/* The base of the extranonce has changed: the prefix for jobs to come. */
+void channel_remake_prefix(struct channel *channel);
 /* Ends CHANNEL and forgets it; sends nothing. */
 void channel_free(struct channel *channel);
 struct channel *channel_find(struct mining_conn *conn, uint32_t id);
 /* "pool.1/CONNECTION/CHANNEL" for logs and events. */
 void channel_name(const struct channel *channel, char *out, size_t capacity);
-/* Makes the target from what vardiff says; true when it is another one now. */
+/* Makes the target from what vardiff says, within the bounds of the client and of the upstream;
+ * true when it is another one now. */
 bool channel_set_target(struct channel *channel);
 
 #endif

@@ -6,6 +6,7 @@
  *   mining.c     life and clock
  *   providers.c  template providers (TDP clients): templates and tips come in
  *   preference.c whose templates are mined
+ *   upstream.c   jobs of an upstream instead;  base.c  what it demands of ours
  *   work.c       templates to all channels: jobs and tips go out
  *   server.c     messages of miners come in
  *   opens.c      which channels are opened, wait, or are refused
@@ -38,6 +39,7 @@
 #include "lib/mining/shares.h"
 #include "lib/mining/stats.h"
 #include "lib/mining/templates.h"
+#include "lib/mining/upstream.h"
 #include "lib/mining/workers.h"
 #include "lib/util/buf.h"
 
@@ -62,12 +64,19 @@ struct mining {
 
 	struct providers providers;
 	struct mining_limits limits; /* as template providers were told */
-	struct template *current;    /* what is mined; NULL at first */
+	enum mining_source source;
+	struct upstream_work upstream;
+	struct template *current; /* what is mined; NULL at first */
 	bool has_tip;
 	struct tip tip;
-	uint32_t tip_number;  /* grows when prev_hash changes */
-	uint32_t last_job_id; /* one counter for all connections */
-	uint32_t edition;     /* of the outputs; grows when they change */
+	uint32_t tip_number;               /* grows when prev_hash changes */
+	uint32_t last_job_id;              /* one counter for all connections */
+	uint32_t edition;                  /* of the outputs; grows when they change */
+	uint32_t base_edition;             /* of the extranonce's base; likewise */
+	char base_tag[MINING_TAG_MAX + 1]; /* with has_base_tag: instead of the configured one */
+	bool has_base_tag;
+	bool has_bound;
+	uint8_t bound[32];    /* no channel's target is harder, see mining_set_bound() */
 	struct buf frame;     /* scratch for broadcasts */
 	struct buf tip_frame; /* likewise, of SetNewPrevHash */
 	bool jobs_due;        /* a channel's own job had to wait, see work_tick() */

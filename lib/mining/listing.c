@@ -10,6 +10,7 @@
 #include "lib/bitcoin/target.h"
 #include "lib/mining/answers.h"
 #include "lib/mining/engine.h"
+#include "lib/mining/work.h"
 #include "lib/util/clock.h"
 #include "lib/util/hex.h"
 
@@ -283,7 +284,7 @@ static struct json_object *job_json(const struct template *t, const char *state)
 	add_count(o, "job_id", t->job_id);
 	add_text(o, "state", state);
 	add_count(o, "template_id", t->id);
-	add_text(o, "template_provider", t->provider->address);
+	add_text(o, "template_provider", t->provider ? t->provider->address : NULL);
 	add_count(o, "height", t->height);
 	add_count(o, "value", t->value);
 	add_count(o, "merkle_depth", t->depth);
@@ -298,16 +299,17 @@ static struct json_object *job_json(const struct template *t, const char *state)
 void on_list_jobs(void *user, struct adit_request *request, const struct adit_request_info *info)
 {
 	struct mining *mining = user;
-	const struct provider *p = mining->providers.active;
+	uint32_t count;
+	struct template *const *futures = work_futures(mining, &count);
 	struct json_object *o = json_object_new_object();
 	struct json_object *jobs = json_object_new_array();
 
 	(void)info;
 	if (mining->current)
 		json_object_array_add(jobs, job_json(mining->current, "active"));
-	for (uint32_t i = 0; p && i < p->future_count; i++) {
-		if (p->futures[i]->announced)
-			json_object_array_add(jobs, job_json(p->futures[i], "future"));
+	for (uint32_t i = 0; i < count; i++) {
+		if (futures[i]->announced)
+			json_object_array_add(jobs, job_json(futures[i], "future"));
 	}
 	json_object_object_add(o, "jobs", jobs);
 	answer(mining, request, o);

@@ -121,7 +121,7 @@ int32_t mining_init(struct mining *mining, const struct adit_host_api *api, stru
 	workers_init(&mining->workers, config->max_workers);
 	if (classes_init(&mining->classes, config->max_classes) != ADIT_OK ||
 	    extranonce_init(&mining->extranonce, mining->info.server_id, mining->info.slice,
-			    config->rollable) != ADIT_OK ||
+			    config->number_size, config->rollable) != ADIT_OK ||
 	    duplicates_init(&mining->duplicates, config->duplicates_bytes) != ADIT_OK)
 		return error_set(e, ADIT_E_NO_MEMORY, "out of memory");
 	return ADIT_OK;
@@ -201,6 +201,7 @@ void mining_stop(struct mining *mining)
 	mining->server = NULL;
 	mining->open = false;
 	providers_fini(mining);
+	upstream_forget(mining);
 	template_unref(mining->current);
 	mining->current = NULL;
 }
@@ -259,6 +260,23 @@ void mining_outputs_changed(struct mining *mining)
 {
 	mining->edition++;
 	classes_forget_coinbases(&mining->classes);
+}
+
+struct coinbase *mining_coinbase(struct mining *mining, struct template *t)
+{
+	return coinbase_take(mining, t, mining->classes.own);
+}
+
+void mining_close_channels(struct mining *mining, const char *code)
+{
+	struct mining_conn *conn;
+
+	opens_refuse(mining, code);
+	TAILQ_FOREACH(conn, &mining->conns, link)
+	{
+		while (conn->count > 0)
+			server_close_channel(conn->channels[conn->count - 1], code);
+	}
 }
 
 void mining_refresh(struct mining *mining)

@@ -9,6 +9,7 @@
 
 #include "lib/mining/engine.h"
 #include "lib/mining/server.h"
+#include "lib/mining/work.h"
 #include "lib/util/clock.h"
 
 #define TURN_MS 50 /* between two looks at what waits */
@@ -28,6 +29,8 @@ static bool may_open(struct mining *mining)
 	uint64_t now = clock_monotonic_ms();
 	uint64_t passed = now - o->filled_ms;
 
+	if (!work_there(mining))
+		return false;
 	if (part->share_rate > 0 &&
 	    (uint64_t)mining->shares_second * 4 >= (uint64_t)part->share_rate * 3)
 		return false;
@@ -120,6 +123,18 @@ void opens_forget(struct mining_conn *conn)
 {
 	while (conn->open_count > 0)
 		free(take_first(conn));
+}
+
+void opens_refuse(struct mining *mining, const char *code)
+{
+	struct mining_conn *conn;
+
+	while ((conn = TAILQ_FIRST(&mining->opens.conns))) {
+		struct waiting_open *w = take_first(conn);
+
+		(void)server_refuse_open(conn, &w->request, code);
+		free(w);
+	}
 }
 
 void opens_stop(struct mining *mining)

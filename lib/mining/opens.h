@@ -3,9 +3,10 @@
  * opens.h: which channels that clients ask for are opened at once, which wait, and which are
  * refused.
  *
- * Past `open_rate`, or while shares come near `max_total_share_rate`, requests wait; the
- * connections that have such take turns. What waits counts as a channel for the limits, and is
- * bounded by connection, so that a flood of requests takes no more memory than the channels would.
+ * Past `open_rate`, while there is no work, or while shares come near `max_total_share_rate`,
+ * requests wait; the connections that have such take turns. What waits counts as a channel for the
+ * limits, and is bounded by connection, so that a flood of requests takes no more memory than the
+ * channels would.
  */
 #ifndef MINING_OPENS_H
 #define MINING_OPENS_H
@@ -57,6 +58,8 @@ void opens_init(struct mining *mining);
 int32_t opens_arrived(struct mining_conn *conn, const struct open_request *request);
 /* Each second. */
 void opens_tick(struct mining *mining);
+/* What waits is refused with CODE. */
+void opens_refuse(struct mining *mining, const char *code);
 /* The role stops: nothing waits any more. */
 void opens_stop(struct mining *mining);
 /* CONN ends: nothing of it waits any more. */

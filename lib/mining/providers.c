@@ -48,6 +48,12 @@ static void set_current(struct provider *p, struct template *t)
 
 static void choose_active(struct mining *mining);
 
+/* Whether what P sends goes out to the channels. */
+static bool is_mined(const struct provider *p)
+{
+	return p->mining->providers.active == p && p->mining->source == SOURCE_TEMPLATES;
+}
+
 static void on_timer(void *user)
 {
 	struct mining *mining = user;
@@ -105,7 +111,7 @@ static void activate(struct mining *mining, struct provider *best)
 	if (!best)
 		return;
 	best->switches_to++;
-	if (best->current != mining->current) {
+	if (best->current != mining->current && mining->source == SOURCE_TEMPLATES) {
 		work_switch(mining, best->current);
 		log_switch(mining, before, best);
 	}
@@ -143,8 +149,9 @@ static void choose_active(struct mining *mining)
 	struct providers *all = &mining->providers;
 	uint64_t now = clock_monotonic_ms();
 	uint64_t next;
+	bool mined = mining->current && mining->source == SOURCE_TEMPLATES;
 	struct provider *best =
-	    preference_pick(all, mining->current ? mining->current->height : 0, now, &next);
+	    preference_pick(all, mined ? mining->current->height : 0, now, &next);
 
 	if (best != all->active)
 		activate(mining, best);
@@ -203,7 +210,8 @@ static void provider_closed(void *context, struct adit_sv2_conn *conn, const cha
 	p->conn = NULL;
 	drop_futures(p);
 	choose_active(p->mining);
-	if (was_connected && p->mining->current && !all->active && !all->lost_ms && all->count > 0)
+	if (was_connected && p->mining->current && p->mining->source == SOURCE_TEMPLATES &&
+	    !all->active && !all->lost_ms && all->count > 0)
 		mining_log(p->mining, ADIT_LOG_WARNING,
 			   "no template provider is left: mining goes on with the last template");
 }
@@ -254,7 +262,7 @@ static void provider_batch_end(void *context, struct adit_sv2_conn *conn)
 	for (uint32_t i = 0; i < p->future_count; i++) {
 		struct template *t = p->futures[i];
 
-		if (t->due && !t->announced && p->mining->providers.active == p)
+		if (t->due && !t->announced && is_mined(p))
 			work_future(p->mining, t);
 		t->due = false;
 	}
@@ -267,10 +275,12 @@ static void take_current(struct provider *p, struct template *t)
 
 	t->tip = p->tip;
 	set_current(p, t);
-	if (mining->providers.active == p) {
+	if (is_mined(p)) {
 		work_now(mining, t);
 		return;
 	}
+	if (mining->providers.active == p)
+		return;
 	preference_well(p, clock_monotonic_ms(), mining->providers.return_ms);
 	choose_active(mining);
 }
@@ -321,14 +331,24 @@ static int32_t count_template(struct provider *p)
 	return ADIT_E_LIMIT;
 }
 
+static struct coinbase_parts coinbase_parts(const struct mining *mining)
+{
+	const struct extranonce *x = &mining->extranonce;
+
+	return (struct coinbase_parts){.tag = mining->has_base_tag ? mining->base_tag
+								   : mining->config.tag,
+				       .extranonce_size = extranonce_size(x),
+				       .base_size = x->size.base,
+				       .version_rolling = mining->config.version_rolling,
+				       .outputs_size = mining->limits.size};
+}
+
 static int32_t provider_new_template(void *context, struct adit_sv2_conn *conn,
 				     const struct adit_sv2_new_template *message)
 {
 	struct provider *p = context;
 	struct mining *mining = p->mining;
-	struct coinbase_parts parts = {.tag = mining->config.tag,
-				       .extranonce_size = extranonce_size(&mining->extranonce),
-				       .outputs_size = mining->limits.size};
+	struct coinbase_parts parts = coinbase_parts(mining);
 	struct error e = {0};
 	struct template *t;
 
@@ -369,7 +389,7 @@ static void take_tip(struct provider *p, const struct tip *tip, struct template 
 	set_current(p, t);
 	if (t) {
 		t->tip = *tip;
-		if (mining->providers.active == p)
+		if (is_mined(p))
 			work_switch(mining, t);
 		preference_well(p, clock_monotonic_ms(), mining->providers.return_ms);
 	} else {
@@ -404,6 +424,71 @@ static int32_t provider_new_prev_hash(void *context, struct adit_sv2_conn *conn,
 	}
 	take_tip(p, &tip, t);
 	return ADIT_OK;
+}
+
+/* --- another extranonce ------------------------------------------------------------------------
+ */
+
+/* What is put in T's place; NULL when it can't be made. */
+static struct template *made_again(struct mining *mining, const struct template *t)
+{
+	struct coinbase_parts parts = coinbase_parts(mining);
+	struct error e = {0};
+	struct template *again = template_again(t, &parts, &e);
+
+	if (!again)
+		mining_log(mining, ADIT_LOG_ERROR, "a template can't be used any more: %s", e.text);
+	return again;
+}
+
+static void remake_futures(struct provider *p)
+{
+	for (uint32_t i = p->future_count; i-- > 0;) {
+		struct template *again = made_again(p->mining, p->futures[i]);
+
+		if (again) {
+			template_unref(p->futures[i]);
+			p->futures[i] = again;
+		} else {
+			p->refused_id = p->futures[i]->id;
+			p->has_refused_id = true;
+			remove_future(p, i);
+		}
+	}
+}
+
+/* AGAIN is mined in the place of what was; NULL is no work, as at first. */
+static void replace_current(struct mining *mining, struct template *again)
+{
+	if (again)
+		template_ref(again);
+	template_unref(mining->current);
+	mining->current = again;
+}
+
+void providers_remake(struct mining *mining)
+{
+	struct template *before = mining->current;
+	struct template *again;
+
+	for (uint32_t i = 0; i < mining->providers.count; i++) {
+		struct provider *p = &mining->providers.items[i];
+
+		remake_futures(p);
+		if (!p->current)
+			continue;
+		again = made_again(mining, p->current);
+		if (p->current == mining->current)
+			replace_current(mining, again);
+		set_current(p, again);
+		template_unref(again);
+	}
+	/* Of a provider that has none on its new tip. */
+	if (mining->current && mining->current == before && !before->only) {
+		again = made_again(mining, before);
+		replace_current(mining, again);
+		template_unref(again);
+	}
 }
 
 /* --- what the role asks for --------------------------------------------------------------------

@@ -88,6 +88,8 @@ void providers_fini(struct mining *mining);
 void providers_reload(struct mining *mining);
 /* Tells the providers how large the coinbase may become, if that is new to them. */
 void providers_tell_limits(struct mining *mining);
+/* The extranonce's base, or the tag, is another one: templates are made again. */
+void providers_remake(struct mining *mining);
 /* P was sent a block. Moves no work: may be called while a share is judged. */
 void providers_sent_block(struct mining *mining, struct provider *p, const uint8_t prev_hash[32]);
 /* What keeps P from being used, as a short text ("away: ...") in OUT; "" when nothing does. */

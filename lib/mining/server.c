@@ -110,7 +110,7 @@ static const char *check_open(const struct mining_conn *conn, const struct open_
 		return "standard-channels-not-supported-for-custom-work";
 	if (!request->standard && conn->standard_jobs)
 		return "extended-channels-not-supported-for-standard-jobs";
-	if (!request->standard && request->min_extranonce > mining->extranonce.rollable)
+	if (!request->standard && request->min_extranonce > mining->extranonce.size.rollable)
 		return "min-extranonce-size-too-large";
 	if (!hashrate_valid(request->hashrate))
 		return "invalid-nominal-hashrate";
@@ -147,7 +147,7 @@ static void send_opened_extended(const struct channel *channel, uint32_t request
 	struct adit_sv2_open_extended_mining_channel_success answer = {
 	    .request_id = request_id,
 	    .channel_id = channel->id,
-	    .extranonce_size = channel->conn->mining->extranonce.rollable,
+	    .extranonce_size = channel->conn->mining->extranonce.size.rollable,
 	    .extranonce_prefix = {.data = channel->prefix, .size = channel->prefix_size},
 	    .group_channel_id = {.present = true, .value = channel->group->class->group_id},
 	};

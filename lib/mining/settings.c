@@ -10,9 +10,7 @@
 #include "lib/bitcoin/coinbase.h"
 #include "lib/bitcoin/target.h"
 #include "lib/mining/extranonce.h"
-
-/* What a template provider may put at the front of the scriptSig (specification 07 section 7.2). */
-#define TEMPLATE_PREFIX_MAX 8
+#include "lib/mining/templates.h"
 
 struct source {
 	const struct adit_host_api *api;
@@ -52,14 +50,14 @@ static int32_t read_tag(struct mining_config *c, const struct source *s, struct 
 	const char *text = text_of(s, "tag");
 	size_t size = strlen(text);
 	size_t full = EXTRANONCE_OWN_BASE + (size_t)c->number_size + c->rollable;
-	size_t script = TEMPLATE_PREFIX_MAX + (size ? 1 + size : 0) + 1 + full;
+	size_t script = TEMPLATE_SCRIPT_MAX + (size ? 1 + size : 0) + 1 + full;
 
 	if (size > MINING_TAG_MAX || script > COINBASE_SCRIPT_MAX)
 		return error_set(
 		    e, ADIT_E_CONFIG,
 		    "tag: %zu bytes are too long: with an extranonce of %zu bytes at most "
 		    "%zu fit into the coinbase's scriptSig",
-		    size, full, COINBASE_SCRIPT_MAX - TEMPLATE_PREFIX_MAX - 2 - full);
+		    size, full, COINBASE_SCRIPT_MAX - TEMPLATE_SCRIPT_MAX - 2 - full);
 	memcpy(c->tag, text, size + 1);
 	return ADIT_OK;
 }

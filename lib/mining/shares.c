@@ -34,14 +34,13 @@ struct examined {
 };
 
 /* Version bits may change inside of BIP323's mask only, if at all. */
-static enum share_result examine_version(const struct mining *mining, const struct template *t,
-					 uint32_t version)
+static enum share_result examine_version(const struct template *t, uint32_t version)
 {
 	uint32_t changed = version ^ t->version;
 
 	if (changed == 0)
 		return SHARE_ACCEPTED;
-	if (!mining->config.version_rolling)
+	if (!t->version_rolling)
 		return SHARE_ROLLING_NOT_ALLOWED;
 	if (changed & ~ADIT_SV2_VERSION_ROLLING_MASK)
 		return SHARE_ROLLED_TOO_MUCH;
@@ -96,7 +95,7 @@ static enum share_result examine_hash(struct mining *mining, struct channel *cha
 static enum share_result examine(struct mining *mining, struct channel *channel,
 				 const struct share *s, struct examined *x)
 {
-	uint32_t rollable = channel->standard ? 0 : mining->extranonce.rollable;
+	uint32_t rollable = channel->standard ? 0 : mining->extranonce.size.rollable;
 	enum share_result result;
 
 	x->job = jobs_find(&channel->jobs, s->job_id);
@@ -106,7 +105,7 @@ static enum share_result examine(struct mining *mining, struct channel *channel,
 		return SHARE_BAD_EXTRANONCE;
 	if (s->ntime < x->job->min_ntime || s->ntime > (uint64_t)clock_unix() + NTIME_AHEAD_MAX)
 		return SHARE_INVALID;
-	result = examine_version(mining, x->job->template, s->version);
+	result = examine_version(x->job->template, s->version);
 	if (result != SHARE_ACCEPTED)
 		return result;
 	hash_share(x, s);

@@ -18,6 +18,10 @@
 #include "lib/util/buf.h"
 #include "lib/util/error.h"
 
+#define TEMPLATE_SCRIPT_MAX                                                                        \
+	8 /* bytes at the front of the script, of a template provider                              \
+	     (specification 07 section 7.2) */
+
 struct mining;
 struct provider;
 
@@ -53,6 +57,15 @@ struct template
 	uint32_t outputs_count;
 	uint32_t depth; /* elements of `path` */
 	uint8_t path[MERKLE_MAX_DEPTH][32];
+
+	bool version_rolling;  /* clients may change the BIP323 bits */
+	uint8_t base_size;     /* of the extranonce when this was made */
+	uint32_t base_edition; /* of an upstream's job: for that one alone */
+	uint32_t tx_version;   /* of the coinbase */
+	struct buf script;     /* what it begins its script with */
+	struct coinbase
+	    *only; /* an upstream's job: it is the coinbase for all classes, lives as long
+		      as the template, and its references are the template's. Else NULL */
 };
 
 /* What follows the extranonce, for one class. */
@@ -71,16 +84,31 @@ struct coinbase {
 struct coinbase_parts {
 	const char *tag; /* may be empty */
 	size_t extranonce_size;
+	uint8_t base_size; /* of it */
+	bool version_rolling;
 	uint32_t outputs_size; /* bytes of outputs that providers were told to leave room for */
 };
 
 /* Checks MESSAGE and makes it into work, with one reference. NULL with E filled. */
 struct template *template_new(const struct adit_sv2_new_template *message,
 			      const struct coinbase_parts *parts, struct error *e);
+/* T, made by template_new(), once more with other PARTS, for the same place: job id and
+ * announcement are T's. NULL with E. */
+struct template *template_again(const struct template *t, const struct coinbase_parts *parts,
+				struct error *e);
+/* JOB of an upstream as a template with its one coinbase, whose role pointer is ROLE; `tip` is to
+ * be set. FULL bytes of extranonce go between its halves, BASE of them the upstream's. NULL with E,
+ * ADIT_E_PROTOCOL when the halves are no coinbase around those. */
+struct template *template_whole(struct mining *mining,
+				const struct adit_sv2_new_extended_mining_job *job, size_t full,
+				uint8_t base, void *role, struct error *e);
 struct template *template_ref(struct template *t);
 /* Drops a reference; T may be NULL. */
 void template_unref(struct template *t);
 
+/* A tip whose target is what NBITS say; ADIT_E_PROTOCOL when they are no target. */
+int32_t tip_set(struct tip *tip, const uint8_t prev_hash[32], uint32_t nbits, uint32_t min_ntime,
+		struct error *e);
 /* Reads MESSAGE; ADIT_E_PROTOCOL when its nBits are no valid target. */
 int32_t tip_read(struct tip *tip, const struct adit_sv2_template_set_new_prev_hash *message,
 		 struct error *e);

@@ -21,10 +21,8 @@ uint32_t work_job_id(struct mining *mining)
 /* --- one message -------------------------------------------------------------------------------
  */
 
-static struct adit_sv2_new_extended_mining_job extended_job(struct mining *mining,
-							    const struct coinbase *c,
-							    uint32_t channel_id, uint32_t job_id,
-							    enum job_state state)
+static struct adit_sv2_new_extended_mining_job
+extended_job(const struct coinbase *c, uint32_t channel_id, uint32_t job_id, enum job_state state)
 {
 	const struct template *t = c->template;
 
@@ -33,7 +31,7 @@ static struct adit_sv2_new_extended_mining_job extended_job(struct mining *minin
 	    .job_id = job_id,
 	    .ntime_start = {.present = state == JOB_ACTIVE, .value = t->tip.min_ntime},
 	    .version = t->version,
-	    .version_rolling_allowed = mining->config.version_rolling,
+	    .version_rolling_allowed = t->version_rolling,
 	    .merkle_path = {.data = &t->path[0][0], .size = t->depth * 32, .count = t->depth},
 	    .coinbase_tx_prefix = {.data = t->prefix.data, .size = (uint32_t)t->prefix.size},
 	    .coinbase_tx_suffix = {.data = c->suffix.data, .size = (uint32_t)c->suffix.size},
@@ -73,7 +71,7 @@ static int32_t send_job(struct channel *channel, struct job *job)
 		return adit_sv2_send(channel->conn->sv2, ADIT_SV2_NEW_MINING_JOB, &m);
 	}
 	struct adit_sv2_new_extended_mining_job m =
-	    extended_job(mining, job->coinbase, channel->id, job->id, state);
+	    extended_job(job->coinbase, channel->id, job->id, state);
 
 	return adit_sv2_send(channel->conn->sv2, ADIT_SV2_NEW_EXTENDED_MINING_JOB, &m);
 }
@@ -183,7 +181,7 @@ static struct coinbase *make_job(struct mining *mining, struct payout_class *cla
 		mining_log(mining, ADIT_LOG_ERROR, "a job is not sent: out of memory");
 		return NULL;
 	}
-	m = extended_job(mining, c, class->group_id, t->job_id, state);
+	m = extended_job(c, class->group_id, t->job_id, state);
 	if (encode_group(mining, class, &mining->frame, ADIT_SV2_NEW_EXTENDED_MINING_JOB, &m))
 		return c;
 	coinbase_unref(c);
@@ -269,8 +267,29 @@ static void broadcast_prev_hash(struct mining *mining, struct template *t, bool 
 /* --- what is mined -----------------------------------------------------------------------------
  */
 
+struct template *const *work_futures(const struct mining *mining, uint32_t *count)
+{
+	const struct provider *p = mining->providers.active;
+	const struct upstream_work *u = &mining->upstream;
+
+	if (mining->source == SOURCE_UPSTREAM) {
+		*count = u->future_count;
+		return u->futures;
+	}
+	*count = p && mining->source == SOURCE_TEMPLATES ? p->future_count : 0;
+	return p ? p->futures : NULL;
+}
+
+/* A job of an upstream is for the extranonces that it was made for. */
+bool work_there(const struct mining *mining)
+{
+	const struct template *t = mining->current;
+
+	return t && (!t->only || t->base_edition == mining->base_edition);
+}
+
 /* A SetNewPrevHash ends all future jobs that it does not name (specification 05 section 5.3.20). */
-static void forget_announcements(struct mining *mining)
+void work_forget_announcements(struct mining *mining)
 {
 	struct providers *all = &mining->providers;
 
@@ -278,6 +297,8 @@ static void forget_announcements(struct mining *mining)
 		for (uint32_t k = 0; k < all->items[i].future_count; k++)
 			all->items[i].futures[k]->announced = false;
 	}
+	for (uint32_t i = 0; i < mining->upstream.future_count; i++)
+		mining->upstream.futures[i]->announced = false;
 }
 
 /* Keeps account of what now is mined; everything was sent before. */
@@ -334,21 +355,22 @@ void work_switch(struct mining *mining, struct template *t)
 	if (!t->announced)
 		t->job_id = work_job_id(mining);
 	broadcast_prev_hash(mining, t, !t->announced);
-	forget_announcements(mining);
+	work_forget_announcements(mining);
 	adopt(mining, t);
 }
 
 void work_refresh(struct mining *mining)
 {
-	const struct provider *p = mining->providers.active;
+	uint32_t count;
+	struct template *const *futures = work_futures(mining, &count);
 
 	/* Future jobs under new ids: the old ones are on their way with the old coinbase, and end
 	 * with the SetNewPrevHash that does not name them. */
-	for (uint32_t i = 0; p && i < p->future_count; i++) {
-		if (p->futures[i]->announced)
-			work_future(mining, p->futures[i]);
+	for (uint32_t i = 0; i < count; i++) {
+		if (futures[i]->announced)
+			work_future(mining, futures[i]);
 	}
-	if (mining->current)
+	if (work_there(mining))
 		work_now(mining, mining->current);
 }
 
@@ -358,11 +380,12 @@ void work_refresh(struct mining *mining)
 /* Future jobs that went to everyone before CHANNEL was there: SetNewPrevHash may name them. */
 static int32_t send_announced(struct channel *channel)
 {
-	const struct provider *p = channel->conn->mining->providers.active;
 	int32_t result = ADIT_OK;
+	uint32_t count;
+	struct template *const *futures = work_futures(channel->conn->mining, &count);
 
-	for (uint32_t i = 0; p && i < p->future_count && result == ADIT_OK; i++) {
-		struct template *t = p->futures[i];
+	for (uint32_t i = 0; i < count && result == ADIT_OK; i++) {
+		struct template *t = futures[i];
 
 		if (t->announced)
 			result = give_job(channel, t, t->job_id, JOB_FUTURE);
@@ -376,7 +399,7 @@ int32_t work_channel_start(struct channel *channel)
 	struct adit_sv2_set_new_prev_hash m;
 	int32_t result;
 
-	if (!t)
+	if (!work_there(channel->conn->mining))
 		return ADIT_E_UNAVAILABLE;
 	if (channel->conn->custom_work)
 		return ADIT_OK;
@@ -404,27 +427,40 @@ void work_set_group(struct channel *channel)
 		adit_sv2_send(channel->conn->sv2, ADIT_SV2_SET_GROUP_CHANNEL, &m);
 }
 
-bool work_renew_prefix(struct channel *channel)
+void work_send_prefix(struct channel *channel)
 {
-	struct adit_sv2_set_extranonce_prefix m = {.channel_id = channel->id};
+	struct adit_sv2_set_extranonce_prefix m = {
+	    .channel_id = channel->id,
+	    .extranonce_prefix = {.data = channel->prefix, .size = channel->prefix_size},
+	};
 
-	if (!channel_renew_prefix(channel))
-		return false;
-	m.extranonce_prefix =
-	    (struct adit_bytes){.data = channel->prefix, .size = channel->prefix_size};
 	adit_sv2_send(channel->conn->sv2, ADIT_SV2_SET_EXTRANONCE_PREFIX, &m);
 	channel->needs_job = true;
+	channel->conn->mining->jobs_due = true;
+}
+
+bool work_renew_prefix(struct channel *channel)
+{
+	if (!channel_renew_prefix(channel))
+		return false;
+	work_send_prefix(channel);
 	work_tick(channel, clock_monotonic_ms());
 	return true;
 }
 
-void work_retarget(struct channel *channel)
+void work_send_target(struct channel *channel)
 {
 	struct adit_sv2_set_target m = {.channel_id = channel->id};
 
 	memcpy(m.target.b, channel->target, 32);
 	adit_sv2_send(channel->conn->sv2, ADIT_SV2_SET_TARGET, &m);
 	channel->needs_job = true;
+	channel->conn->mining->jobs_due = true;
+}
+
+void work_retarget(struct channel *channel)
+{
+	work_send_target(channel);
 	work_tick(channel, clock_monotonic_ms());
 }
 
@@ -432,7 +468,7 @@ void work_tick(struct channel *channel, uint64_t now_ms)
 {
 	struct mining *mining = channel->conn->mining;
 
-	if (!channel->needs_job || !mining->current || channel->conn->custom_work)
+	if (!channel->needs_job || !work_there(mining) || channel->conn->custom_work)
 		return;
 	if (channel->job_sent_ms && now_ms - channel->job_sent_ms < RETARGET_JOB_MS) {
 		mining->jobs_due = true;

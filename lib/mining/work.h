@@ -36,6 +36,16 @@ bool work_renew_prefix(struct channel *channel);
 /* SetTarget and, so that it takes effect, a new job of the current template (at most one a second:
  * otherwise later, by work_tick() or work_late_jobs()). */
 void work_retarget(struct channel *channel);
+/* SetTarget alone; the job is owed. */
+void work_send_target(struct channel *channel);
+/* SetExtranoncePrefix alone; the job is owed. */
+void work_send_prefix(struct channel *channel);
+/* Whether there is something to mine, for a new channel, too. */
+bool work_there(const struct mining *mining);
+/* The future work of the present source; *COUNT of it. */
+struct template *const *work_futures(const struct mining *mining, uint32_t *count);
+/* Future work that went out will not be activated. */
+void work_forget_announcements(struct mining *mining);
 /* Jobs that are still owed to CHANNEL. */
 void work_tick(struct channel *channel, uint64_t now_ms);
 /* The same for all channels, each second; nothing is done when none had to wait. */

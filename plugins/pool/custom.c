@@ -207,6 +207,7 @@ static void fill_template(struct template *t, struct pool *pool,
 {
 	t->refs = 1;
 	t->version = m->version;
+	t->version_rolling = pool->mining.config.version_rolling;
 	if (!bip34_height(m->coinbase_prefix.data, m->coinbase_prefix.size, &t->height))
 		t->height = 0;
 	memcpy(t->tip.prev_hash, m->prev_hash.b, 32);

@@ -442,8 +442,7 @@ START_TEST(vector_share)
 	bench_make(&b, options);
 	bench_start(&b);
 	/* The vector's extranonce is 23 zeros, 01, 01, 7 zeros: prefix 0, the rest rolled. */
-	b.pool->mining.extranonce.server_id = 0;
-	b.pool->mining.extranonce.slice = 0;
+	memset(b.pool->mining.extranonce.base, 0, EXTRANONCE_OWN_BASE);
 	tdp_open(&b, 0);
 	provider_handlers.new_template(provider(&b, 0), &b.tdp[0]->head, &t);
 	provider_handlers.template_set_new_prev_hash(provider(&b, 0), &b.tdp[0]->head, &p);

@@ -27,7 +27,7 @@ START_TEST(extranonce_layout)
 	uint8_t prefix[EXTRANONCE_MAX];
 	static const uint8_t expected[20] = {0x12, 0x34, 0xab, 0xcd, 0x01, 0x02, 0x03};
 
-	ck_assert_int_eq(extranonce_init(&x, 0x1234, 0xabcd, 13), ADIT_OK);
+	ck_assert_int_eq(extranonce_init(&x, 0x1234, 0xabcd, 3, 13), ADIT_OK);
 	ck_assert_uint_eq(extranonce_size(&x), 20);
 	ck_assert_uint_eq(extranonce_prefix(&x, 0x010203, false, prefix), 7);
 	ck_assert_mem_eq(prefix, expected, 7);
@@ -43,7 +43,7 @@ START_TEST(extranonce_numbers)
 	struct extranonce x;
 	uint32_t number;
 
-	ck_assert_int_eq(extranonce_init(&x, 1, 1, 13), ADIT_OK);
+	ck_assert_int_eq(extranonce_init(&x, 1, 1, 3, 13), ADIT_OK);
 	for (uint32_t i = 0; i < 3; i++) {
 		ck_assert(extranonce_take(&x, &number));
 		ck_assert_uint_eq(number, i);
@@ -51,14 +51,14 @@ START_TEST(extranonce_numbers)
 	extranonce_give(&x, 1);
 	ck_assert(extranonce_take(&x, &number));
 	ck_assert_uint_eq(number, 3);
-	x.next = EXTRANONCE_NUMBERS - 1;
+	x.next = x.numbers - 1;
 	ck_assert(extranonce_take(&x, &number));
-	ck_assert_uint_eq(number, EXTRANONCE_NUMBERS - 1);
+	ck_assert_uint_eq(number, x.numbers - 1);
 	ck_assert(extranonce_take(&x, &number));
 	ck_assert_uint_eq(number, 1);
 	ck_assert(extranonce_take(&x, &number));
 	ck_assert_uint_eq(number, 4);
-	x.live = EXTRANONCE_NUMBERS;
+	x.live = x.numbers;
 	ck_assert(!extranonce_take(&x, &number));
 	extranonce_fini(&x);
 }
