@@ -37,6 +37,11 @@
 #define ROUNDS 20
 #define QUICK_ROUNDS 1
 #define WAIT_MS 60000
+/* Clients at a time; each may have four declarations that are not answered. */
+#define CLIENTS 250
+#define QUICK_CLIENTS 2
+#define EACH 4
+#define AT_ONCE 16
 
 struct scene {
 	struct bench *bench;
@@ -57,7 +62,8 @@ static void configure(struct scene *s)
 	s->mining = rig_free_port();
 	daemon_configure(d,
 			 "[node]\nbackend = embedded\nnetwork = regtest\n"
-			 "embedded_tx_interval = 0\nembedded_mempool = %d\n",
+			 "embedded_tx_interval = 0\nembedded_mempool = %d\n"
+			 "query_rate = 100000\nquery_burst = 100000\n",
 			 WAITING);
 	daemon_configure(d,
 			 "[template-provider]\ngrant = all\nprocess = templates\n"
@@ -72,7 +78,8 @@ static void configure(struct scene *s)
 			 d->directory);
 	daemon_configure(d,
 			 "[sv2-server@jds]\ngrant = all\nprocess = jds\nlisten = 127.0.0.1:%u\n"
-			 "[jds]\ngrant = all\nprocess = jds\npayout = " PAYOUT "\n",
+			 "[jds]\ngrant = all\nprocess = jds\npayout = " PAYOUT "\n"
+			 "memory = 2048\nanswer_timeout = 10m\n",
 			 s->declaration);
 }
 
@@ -354,6 +361,168 @@ static void run_mining(struct scene *s, const char *name)
 	report(s, name, true, &f);
 }
 
+/* --- many at a time ----------------------------------------------------------------------------
+ */
+
+/* Connects COUNT clients of the same work, in place of the one that there is. */
+static struct declarator_line *connect_many(struct scene *s, size_t count)
+{
+	struct declarator_line *lines = calloc(count, sizeof(*lines));
+
+	if (lines == NULL)
+		bench_broken("out of memory");
+	declarator_hang_up(&s->d.declaration);
+	for (size_t i = 0; i < count; i++) {
+		s->d.declaration = (struct declarator_line){.fd = -1};
+		declarator_declaration(&s->d, s->declaration);
+		lines[i] = s->d.declaration;
+	}
+	return lines;
+}
+
+static void hang_up_many(struct scene *s, struct declarator_line *lines, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		declarator_hang_up(&lines[i]);
+	free(lines);
+	s->d.declaration = (struct declarator_line){.fd = -1};
+}
+
+static uint64_t timed_declare(struct scene *s)
+{
+	uint64_t start;
+
+	declarator_prepare(&s->d);
+	start = clock_monotonic_ns();
+	(void)declarator_declare(&s->d);
+	return clock_monotonic_ns() - start;
+}
+
+static double per(const struct cpu *before, const struct cpu *after, size_t count, struct found *f)
+{
+	double n = (double)count;
+
+	f->cpu = (struct cpu){(after->server - before->server) / n,
+			      (after->node - before->node) / n, (after->host - before->host) / n};
+	f->total = f->cpu.server + f->cpu.host;
+	return f->total;
+}
+
+static void report_many(struct scene *s, const char *name, const struct found *f, const char *more)
+{
+	struct bench_row *row = bench_row(s->bench, "%s", name);
+
+	row->value = f->total;
+	row->wall = f->wall;
+	row->floor = measure_floor(&s->d.work, false);
+	(void)snprintf(row->note, sizeof(row->note),
+		       "%u transactions; CPU ms each: server %.2f, node %.2f, host %.2f; %s",
+		       s->d.work.tx_count, f->cpu.server / 1e6, f->cpu.node / 1e6,
+		       f->cpu.host / 1e6, more);
+	(void)snprintf(row->json, sizeof(row->json),
+		       "\"transactions\":%u,\"server_ns\":%.0f,\"node_ns\":%.0f,\"host_ns\":%.0f"
+		       ",\"job_bytes\":%.0f",
+		       s->d.work.tx_count, f->cpu.server, f->cpu.node, f->cpu.host, f->bytes);
+}
+
+/* Declarations whose one missing transaction does not come, of many clients; and how another client
+ * fares meanwhile, whose transactions are all known. */
+static void run_outstanding(struct scene *s, const char *name)
+{
+	size_t clients = s->bench->quick ? QUICK_CLIENTS : CLIENTS;
+	struct declarator_line *lines;
+	struct found f = {0};
+	struct cpu before, after;
+	double resident, memory;
+	uint64_t start, alone, beside;
+	char more[128];
+
+	if (!bench_wanted(s->bench, name))
+		return;
+	choose(&s->d.work, 0);
+	connect_anew(s);
+	(void)timed_declare(s);
+	alone = timed_declare(s);
+	lines = connect_many(s, clients + 1);
+	s->d.declaration = lines[clients];
+	(void)timed_declare(s);
+	choose(&s->d.work, 1);
+	declarator_prepare(&s->d);
+	lines[clients] = s->d.declaration;
+	memory = (double)daemon_number(&s->server, "jds", 0, "memory");
+	resident = daemon_resident(&s->server);
+	before = cpu_now(s);
+	start = clock_monotonic_ns();
+	for (size_t i = 0; i < clients * EACH; i++) {
+		s->d.declaration = lines[i / EACH];
+		declarator_begin(&s->d);
+		declarator_await_asked(&s->d);
+		lines[i / EACH] = s->d.declaration;
+	}
+	f.wall = (double)(clock_monotonic_ns() - start) / (double)(clients * EACH);
+	after = cpu_now(s);
+	(void)per(&before, &after, clients * EACH, &f);
+	f.bytes = ((double)daemon_number(&s->server, "jds", 0, "memory") - memory) /
+		  (double)(clients * EACH);
+	resident = (daemon_resident(&s->server) - resident) / (double)(clients * EACH);
+	choose(&s->d.work, 0);
+	s->d.declaration = lines[clients];
+	beside = timed_declare(s);
+	lines[clients] = s->d.declaration;
+	(void)snprintf(more, sizeof(more),
+		       "%.0f KB each (resident %.0f); another client's: %.0f ms, alone %.0f",
+		       f.bytes / 1000, resident / 1000, (double)beside / 1e6, (double)alone / 1e6);
+	report_many(s, name, &f, more);
+	hang_up_many(s, lines, clients + 1);
+}
+
+/* All at the same moment, as at a new tip; the server has the transactions. */
+static void run_at_once(struct scene *s, const char *name)
+{
+	size_t clients = s->bench->quick ? QUICK_CLIENTS : AT_ONCE;
+	struct declarator_line *lines;
+	struct found f = {0};
+	struct cpu before, after;
+	uint64_t start, first = 0, last;
+	char more[128];
+
+	if (!bench_wanted(s->bench, name))
+		return;
+	choose(&s->d.work, 0);
+	lines = connect_many(s, clients);
+	s->d.declaration = lines[0];
+	(void)timed_declare(s);
+	declarator_prepare(&s->d);
+	lines[0] = s->d.declaration;
+	f.bytes = (double)daemon_number(&s->server, "jds", 0, "memory");
+	before = cpu_now(s);
+	start = clock_monotonic_ns();
+	for (size_t i = 0; i < clients; i++) {
+		s->d.declaration = lines[i];
+		declarator_begin(&s->d);
+		lines[i] = s->d.declaration;
+	}
+	for (size_t i = 0; i < clients; i++) {
+		s->d.declaration = lines[i];
+		declarator_await_accepted(&s->d);
+		lines[i] = s->d.declaration;
+		if (i == 0)
+			first = clock_monotonic_ns() - start;
+	}
+	last = clock_monotonic_ns() - start;
+	after = cpu_now(s);
+	f.wall = (double)last / (double)clients;
+	(void)per(&before, &after, clients, &f);
+	f.bytes =
+	    ((double)daemon_number(&s->server, "jds", 0, "memory") - f.bytes) / (double)clients;
+	(void)snprintf(more, sizeof(more),
+		       "the first after %.0f ms, the last after %.0f; %.0f KB each past the shared "
+		       "transactions",
+		       (double)first / 1e6, (double)last / 1e6, f.bytes / 1000);
+	report_many(s, name, &f, more);
+	hang_up_many(s, lines, clients);
+}
+
 void bench_declare(struct bench *b)
 {
 	static struct scene s;
@@ -366,6 +535,8 @@ void bench_declare(struct bench *b)
 	run_declare(&s, "asked of the node", 0, true);
 	run_declare(&s, "300 asked of the client", FOREIGN, true);
 	run_mining(&s, "a full template, until the pool has its job");
+	run_at_once(&s, "16 clients at once");
+	run_outstanding(&s, "1,000 outstanding");
 	declarator_free(&s.d);
 	daemon_stop(&s.server);
 }

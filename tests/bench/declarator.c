@@ -245,16 +245,38 @@ static uint32_t provide(struct declarator *d, const struct adit_sv2_provide_miss
 	return count;
 }
 
-uint32_t declarator_declare(struct declarator *d)
+void declarator_begin(struct declarator *d)
 {
 	struct adit_bytes token = {.data = d->token, .size = d->token_size};
 	struct adit_sv2_declare_mining_job m =
 	    declarer_declaration(&d->work, ++d->requests, &token);
+
+	say(&d->declaration, ADIT_SV2_DECLARE_MINING_JOB, &m);
+}
+
+void declarator_await_asked(struct declarator *d)
+{
+	union sv2_body body;
+
+	await(&d->declaration, ADIT_SV2_PROVIDE_MISSING_TRANSACTIONS,
+	      ADIT_SV2_DECLARE_MINING_JOB_ERROR, &body);
+}
+
+void declarator_await_accepted(struct declarator *d)
+{
+	union sv2_body body;
+
+	await(&d->declaration, ADIT_SV2_DECLARE_MINING_JOB_SUCCESS,
+	      ADIT_SV2_DECLARE_MINING_JOB_ERROR, &body);
+}
+
+uint32_t declarator_declare(struct declarator *d)
+{
 	uint32_t asked = 0;
 	union sv2_body body;
 	int32_t came;
 
-	say(&d->declaration, ADIT_SV2_DECLARE_MINING_JOB, &m);
+	declarator_begin(d);
 	came = hear(&d->declaration, &body);
 	if (came == ADIT_SV2_PROVIDE_MISSING_TRANSACTIONS) {
 		asked = provide(d, &body.provide_missing_transactions);

@@ -42,6 +42,11 @@ void declarator_mining(struct declarator *d, uint16_t port);
 void declarator_prepare(struct declarator *d);
 /* Declares it; returns how many transactions were asked for. */
 uint32_t declarator_declare(struct declarator *d);
+/* The two halves of it, for declarations of several at a time: sends it; waits until transactions
+ * are asked for, and leaves it at that, or until it is accepted. */
+void declarator_begin(struct declarator *d);
+void declarator_await_asked(struct declarator *d);
+void declarator_await_accepted(struct declarator *d);
 /* SetCustomMiningJob of what was declared, until the pool has accepted it. */
 void declarator_set_job(struct declarator *d);
 void declarator_hang_up(struct declarator_line *l);
