@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 #include "host/address.h"
+#include "host/conf_probe_node.h"
 #include "lib/bitcoin/address.h"
-#include "lib/node-ipc/path.h"
 #include "lib/util/buf.h"
 #include "lib/util/clock.h"
 #include "lib/util/hex.h"
@@ -382,102 +382,8 @@ static void probe_role(struct probe *p, const struct conf_role *role)
 			probe_secret_value(p, s);
 	}
 	probe_own_keys(p, role);
-}
-
-/* --- the node -----------------------------------------------------------------------------------
- */
-
-/* Where the data of the node is, as far as it is said. */
-static const char *probe_node_datadir(const struct conf_role *node)
-{
-	const char *directory = conf_role_value(node, "rpc_datadir");
-
-	return directory != NULL ? directory : conf_role_value(node, "datadir");
-}
-
-/* Whether the settings ask for RPC: always but for bitcoin-ipc, which can do without. */
-static bool probe_node_has_rpc(const struct conf_role *node, const char *backend)
-{
-	static const char *const keys[] = {"rpc_url", "rpc_datadir", "rpc_cookie_file", "rpc_user"};
-
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		if (conf_role_value(node, keys[i]) != NULL)
-			return true;
-	}
-	return strcmp(backend, "bitcoin-rpc") == 0;
-}
-
-/* Where the node's cookie is expected; false when the settings name no place. */
-static bool probe_cookie_path(const struct conf_role *node, const char *network, char *path,
-			      size_t capacity)
-{
-	const char *cookie = conf_role_value(node, "rpc_cookie_file");
-	const char *directory = probe_node_datadir(node);
-	const char *sub = strcmp(network, "main") == 0 ? "" : network;
-
-	if (cookie != NULL)
-		return (size_t)snprintf(path, capacity, "%s", cookie) < capacity;
-	if (directory == NULL)
-		return false;
-	return (size_t)snprintf(path, capacity, "%s/%s%s.cookie", directory, sub,
-				sub[0] != '\0' ? "/" : "") < capacity;
-}
-
-static void probe_node_rpc(struct probe *p, const struct conf_role *node)
-{
-	const char *directory = probe_node_datadir(node);
-	char path[4096];
-	struct stat st;
-
-	if (conf_role_value(node, "rpc_user") != NULL)
-		return;
-	if (directory != NULL && stat(directory, &st) != 0) {
-		problems_warn(p->problems, node->file, node->line, "the node's directory %s: %s",
-			      directory, strerror(errno));
-		return;
-	}
-	if (probe_cookie_path(node, p->conf->network, path, sizeof(path)) &&
-	    access(path, R_OK) != 0)
-		problems_warn(p->problems, node->file, node->line, "the node's cookie %s: %s; %s",
-			      path, strerror(errno),
-			      errno == ENOENT ? "is the node running, on this network?"
-					      : "aditd needs a user or group that may read it "
-						"(rpccookieperms=group in bitcoin.conf)");
-}
-
-static void probe_node_ipc(struct probe *p, const struct conf_role *node)
-{
-	char path[NODE_IPC_PATH_MAX];
-	struct error e;
-	int fd;
-
-	if (node_ipc_path(p->conf->network, conf_role_value(node, "datadir"),
-			  conf_role_value(node, "ipc_socket"), path, sizeof(path), &e) != ADIT_OK) {
-		problems_warn(p->problems, node->file, node->line, "%s", e.text);
-		return;
-	}
-	fd = probe_connect(path);
-	if (fd >= 0)
-		(void)close(fd);
-	else
-		problems_warn(p->problems, node->file, node->line,
-			      "the node's IPC socket %s: %s; %s", path, strerror(errno),
-			      errno == EACCES ? "run aditd as the user of the node"
-					      : "does the node run with -ipcbind=unix, on this "
-						"network?");
-}
-
-static void probe_node(struct probe *p)
-{
-	const struct conf_role *node = conf_find(p->conf, "node");
-	const char *backend = node != NULL ? conf_role_value(node, "backend") : NULL;
-
-	if (backend == NULL || strncmp(backend, "bitcoin-", 8) != 0)
-		return;
-	if (probe_node_has_rpc(node, backend))
-		probe_node_rpc(p, node);
-	if (strcmp(backend, "bitcoin-ipc") == 0)
-		probe_node_ipc(p, node);
+	if (strcmp(role->manifest->name, "template-provider") == 0)
+		conf_probe_templates(p->conf, role, p->problems);
 }
 
 void conf_probe(const struct conf *conf, struct problems *problems)
@@ -493,6 +399,6 @@ void conf_probe(const struct conf *conf, struct problems *problems)
 		if (conf->roles[i]->enabled && conf->roles[i]->manifest != NULL)
 			probe_role(&p, conf->roles[i]);
 	}
-	probe_node(&p);
+	conf_probe_node(conf, problems);
 	buf_free(&p.running);
 }

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <event2/event.h>
 #include <ftw.h>
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -15,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <adit/plugin.h>
@@ -26,6 +28,7 @@
 #include "host/rights.h"
 #include "host/schema.h"
 #include "lib/util/buf.h"
+#include "tests/unit/fake_ipc_node.h"
 
 /* --- INI ----------------------------------------------------------------------------------------
  */
@@ -527,9 +530,9 @@ START_TEST(test_conf_good)
 }
 END_TEST
 
-#define PARTS_PLUGIN \
-	"parts = upstream\n[config_schema]\nn = int | 5 | - | h\n" \
-	"[part_schema]\naddress = connect | required | - | where the pool is\n" \
+#define PARTS_PLUGIN                                                                               \
+	"parts = upstream\n[config_schema]\nn = int | 5 | - | h\n"                                 \
+	"[part_schema]\naddress = connect | required | - | where the pool is\n"                    \
 	"user = string | me | 1..20 | h\nkey_file = secret path | - | - | h\n"
 
 START_TEST(test_conf_parts)
@@ -1272,6 +1275,108 @@ static void probe_node(const char *keys, const char *text)
 	problems_free(&p);
 }
 
+/* A node behind an IPC socket, in a process of its own; PATH gets the socket's. */
+static pid_t start_ipc_node(bool test_chain, char path[96])
+{
+	struct fake_ipc node;
+	int pipes[2];
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(pipes), 0);
+	pid = fork();
+	if (pid == 0) {
+		fake_ipc_init(&node, event_base_new());
+		node.test_chain = test_chain;
+		ck_assert_int_eq(write(pipes[1], node.path, sizeof(node.path)),
+				 (ssize_t)sizeof(node.path));
+		(void)event_base_dispatch(node.base);
+		_exit(0);
+	}
+	ck_assert_int_gt(pid, 0);
+	(void)close(pipes[1]);
+	ck_assert_int_eq(read(pipes[0], path, 96), 96);
+	(void)close(pipes[0]);
+	return pid;
+}
+
+static void end_ipc_node(pid_t pid, char path[96])
+{
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_int_eq(unlink(path), 0);
+	*strrchr(path, '/') = '\0';
+	ck_assert_int_eq(rmdir(path), 0);
+}
+
+/* It answers, but may be on another network. */
+START_TEST(test_probe_ipc)
+{
+	char path[96], text[300];
+	pid_t pid;
+
+	put_states();
+	pid = start_ipc_node(true, path);
+	(void)snprintf(text, sizeof(text), "backend = bitcoin-ipc\nipc_socket = %s\n", path);
+	probe_node(text, NULL);
+	(void)snprintf(text, sizeof(text),
+		       "network = main\nbackend = bitcoin-ipc\nipc_socket = %s\n", path);
+	probe_node(text, " is on a test network, but network = main");
+	end_ipc_node(pid, path);
+	pid = start_ipc_node(false, path);
+	(void)snprintf(text, sizeof(text), "backend = bitcoin-ipc\nipc_socket = %s\n", path);
+	probe_node(text, " is on the main network, but network = regtest");
+	end_ipc_node(pid, path);
+}
+END_TEST
+
+/* The template provider's own: it may be another node, on another network. */
+START_TEST(test_probe_templates)
+{
+	static const char schema[] =
+	    "[config_schema]\nsource = list | node | bitcoin-ipc,node | s\n"
+	    "network = enum | - | main,testnet4,regtest | n\n"
+	    "datadir = path | - | - | n\nsocket = path | - | - | n\n";
+	static const struct {
+		const char *keys;
+		const char *end; /* of the socket's path; NULL: no such key */
+	} sections[] = {
+	    {"source = node\n", ""},
+	    {"source = node, bitcoin-ipc\n", ""},
+	    {"source = bitcoin-ipc\nnetwork = main\n", ""},
+	    {"source = bitcoin-ipc\n", ".not"},
+	    {"source = bitcoin-ipc\nnetwork = testnet4\ndatadir = .\n", NULL},
+	};
+	static const char *const complaints[] = {
+	    NULL,
+	    NULL,
+	    " is on a test network, but network = main",
+	    ".not: is the node running with -ipcbind=unix, and are network, datadir and socket",
+	    "/testnet4/node.sock: is the node running",
+	};
+	char path[96], section[300];
+	struct problems p;
+	pid_t pid;
+
+	put_states();
+	put_plugin("template-provider", schema);
+	put_main("");
+	pid = start_ipc_node(true, path);
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		(void)snprintf(section, sizeof(section), "%s%s%s%s\n", sections[i].keys,
+			       sections[i].end != NULL ? "socket = " : "",
+			       sections[i].end != NULL ? path : "",
+			       sections[i].end != NULL ? sections[i].end : "");
+		put("conf.d/a.conf", "[template-provider]\n%s", section);
+		probe(&p);
+		ck_assert_msg(p.count == (complaints[i] != NULL), "%s: %zu", section, p.count);
+		ck_assert(complaints[i] == NULL ||
+			  has(&p, "a.conf:1: warning: bitcoin-ipc: ", complaints[i]));
+		problems_free(&p);
+	}
+	end_ipc_node(pid, path);
+}
+END_TEST
+
 static int listen_at(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -1302,16 +1407,15 @@ START_TEST(test_probe_node)
 	put("state/regtest/.cookie", "x");
 	probe_node("backend = bitcoin-rpc\nrpc_datadir = .\n", NULL);
 	probe_node("backend = bitcoin-ipc\ndatadir = .\n",
-		   "/regtest/node.sock: No such file or directory; does the node run with "
-		   "-ipcbind=unix");
+		   "/regtest/node.sock: is the node running with -ipcbind=unix, and are network, "
+		   "datadir and ipc_socket");
 	fd = listen_at("state/regtest/node.sock");
-	probe_node("backend = bitcoin-ipc\ndatadir = .\n", NULL);
-	probe_node("backend = bitcoin-ipc\nipc_socket = regtest/node.sock\n", NULL);
-	probe_node("backend = bitcoin-ipc\ndatadir = .\nrpc_datadir = gone\n",
-		   "/gone: No such file");
-	probe_node("backend = bitcoin-ipc\ndatadir = .\nrpc_url = http://127.0.0.1:1/\n", NULL);
+	probe_node("backend = bitcoin-ipc\ndatadir = .\n", "has not answered for 2000 ms");
 	(void)close(fd);
-	probe_node("backend = bitcoin-ipc\ndatadir = .\n", "Connection refused");
+	probe_node("backend = bitcoin-ipc\ndatadir = .\nrpc_url = http://127.0.0.1:1/\n",
+		   "nobody listens on ");
+	probe_node("backend = bitcoin-ipc\nipc_socket = regtest/node.sock\n",
+		   "/regtest/node.sock: the node is not running");
 	(void)snprintf(path, sizeof(path), "%s/state/regtest/.cookie", directory);
 	ck_assert_int_eq(unlink(path), 0);
 	(void)snprintf(path, sizeof(path), "%s/state/regtest/node.sock", directory);
@@ -1399,7 +1503,8 @@ int main(void)
 				      test_conf_override_edit, test_conf_override_disk_full,
 				      test_conf_includes,      test_conf_network,
 				      test_probe_keys,         test_probe_passwords,
-				      test_probe_node,         test_probe_places,
+				      test_probe_node,         test_probe_ipc,
+				      test_probe_templates,    test_probe_places,
 				      test_known_secrets};
 	Suite *suite = suite_create("host-conf");
 	TCase *c = make_case("whole", whole, sizeof(whole) / sizeof(whole[0]));
