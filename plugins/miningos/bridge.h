@@ -3,11 +3,11 @@
  * bridge.h: the child process in Node.js that speaks MiningOS's wire, and our end of it.
  *
  * MiningOS talks JSON over HyperDHT RPC, for which there is no library in C. So the role starts
- * bridge/bridge.js, gives it one end of a socketpair as descriptor 3 and exchanges JSON lines with it
- * (bridge/README has both formats). The child is kept alive: it is started anew with a back-off that
- * is capped at a minute, for as long as the bridge runs. Where Node.js or the child's modules are
- * missing the role runs on without it; the state says what is missing and which command mends it, and
- * once that was done it comes up by itself.
+ * bridge/bridge.js, gives it one end of a socketpair as descriptor 3 and exchanges JSON lines with
+ * it (bridge/README has both formats). The child is kept alive: it is started anew with a back-off
+ * that is capped at a minute, for as long as the bridge runs. Where Node.js or the child's modules
+ * are missing the role runs on without it; the state says what is missing and which command mends
+ * it, and once that was done it comes up by itself.
  *
  * All of this is in the process of the role `miningos`, on its loop. No callback comes from inside
  * the function that registers it, none after bridge_free(), and none after the plugin has stopped.
@@ -46,10 +46,10 @@ struct bridge_rack {
 };
 
 /* A request for RACK_ID by the peer with the client key PEER (hex; "" when it is not known). PARAMS
- * is its JSON, valid until the callback returns; it can be of any type (NULL is JSON's null). REQUEST
- * has to be answered exactly once with bridge_answer(), now or later. `ping`, `echo` and
- * `getInstanceId` are answered by the bridge, and so are methods outside of bridge/methods.json, JSON
- * that is none, and write methods of a peer that may only read. */
+ * is its JSON, valid until the callback returns; it can be of any type (NULL is JSON's null).
+ * REQUEST has to be answered exactly once with bridge_answer(), now or later. `ping`, `echo` and
+ * `getInstanceId` are answered by the bridge, and so are methods outside of bridge/methods.json,
+ * JSON that is none, and write methods of a peer that may only read. */
 typedef void (*bridge_request_fn)(void *user, uint64_t request, const char *rack_id,
 				  const char *method, const char *peer,
 				  const struct json_object *params);
@@ -72,6 +72,9 @@ struct bridge_options {
 	const char *allow;
 	const char *allow_read_only;
 	uint32_t memory_mib; /* heap of Node.js; 0: 256 */
+	/* First wait after the child has ended, doubled up to 60 times that; half of the latter
+	 * where something is missing. 0: 1 s. */
+	uint32_t retry_ms;
 	const struct bridge_rack *racks;
 	size_t rack_count;
 	bridge_request_fn on_request;
@@ -86,12 +89,13 @@ int32_t bridge_new(const struct bridge_options *options, struct bridge **bridge,
 /* Starts the child, from the loop. A child that can't be started is no error here. */
 void bridge_start(struct bridge *bridge);
 
-/* Asks the child to end: it takes its announcements out of the DHT, for which it gets two seconds. DONE
- * is called once, when it is gone; at once, from inside, when there is none. Calls that are open end
- * with ERR_BRIDGE_DOWN before. */
+/* Asks the child to end: it takes its announcements out of the DHT, for which it gets two seconds.
+ * DONE is called once, when it is gone; at once, from inside, when there is none. Calls that are
+ * open end with ERR_BRIDGE_DOWN before. */
 void bridge_stop(struct bridge *bridge, void (*done)(void *user), void *user);
 
-/* Kills the child if there is one, drops open calls without calling back. NULL is allowed. */
+/* Kills the child if there is one, drops open calls without calling back. Not from inside a
+ * callback of the bridge's, but for DONE. NULL is allowed. */
 void bridge_free(struct bridge *bridge);
 
 /* Answers REQUEST: with ERROR (a word such as "ERR_THING_NOTFOUND") or, when that is NULL, with
@@ -106,10 +110,14 @@ void bridge_answer(struct bridge *bridge, uint64_t request, const char *error, c
  * ERR_BRIDGE_BUSY (too many calls, or it does not read), ERR_BRIDGE_TIMEOUT (it did not answer). */
 typedef void (*bridge_reply_fn)(void *user, const char *error, const struct json_object *result);
 
-/* Calls METHOD of the RPC server with the public key KEY (64 hex digits), e.g. registerRack of the ork, with the
- * JSON PARAMS (NULL or "": null). FN is called exactly once, within DEADLINE_MS and some seconds. */
+/* Calls METHOD of the RPC server with the public key KEY (64 hex digits), e.g. registerRack of the
+ * ork, with the JSON PARAMS (NULL or "": null). FN is called exactly once, within DEADLINE_MS and
+ * some seconds. */
 void bridge_call(struct bridge *bridge, const char *key, const char *method, const char *params,
 		 uint32_t deadline_ms, bridge_reply_fn fn, void *user);
+
+/* Drops the open calls with that USER: their FN is not called. */
+void bridge_forget(struct bridge *bridge, const void *user);
 
 /* The public key of a rack as 64 digits, "" until the child has told it; the key by which other
  * firewalls know us. Known from the first start on, also while the DHT does not answer. */
@@ -120,11 +128,11 @@ const char *bridge_client_key(const struct bridge *bridge);
 bool bridge_listening(const struct bridge *bridge, const char *rack_id);
 /* One line for people: "running", "Node.js is missing: apt-get install nodejs" ... Valid until the
  * next call into the bridge or turn of the loop. */
-const char *bridge_text(const struct bridge *bridge);
+const char *bridge_text(struct bridge *bridge);
 /* For `status`: a new object (the caller's): state (stopped, starting, running, waiting, missing),
  * text, remedy (a command, or null), pid, starts, last_exit, node_binary, node_version, transport,
  * rpc_client_key, racks: [{id, type, rpc_public_key, listening}], requests, requests_open, calls,
  * calls_open, bad_lines. NULL when memory is short. */
-struct json_object *bridge_state(const struct bridge *bridge);
+struct json_object *bridge_state(struct bridge *bridge);
 
 #endif

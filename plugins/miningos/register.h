@@ -5,9 +5,9 @@
  *
  * An ork never looks for racks: it asks those that were registered. Each rack is registered with
  * registerRack {id, type, info: {rpcPublicKey}}, again and again with a back-off until the ork says
- * 1; then listRacks {type, keys: true} is asked on a timer, and a rack that is gone from it, or is in
- * it with another key, is registered again. Without an ork's key, or when registering is left to the
- * operator, the log says once what to register by hand.
+ * 1; then listRacks {type, keys: true} is asked on a timer, and a rack that is gone from it, or is
+ * in it with another key, is registered again. Without an ork's key, or when registering is left to
+ * the operator, the log says once what to register by hand.
  *
  * In the process of the role `miningos`, on its loop.
  */
@@ -42,7 +42,8 @@ struct registrar_options {
 /* ADIT_E_INVALID_ARGUMENT with a text in E, ADIT_E_NO_MEMORY. */
 int32_t registrar_new(const struct registrar_options *options, struct registrar **registrar,
 		      struct error *e);
-/* To be called when the bridge's state has changed (bridge_state_fn): begins when there are keys. */
+/* To be called when the bridge's state has changed (bridge_state_fn): begins when there are keys.
+ */
 void registrar_kick(struct registrar *registrar);
 /* Before bridge_free(). NULL is allowed. */
 void registrar_free(struct registrar *registrar);
