@@ -322,14 +322,13 @@ void bridge_start(struct bridge *b)
 	bridge_timer(b, &b->timer_attempt, 0, 0, bridge_attempt);
 }
 
-void bridge_stop(struct bridge *b, void (*done)(void *user), void *user)
+bool bridge_stop(struct bridge *b, void (*done)(void *user), void *user)
 {
 	bridge_timer(b, &b->timer_attempt, 0, 0, NULL);
 	if (b->child.pid == 0) {
 		b->phase = BRIDGE_STOPPED;
 		bridge_calls_fail(b, "ERR_BRIDGE_DOWN");
-		done(user);
-		return;
+		return false;
 	}
 	b->phase = BRIDGE_STOPPING;
 	b->stopped = done;
@@ -338,6 +337,7 @@ void bridge_stop(struct bridge *b, void (*done)(void *user), void *user)
 	bridge_calls_fail(b, "ERR_BRIDGE_DOWN");
 	if (!bridge_send(b, 0, "\"method\":\"stop\"", "", 0))
 		bridge_break(b, "it can't be told to end");
+	return true;
 }
 
 void bridge_free(struct bridge *b)

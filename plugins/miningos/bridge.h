@@ -51,8 +51,7 @@ struct bridge_rack {
  * `getInstanceId` are answered by the bridge, and so are methods outside of bridge/methods.json,
  * JSON that is none, and write methods of a peer that may only read. */
 typedef void (*bridge_request_fn)(void *user, uint64_t request, const char *rack_id,
-				  const char *method, const char *peer,
-				  const struct json_object *params);
+				  const char *method, const char *peer, struct json_object *params);
 /* The state has changed: keys became known, a rack is reachable, the child died. */
 typedef void (*bridge_state_fn)(void *user);
 
@@ -90,9 +89,9 @@ int32_t bridge_new(const struct bridge_options *options, struct bridge **bridge,
 void bridge_start(struct bridge *bridge);
 
 /* Asks the child to end: it takes its announcements out of the DHT, for which it gets two seconds.
- * DONE is called once, when it is gone; at once, from inside, when there is none. Calls that are
- * open end with ERR_BRIDGE_DOWN before. */
-void bridge_stop(struct bridge *bridge, void (*done)(void *user), void *user);
+ * Calls that are open end with ERR_BRIDGE_DOWN before this returns. False: it has ended. True: not
+ * yet; DONE is called when it has, unless bridge_free() is before. */
+bool bridge_stop(struct bridge *bridge, void (*done)(void *user), void *user);
 
 /* Kills the child if there is one, drops open calls without calling back. Not from inside a
  * callback of the bridge's, but for DONE. NULL is allowed. */

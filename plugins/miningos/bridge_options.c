@@ -42,7 +42,7 @@ static struct json_object *item_key(const char *item, const char *what, struct e
 /* "host:port", or "host" where a port is not needed. */
 static struct json_object *item_node(const char *item, const char *what, struct error *e)
 {
-	const bool bind = strcmp(what, "bind") == 0;
+	const bool bind = strcmp(what, "dht_bind") == 0;
 	size_t length = strspn(item, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				     "0123456789.-");
 	char *end = NULL;
@@ -91,14 +91,15 @@ static struct json_object *list(const char *text, size_t most, const char *what,
 	return array;
 }
 
-static int32_t add_list(struct json_object *o, const char *key, const char *text, size_t most,
-			item_fn fn, struct error *e)
+/* NAME is the key in the configuration. */
+static int32_t add_list(struct json_object *o, const char *key, const char *name, const char *text,
+			size_t most, item_fn fn, struct error *e)
 {
 	struct json_object *array;
 
 	if (!given(text))
 		return ADIT_OK;
-	array = strcmp(text, "none") == 0 ? json_object_new_array() : list(text, most, key, fn, e);
+	array = strcmp(text, "none") == 0 ? json_object_new_array() : list(text, most, name, fn, e);
 	if (array == NULL)
 		return e->code;
 	json_object_object_add(o, key, array);
@@ -108,20 +109,21 @@ static int32_t add_list(struct json_object *o, const char *key, const char *text
 static int32_t add_network(struct json_object *o, const struct bridge_options *options,
 			   struct error *e)
 {
-	int32_t error = add_list(o, "bootstrap", options->bootstrap, NODES_MAX, item_node, e);
+	int32_t error =
+	    add_list(o, "bootstrap", "dht_bootstrap", options->bootstrap, NODES_MAX, item_node, e);
 
 	if (error == ADIT_OK && given(options->bind)) {
-		struct json_object *bind = item_node(options->bind, "bind", e);
+		struct json_object *bind = item_node(options->bind, "dht_bind", e);
 
 		if (bind == NULL)
 			return e->code;
 		json_object_object_add(o, "bind", bind);
 	}
 	if (error == ADIT_OK)
-		error = add_list(o, "allow", options->allow, KEYS_MAX, item_key, e);
+		error = add_list(o, "allow", "allow_keys", options->allow, KEYS_MAX, item_key, e);
 	if (error == ADIT_OK)
-		error =
-		    add_list(o, "allow_read_only", options->allow_read_only, KEYS_MAX, item_key, e);
+		error = add_list(o, "allow_read_only", "allow_read_only_keys",
+				 options->allow_read_only, KEYS_MAX, item_key, e);
 	return error;
 }
 
@@ -202,11 +204,11 @@ static int32_t check_options(const struct bridge_options *options, struct error 
 
 	if (given(options->transport) && !socket && strcmp(options->transport, "dht") != 0)
 		return error_set(e, ADIT_E_INVALID_ARGUMENT,
-				 "transport: \"%.80s\" is neither dht nor socket",
+				 "bridge_transport: \"%.80s\" is neither dht nor socket",
 				 options->transport);
 	if (socket && !given(options->socket_dir))
 		return error_set(e, ADIT_E_INVALID_ARGUMENT,
-				 "the transport socket needs a directory");
+				 "bridge_transport = socket needs a bridge_socket_dir");
 	if (options->rack_count == 0 || options->rack_count > BRIDGE_RACKS_MAX)
 		return error_set(e, ADIT_E_INVALID_ARGUMENT, "1 to %u racks can be served",
 				 BRIDGE_RACKS_MAX);

@@ -51,13 +51,12 @@ static void on_reply(void *user, const char *error, const struct json_object *re
 }
 
 static void on_request(void *user, uint64_t request, const char *rack_id, const char *method,
-		       const char *peer, const struct json_object *params)
+		       const char *peer, struct json_object *params)
 {
 	ck_assert_ptr_eq(user, &host);
 	(void)snprintf(requested, sizeof(requested), "%s %s %.4s %s", rack_id, method, peer,
-		       json_object_to_json_string_ext((struct json_object *)(uintptr_t)params,
-						      JSON_C_TO_STRING_PLAIN |
-							  JSON_C_TO_STRING_NOSLASHESCAPE));
+		       json_object_to_json_string_ext(params, JSON_C_TO_STRING_PLAIN |
+								  JSON_C_TO_STRING_NOSLASHESCAPE));
 	if (hold)
 		held = request;
 	else if (strcmp(method, "wrong") == 0)
@@ -291,14 +290,14 @@ END_TEST
 START_TEST(stops_when_told)
 {
 	run_until_listening("good");
-	bridge_stop(bridge, on_stopped, NULL);
+	ck_assert(bridge_stop(bridge, on_stopped, NULL));
 	ck_assert_uint_eq(stops, 0);
 	until(has_stopped, NULL);
 	ck_assert_str_eq(state_value("state"), "stopped");
 	ck_assert_str_eq(state_value("last_exit"), "exit status 0");
 	ck_assert_uint_eq(fake_host_registrations(host), 0);
-	bridge_stop(bridge, on_stopped, NULL);
-	ck_assert_uint_eq(stops, 2);
+	ck_assert(!bridge_stop(bridge, on_stopped, NULL));
+	ck_assert_uint_eq(stops, 1);
 	bridge_start(bridge); /* and begins again */
 	until(is_listening, NULL);
 }
@@ -308,7 +307,7 @@ START_TEST(stops_with_calls)
 {
 	run_until_listening("good");
 	bridge_call(bridge, ORK, "mute", "1", WAIT_MS, on_reply, NULL);
-	bridge_stop(bridge, on_stopped, NULL);
+	ck_assert(bridge_stop(bridge, on_stopped, NULL));
 	ck_assert_uint_eq(replies, 1);
 	ck_assert_str_eq(answered, "ERR_BRIDGE_DOWN");
 	until(has_stopped, NULL);
@@ -393,7 +392,7 @@ START_TEST(silent)
 	run("silent");
 	until_said("starting");
 	ck_assert_str_eq(ask_for("echo", "1"), "ERR_BRIDGE_DOWN");
-	bridge_stop(bridge, on_stopped, NULL);
+	ck_assert(bridge_stop(bridge, on_stopped, NULL));
 	until(has_stopped, NULL);
 }
 END_TEST
@@ -401,7 +400,7 @@ END_TEST
 START_TEST(stubborn)
 {
 	run_until_listening("stubborn");
-	bridge_stop(bridge, on_stopped, NULL);
+	ck_assert(bridge_stop(bridge, on_stopped, NULL));
 	until(has_stopped, NULL);
 	ck_assert_str_eq(state_value("last_exit"), "killed by signal 9");
 }
@@ -519,8 +518,7 @@ START_TEST(no_node)
 	    "Node.js is missing: there is no program node in PATH; do: apt-get install nodejs");
 	ck_assert_str_eq(state_value("state"), "missing");
 	ck_assert_str_eq(ask_for("echo", "1"), "ERR_BRIDGE_DOWN");
-	bridge_stop(bridge, on_stopped, NULL);
-	ck_assert_uint_eq(stops, 1);
+	ck_assert(!bridge_stop(bridge, on_stopped, NULL));
 }
 END_TEST
 
@@ -566,18 +564,18 @@ START_TEST(options)
 	static const struct {
 		const char *bootstrap, *bind, *allow, *transport, *text;
 	} bad[] = {
-	    {"nowhere", NULL, NULL, NULL, "bootstrap: \"nowhere\" is not HOST:PORT"},
-	    {"a:1,b:0", NULL, NULL, NULL, "bootstrap: \"b:0\""},
+	    {"nowhere", NULL, NULL, NULL, "dht_bootstrap: \"nowhere\" is not HOST:PORT"},
+	    {"a:1,b:0", NULL, NULL, NULL, "dht_bootstrap: \"b:0\""},
 	    {"a:65536", NULL, NULL, NULL, "a:65536"},
 	    {"a:-1", NULL, NULL, NULL, "a:-1"},
 	    {"a:1x", NULL, NULL, NULL, "a:1x"},
 	    {":1", NULL, NULL, NULL, ":1"},
 	    {"a\"b:1", NULL, NULL, NULL, "a\"b:1"},
-	    {NULL, "a:b", NULL, NULL, "bind: \"a:b\""},
-	    {NULL, NULL, "abc", NULL, "allow: \"abc\" is no key"},
-	    {NULL, NULL, "none, " ORK, NULL, "allow: \"none\" is no key"},
+	    {NULL, "a:b", NULL, NULL, "dht_bind: \"a:b\""},
+	    {NULL, NULL, "abc", NULL, "allow_keys: \"abc\" is no key"},
+	    {NULL, NULL, "none, " ORK, NULL, "allow_keys: \"none\" is no key"},
 	    {NULL, NULL, NULL, "pigeons", "neither dht nor socket"},
-	    {NULL, NULL, NULL, "socket", "needs a directory"},
+	    {NULL, NULL, NULL, "socket", "needs a bridge_socket_dir"},
 	};
 	struct bridge_options o = options_now();
 	struct bridge *b = NULL;

@@ -50,7 +50,7 @@ function mayWrite (peer) {
 
 const methodsOf = (rack) => methods.filter((m) => m.minerpool || !rack.type.startsWith('minerpool'))
 
-// A request from outside; resolves to the bytes of the answer.
+// A request from outside; resolves to the bytes of the answer. Rejects when the rack does not know the method.
 async function serve (rack, name, payload, peer) {
   const method = methods.find((m) => m.name === name)
 
@@ -81,11 +81,12 @@ function ask (request) {
   while (open.has(lastId))
   const id = lastId
 
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const end = (error, payload) => {
       clearTimeout(timer)
       open.delete(id)
-      resolve(error ? wireError(error) : payload)
+      if (error === 'UNKNOWN_METHOD') reject(Object.assign(new Error(`Unknown method '${request.method}'`), { code: error }))
+      else resolve(error ? wireError(error) : payload)
     }
     const timer = setTimeout(end, ANSWER_MS, 'ERR_RACK_TIMEOUT')
 

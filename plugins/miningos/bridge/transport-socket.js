@@ -44,11 +44,11 @@ module.exports = function open (config, client, service) {
         return
       }
       if (m === null || !Number.isSafeInteger(m.id) || m.id < 0 || typeof m.method !== 'string' || typeof m.payload !== 'string') return socket.destroy()
-      let answer
-      if (methods.has(m.method)) {
-        answer = { payload: (await service.serve(rack, m.method, Buffer.from(m.payload), peer)).toString() }
-      } else {
-        answer = { code: 'UNKNOWN_METHOD', message: `Unknown method '${m.method}'` }
+      let answer = { code: 'UNKNOWN_METHOD', message: `Unknown method '${m.method}'` }
+      try {
+        if (methods.has(m.method)) answer = { payload: (await service.serve(rack, m.method, Buffer.from(m.payload), peer)).toString() }
+      } catch (error) {
+        answer = { code: error.code, message: error.message }
       }
       if (m.id !== 0) send(socket, { id: m.id, ...answer })
     }, () => socket.destroy())

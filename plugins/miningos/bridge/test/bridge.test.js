@@ -72,7 +72,9 @@ test('what is no JSON, too deep or too long does not reach the role', options, a
 })
 
 test('unknown methods, and those that a rack of pools does not have', options, async (t) => {
-  const { connect } = await started(t)
+  const { role, connect } = await started(t)
+  role.answer = () => { throw new Error('UNKNOWN_METHOD') }
+  assert.strictEqual((await connect(0).request('listFirmwares', '{}')).code, 'UNKNOWN_METHOD')
   for (const method of ['executeAction', 'constructor', '__proto__', '']) {
     assert.strictEqual((await connect(0).request(method, '{}')).code, 'UNKNOWN_METHOD')
   }
