@@ -38,6 +38,7 @@ struct rest_settings {
 	const char *token_url;     /* oauth_token_url */
 	const char *scopes;        /* oauth_scopes, with spaces between */
 	const char *token_cache;   /* token_cache_file, an absolute path */
+	const char *ca_file;       /* http_ca_file, PEM; NULL: the system's */
 	const char *access_token;  /* of the environment, used when the cache has none */
 	uint32_t timeout_ms;       /* http_timeout: of one request */
 	uint32_t token_ttl_ms; /* oauth_token_ttl: of tokens that don't tell how long they live */
@@ -120,7 +121,9 @@ typedef void (*rest_login_fn)(void *user, int32_t error, const char *message);
 /* Takes TEXT, SIZE bytes: a token, or the whole address that the browser was sent to at the end of
  * a login (with authToken=, or with code= and state= of the login that is pending). REFRESH (NULL:
  * none) is an OAuth2 refresh token that belongs to it. FN may be NULL; it is called later, once,
- * unless the client is freed. ADIT_E_INVALID_ARGUMENT: not a token; FN is not called then. */
+ * unless the client is freed. ADIT_E_INVALID_ARGUMENT: not a token, or an address of
+ * another login. ADIT_E_PERMISSION_DENIED: the address says that the login failed. FN is not called
+ * with an error here. */
 int32_t rest_login_token(struct rest *r, const char *text, size_t size, const char *refresh,
 			 rest_login_fn fn, void *user, struct error *e);
 /* Ends a pending login, forgets the token and removes the cache file. */
