@@ -22,6 +22,7 @@ static int32_t record(struct fake_conn *c, const uint8_t *frame, size_t size, bo
 {
 	struct sent *s = need(calloc(1, sizeof *s + size));
 	uint16_t extension;
+	size_t used = 0;
 
 	if (c->closed) {
 		free(s);
@@ -32,7 +33,9 @@ static int32_t record(struct fake_conn *c, const uint8_t *frame, size_t size, bo
 	s->message = sv2_message_find(extension, frame[2]);
 	s->by_frame = by_frame;
 	if (s->message < 0 || c->count == FAKE_SENT_MAX ||
-	    sv2_decode(s->message, s->frame + 6, size - 6, &s->body, NULL) != ADIT_OK) {
+	    sv2_decode(s->message, s->frame + 6, size - 6, &s->body, &used) != ADIT_OK ||
+	    sv2_decode_tlvs(s->message, c->extensions, s->frame + 6 + used, size - 6 - used,
+			    &s->body) != ADIT_OK) {
 		fprintf(stderr, "fake sv2: message type %02x can't be read\n", frame[2]);
 		abort();
 	}
@@ -101,6 +104,11 @@ static size_t conn_pending(const struct adit_sv2_conn *conn)
 	return 0;
 }
 
+static uint32_t conn_extensions(const struct adit_sv2_conn *conn)
+{
+	return ((const struct fake_conn *)conn)->extensions;
+}
+
 static void conn_flush(struct adit_sv2_conn *conn)
 {
 	struct fake_conn *c = (struct fake_conn *)conn;
@@ -121,6 +129,7 @@ static const struct adit_sv2_conn_api conn_api = {
     .flags = conn_flags,
     .peer = conn_peer,
     .pending = conn_pending,
+    .extensions = conn_extensions,
     .flush = conn_flush,
 };
 

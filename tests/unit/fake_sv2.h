@@ -29,6 +29,7 @@ struct fake_conn {
 	struct adit_sv2_conn head; /* first: this is the connection */
 	uint32_t id;
 	uint32_t flags;
+	uint32_t extensions; /* negotiated; a mask */
 	void *user;
 	bool closed;
 	size_t flushed; /* records when it was flushed last */

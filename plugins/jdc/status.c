@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "plugins/jdc/status.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/mining/answers.h"
+#include "lib/mining/listing.h"
+#include "lib/mining/orders.h"
+#include "lib/util/clock.h"
+#include "plugins/jdc/jdc.h"
+#include "plugins/jdc/orders.h"
+
+static const char *mode_name(enum jdc_mode mode)
+{
+	static const char *const names[] = {"full-template", "coinbase-only", "proxy", "solo"};
+
+	return names[mode];
+}
+
+/* --- the state line ----------------------------------------------------------------------------
+ */
+
+static void say_work(const struct jdc *jdc, char *text, size_t capacity)
+{
+	const struct jdc_pool *pool = jdc->active;
+
+	if (!jdc->mining.current)
+		snprintf(text, capacity, "%s",
+			 jdc->source == SOURCE_SOLO ? "waiting for a template to mine solo"
+						    : "waiting for a pool and templates");
+	else if (pool)
+		snprintf(text, capacity, "mining at height %u for %s, %s",
+			 jdc->mining.current->height, pool->settings.name,
+			 mode_name(pool->link.mode));
+	else if (jdc->source == SOURCE_SOLO)
+		snprintf(text, capacity, "mining at height %u, solo%s", jdc->mining.current->height,
+			 jdc->pool_count > 0 ? ": no pool gives work" : "");
+	else
+		snprintf(text, capacity, "mining at height %u, looking for a pool",
+			 jdc->mining.current->height);
+}
+
+void status_update(struct jdc *jdc)
+{
+	char text[700];
+	size_t size;
+
+	say_work(jdc, text, 400);
+	size = strlen(text);
+	if (jdc->mining.journal.error[0] != '\0')
+		snprintf(text + size, sizeof text - size,
+			 "; found blocks can't be written to disk: %s", jdc->mining.journal.error);
+	jdc->mining.api->status(jdc->mining.host, text);
+}
+
+/* --- the method `status` -----------------------------------------------------------------------
+ */
+
+static void add_uplink(struct json_object *o, const struct uplink *u)
+{
+	add_text(o, "mode", u->connected ? mode_name(u->mode) : NULL);
+	json_object_object_add(o, "pool_connected",
+			       json_object_new_boolean(u->mining.conn != NULL));
+	json_object_object_add(o, "jds_connected", json_object_new_boolean(u->jds.conn != NULL));
+	add_count(o, "extranonce_size", u->open ? u->extranonce_size : 0);
+	add_double(o, "hashrate_claimed", (double)u->claimed);
+	add_count(o, "tokens", u->token_count);
+	add_count(o, "declarations", uplink_pending(u));
+	add_count(o, "tokens_received", u->counts.tokens);
+	add_count(o, "jobs_declared", u->counts.declared);
+	add_count(o, "jobs_acknowledged", u->counts.known);
+	add_count(o, "jobs_stale", u->counts.stale);
+	add_count(o, "jobs_dropped", u->counts.dropped);
+	add_count(o, "transactions_provided", u->counts.provided);
+	add_count(o, "shares_sent", u->counts.submitted);
+	add_count(o, "shares_accepted", u->counts.accepted);
+	add_count(o, "shares_refused", u->counts.refused);
+	add_count(o, "shares_refused_stale", u->counts.refused_stale);
+	add_count(o, "solutions", u->counts.solutions);
+	add_count(o, "messages_ignored", u->counts.ignored);
+}
+
+static struct json_object *pool_json(const struct jdc *jdc, const struct jdc_pool *pool,
+				     uint64_t now)
+{
+	const struct upstream *u = &pool->upstream;
+	struct json_object *o = json_object_new_object();
+
+	add_text(o, "name", pool->settings.name);
+	add_text(o, "address", pool->settings.pool.address);
+	add_text(o, "jds_address",
+		 pool->settings.jds.address[0] ? pool->settings.jds.address : NULL);
+	add_text(o, "user_identity", pool->settings.user);
+	add_text(o, "state", upstream_state_name(u->state));
+	json_object_object_add(o, "active", json_object_new_boolean(jdc->active == pool));
+	add_count(o, "since_ms", now > u->since_ms ? now - u->since_ms : 0);
+	add_text(o, "fault", u->fault != UPSTREAM_NO_FAULT ? upstream_fault_name(u->fault) : NULL);
+	add_text(o, "fault_text", pool->link.fault_text[0] ? pool->link.fault_text : NULL);
+	add_count(o, "failures", u->failures);
+	add_count(o, "coolings", u->coolings);
+	add_uplink(o, &pool->link);
+	return o;
+}
+
+static struct json_object *pools_json(const struct jdc *jdc)
+{
+	struct json_object *list = json_object_new_array();
+	uint64_t now = clock_monotonic_ms();
+
+	for (uint32_t i = 0; i < jdc->pool_count; i++)
+		json_object_array_add(list, pool_json(jdc, jdc->pools[i], now));
+	return list;
+}
+
+static const char *present_mode(const struct jdc *jdc)
+{
+	if (jdc->active)
+		return mode_name(jdc->active->link.mode);
+	return jdc->source == SOURCE_SOLO ? "solo" : NULL;
+}
+
+static void add_miners(struct json_object *o, const struct mining *m)
+{
+	uint64_t refused = 0;
+
+	for (int i = SHARE_INVALID_CHANNEL; i < SHARE_RESULTS; i++)
+		refused += i == SHARE_STALE ? 0 : m->stats.results[i];
+	add_count(o, "connections", m->conn_count);
+	add_count(o, "channels", m->channel_count);
+	add_double(o, "hashrate", rate_get(&m->stats.rate, clock_monotonic_ms()));
+	add_count(o, "shares_accepted", m->stats.accepted);
+	add_count(o, "shares_rejected", refused);
+	add_count(o, "shares_stale", m->stats.stale);
+	json_object_object_add(o, "rejects", listing_reasons(m->stats.results));
+	add_count(o, "blocks_found", m->stats.blocks_found);
+	add_count(o, "blocks_pending", m->blocks.count);
+	add_text(o, "journal_error", m->journal.error[0] ? m->journal.error : NULL);
+	add_count(o, "height", m->current ? m->current->height : 0);
+	if (m->current)
+		add_hash(o, "prev_hash", m->current->tip.prev_hash);
+	else
+		add_text(o, "prev_hash", NULL);
+	add_text(o, "template_provider", m->providers.active ? m->providers.active->address : NULL);
+	json_object_object_add(o, "template_providers", providers_json(m));
+	add_count(o, "jobs_sent", m->stats.jobs_sent);
+	add_double(o, "best_difficulty", m->stats.best_difficulty);
+}
+
+static void on_status(void *user, struct adit_request *request,
+		      const struct adit_request_info *info)
+{
+	struct jdc *jdc = user;
+	struct json_object *o = json_object_new_object();
+
+	(void)info;
+	add_text(o, "upstream", jdc->active ? jdc->active->settings.name : NULL);
+	add_text(o, "mode", present_mode(jdc));
+	json_object_object_add(o, "solo", json_object_new_boolean(jdc->source == SOURCE_SOLO));
+	json_object_object_add(o, "templates", json_object_new_boolean(jdc->templates));
+	add_count(o, "switches", jdc->counts.switches);
+	add_count(o, "solo_times", jdc->counts.solo_times);
+	add_count(o, "held_shares", jdc->held.count);
+	add_count(o, "held_shares_dropped", jdc->counts.held_dropped);
+	add_count(o, "lost_shares", jdc->counts.lost_shares);
+	add_count(o, "easy_shares", jdc->counts.easy_shares);
+	add_text(o, "order", jdc->order.pool ? jdc->order.pool->settings.pool.address : NULL);
+	json_object_object_add(o, "upstreams", pools_json(jdc));
+	add_miners(o, &jdc->mining);
+	answer(&jdc->mining, request, o);
+}
+
+/* --- methods -----------------------------------------------------------------------------------
+ */
+
+struct method {
+	const char *name;
+	int32_t mode;
+	adit_method_fn fn;
+};
+
+static int32_t register_all(struct jdc *jdc, const struct method *methods, size_t count, void *user)
+{
+	const struct mining *mining = &jdc->mining;
+	int32_t result = ADIT_OK;
+
+	for (size_t i = 0; i < count && result == ADIT_OK; i++)
+		result = mining->api->register_method(mining->host, methods[i].name,
+						      methods[i].mode, methods[i].fn, user, NULL);
+	return result;
+}
+
+int32_t status_start(struct jdc *jdc)
+{
+	static const struct method own[] = {
+	    {"status", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_status},
+	    {"update_pool_config", ADIT_METHOD_ANY, on_update_pool_config},
+	};
+	static const struct method engine[] = {
+	    {"get_connected_miners", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_miners},
+	    {"list_channels", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_channels},
+	    {"list_jobs", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_jobs},
+	    {"list_workers", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_workers},
+	    {"set_difficulty", ADIT_METHOD_ALL, on_set_difficulty},
+	    {"disconnect_miner", ADIT_METHOD_ALL, on_disconnect_miner},
+	};
+	int32_t result = register_all(jdc, own, sizeof own / sizeof own[0], jdc);
+
+	return result == ADIT_OK
+		   ? register_all(jdc, engine, sizeof engine / sizeof engine[0], &jdc->mining)
+		   : result;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* uplink_shares.c: shares and solutions go to the pool; what it says of them. */
+#include "config.h"
+
+#include "plugins/jdc/uplink.h"
+
+#include <string.h>
+
+#define WORKER_MAX 32 /* extension 0x0002 */
+
+/* The front of a worker's name that fits, not cut within a character. */
+static struct adit_bytes worker_name(struct adit_bytes name)
+{
+	if (name.size <= WORKER_MAX)
+		return name;
+	name.size = WORKER_MAX;
+	while (name.size > 0 && (name.data[name.size] & 0xc0) == 0x80)
+		name.size--;
+	return name;
+}
+
+bool uplink_submit(struct uplink *u, const struct uplink_share *s)
+{
+	struct adit_sv2_submit_shares_extended m = {
+	    .channel_id = u->channel_id,
+	    .sequence_number = u->sequence + 1,
+	    .job_id = s->job_id,
+	    .nonce = s->nonce,
+	    .ntime = s->ntime,
+	    .version = s->version,
+	    .extranonce = s->extranonce,
+	};
+
+	if (!uplink_alive(u) || u->mining.conn == NULL || !u->open)
+		return false;
+	if (s->worker.size > 0 && (adit_sv2_extensions(u->mining.conn) & ADIT_SV2_WORKER_HASHRATE))
+		m.user_identity = worker_name(s->worker);
+	if (adit_sv2_send(u->mining.conn, ADIT_SV2_SUBMIT_SHARES_EXTENDED, &m) != ADIT_OK)
+		return false;
+	u->sequence++;
+	u->sent[u->sequence % UPLINK_SENT_MAX].sequence = u->sequence;
+	u->sent[u->sequence % UPLINK_SENT_MAX].tip_number = u->tip_number;
+	u->counts.submitted++;
+	u->unanswered++;
+	return true;
+}
+
+bool uplink_push_solution(struct uplink *u, const struct uplink_share *s,
+			  const uint8_t prev_hash[32], uint32_t nbits)
+{
+	struct adit_sv2_push_solution m = {.extranonce = s->extranonce,
+					   .nonce = s->nonce,
+					   .ntime = s->ntime,
+					   .nbits = nbits,
+					   .version = s->version};
+
+	if (!u->connected || u->mode != JDC_FULL_TEMPLATE || u->jds.conn == NULL)
+		return false;
+	memcpy(m.prev_hash.b, prev_hash, 32);
+	if (adit_sv2_send(u->jds.conn, ADIT_SV2_PUSH_SOLUTION, &m) != ADIT_OK)
+		return false;
+	u->counts.solutions++;
+	return true;
+}
+
+/* --- answers -----------------------------------------------------------------------------------
+ */
+
+int32_t uplink_on_accepted(void *context, struct adit_sv2_conn *conn,
+			   const struct adit_sv2_submit_shares_success *m)
+{
+	struct uplink *u = ((struct uplink_side *)context)->uplink;
+	uint32_t count = m->new_submits_accepted_count;
+
+	(void)conn;
+	if (!uplink_alive(u) || !u->open || m->channel_id != u->channel_id)
+		return ADIT_OK;
+	/* A pool can't accept more than it was sent. */
+	if (count > u->unanswered)
+		count = (uint32_t)u->unanswered;
+	u->unanswered -= count;
+	u->counts.accepted += count;
+	if (u->o.events->accepted)
+		u->o.events->accepted(u->o.context, u, count, m->new_shares_sum);
+	return ADIT_OK;
+}
+
+/* A share of a job that the pool knew, on the tip that is ours still: it does not keep its word.
+ * Unless it says that the tip is old, and soon is right. */
+int32_t uplink_on_refused(void *context, struct adit_sv2_conn *conn,
+			  const struct adit_sv2_submit_shares_error *m)
+{
+	struct uplink *u = ((struct uplink_side *)context)->uplink;
+	uint32_t at = m->sequence_number % UPLINK_SENT_MAX;
+	char text[64];
+
+	(void)conn;
+	if (!uplink_alive(u) || !u->open || m->channel_id != u->channel_id ||
+	    m->sequence_number == 0 || m->sequence_number > u->sequence)
+		return ADIT_OK;
+	u->counts.refused++;
+	u->unanswered -= u->unanswered > 0;
+	uplink_text(&m->error_code, text, sizeof text);
+	if (u->o.events->refused)
+		u->o.events->refused(u->o.context, u, text);
+	if (u->sent[at].sequence != m->sequence_number || u->sent[at].tip_number != u->tip_number) {
+		u->counts.refused_stale++;
+		return ADIT_OK;
+	}
+	if (!uplink_code_stale(&m->error_code)) {
+		uplink_fail(u, UPSTREAM_SHARE_REFUSED, "SubmitShares.Error: %s", text);
+		return ADIT_OK;
+	}
+	u->counts.refused_stale++;
+	uplink_called_stale(u);
+	return ADIT_OK;
+}
