@@ -88,6 +88,7 @@ struct jdc {
 	struct jdc_order order;
 
 	struct works works;
+	struct coinbase *present; /* of the job that was declared last; a reference. NULL: none */
 	struct held held;
 	struct jdc_counts counts;
 };

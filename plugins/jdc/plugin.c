@@ -92,6 +92,7 @@ static int32_t begin(struct jdc *jdc, struct error *e)
 static void end(struct jdc *jdc)
 {
 	pools_stop(jdc);
+	source_forget(jdc);
 	mining_stop(&jdc->mining);
 }
 

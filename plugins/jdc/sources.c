@@ -60,6 +60,7 @@ void source_switch(struct jdc *jdc, struct jdc_pool *pool)
 	jdc->counts.solo_times += !pool;
 	jdc->counts.held_dropped += jdc->held.count;
 	held_clear(&jdc->held);
+	source_forget(jdc);
 	if (!set_base(jdc, pool))
 		return;
 	source_make_room(jdc, pool);
@@ -160,19 +161,24 @@ uint32_t source_coinbase(struct jdc *jdc, uint64_t value, struct buf *out)
 	return s.count;
 }
 
-static void declare(struct jdc *jdc, struct template *t)
+/* Keeps C, also while there is no channel that has a job of it. */
+static void keep(struct jdc *jdc, struct coinbase *c)
 {
-	struct jdc_pool *pool = jdc->active;
-	struct coinbase *c = mining_coinbase(&jdc->mining, t);
-	struct work *work = c ? c->role : NULL;
-	struct uplink_work w;
+	struct coinbase *before = jdc->present;
 
-	if (!work ||
-	    (work->state != WORK_NEW && work->pool == pool && work->attempt == pool->attempt)) {
-		coinbase_unref(c);
-		return;
-	}
-	w = (struct uplink_work){
+	jdc->present = c;
+	coinbase_unref(before);
+}
+
+void source_forget(struct jdc *jdc)
+{
+	keep(jdc, NULL);
+}
+
+static struct uplink_work make_work(const struct work *work, const struct template *t,
+				    const struct coinbase *c)
+{
+	struct uplink_work w = {
 	    .id = work->id,
 	    .version = t->version,
 	    .prefix = {.data = t->prefix.data, .size = (uint32_t)t->prefix.size},
@@ -182,13 +188,28 @@ static void declare(struct jdc *jdc, struct template *t)
 	    .nbits = t->tip.nbits,
 	    .min_ntime = t->tip.min_ntime,
 	};
+
 	memcpy(w.prev_hash, t->tip.prev_hash, 32);
+	return w;
+}
+
+static void declare(struct jdc *jdc, struct template *t)
+{
+	struct jdc_pool *pool = jdc->active;
+	struct coinbase *c = mining_coinbase(&jdc->mining, t);
+	struct work *work = c ? c->role : NULL;
+	struct uplink_work w;
+
+	keep(jdc, c);
+	if (!work ||
+	    (work->state != WORK_NEW && work->pool == pool && work->attempt == pool->attempt))
+		return;
+	w = make_work(work, t, c);
 	work->state = WORK_PENDING;
 	work->pool = pool;
 	work->attempt = pool->attempt;
 	if (!uplink_declare(&pool->link, &w))
 		work->state = WORK_NEW;
-	coinbase_unref(c);
 }
 
 void source_adopted(struct jdc *jdc, struct template *t, bool new_tip)

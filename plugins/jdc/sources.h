@@ -26,6 +26,9 @@ void source_bound(struct jdc *jdc);
 /* Room for POOL's outputs in templates to come. */
 void source_make_room(struct jdc *jdc, const struct jdc_pool *pool);
 
+/* What is kept of the present work is let go; at stop. */
+void source_forget(struct jdc *jdc);
+
 /* Hooks of lib/mining: the outputs of a coinbase; T is mined now. */
 uint32_t source_coinbase(struct jdc *jdc, uint64_t value, struct buf *out);
 void source_adopted(struct jdc *jdc, struct template *t, bool new_tip);

@@ -173,6 +173,34 @@ static void on_status(void *user, struct adit_request *request,
 	answer(&jdc->mining, request, o);
 }
 
+/* As the pool's, as far as there is such a thing here. */
+static void on_get_pool_stats(void *user, struct adit_request *request,
+			      const struct adit_request_info *info)
+{
+	struct jdc *jdc = user;
+	const struct mining_stats *stats = &jdc->mining.stats;
+	struct json_object *o = json_object_new_object();
+	uint64_t refused = 0;
+
+	(void)info;
+	for (int i = SHARE_INVALID_CHANNEL; i < SHARE_RESULTS; i++)
+		refused += stats->results[i];
+	add_count(o, "miner_count", jdc->mining.conn_count);
+	add_count(o, "channel_count", jdc->mining.channel_count);
+	add_double(o, "hashrate", rate_get(&stats->rate, clock_monotonic_ms()));
+	add_count(o, "total_shares", stats->accepted + refused);
+	add_count(o, "accepted_shares", stats->accepted);
+	add_count(o, "rejected_shares", refused);
+	add_count(o, "stale_shares", stats->stale);
+	add_text(o, "pool_url", jdc->active ? jdc->active->settings.pool.address : NULL);
+	add_text(o, "pool_user", jdc->active ? jdc->active->settings.user : NULL);
+	add_double(o, "best_difficulty", stats->best_difficulty);
+	add_count(o, "blocks_found", stats->blocks_found);
+	add_count(o, "height", jdc->mining.current ? jdc->mining.current->height : 0);
+	add_count(o, "uptime_seconds", jdc->mining.ticks);
+	answer(&jdc->mining, request, o);
+}
+
 /* --- methods -----------------------------------------------------------------------------------
  */
 
@@ -197,6 +225,7 @@ int32_t status_start(struct jdc *jdc)
 {
 	static const struct method own[] = {
 	    {"status", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_status},
+	    {"get_pool_stats", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_get_pool_stats},
 	    {"update_pool_config", ADIT_METHOD_ANY, on_update_pool_config},
 	};
 	static const struct method engine[] = {

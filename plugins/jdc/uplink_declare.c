@@ -411,8 +411,10 @@ void uplink_drop(struct uplink *u, uint64_t id)
 {
 	struct declaration *d = find(u, id);
 
-	if (d && is_unsaid(d))
-		drop(u, d);
+	if (!d || !is_unsaid(d))
+		return;
+	uplink_log(u, ADIT_LOG_DEBUG, "a job is not declared: its transactions can't be had");
+	drop(u, d);
 }
 
 void uplink_ask_again(struct uplink *u)

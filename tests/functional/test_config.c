@@ -241,7 +241,9 @@ END_TEST
 START_TEST(examples)
 {
 	static const char *const names[] = {"demo.conf", "solo.conf", "miner.conf",
-					    "templates.conf"};
+					    "templates.conf", "jdc-hosted.conf",
+					    "jdc-local.conf", "jdc-ipc-hosted.conf",
+					    "jdc-ipc-local.conf"};
 	char path[512];
 
 	snprintf(path, sizeof(path), "%s/examples/%s", ADIT_SHIPPED_CONF, names[_i]);
@@ -270,7 +272,7 @@ int main(void)
 	tcase_add_test(c, shipped_configuration);
 	tcase_add_test(c, shipped_configuration_with_every_key);
 	tcase_add_test(c, shipped_pool_wants_a_payout);
-	tcase_add_loop_test(c, examples, 0, 4);
+	tcase_add_loop_test(c, examples, 0, 8);
 	suite_add_tcase(suite, c);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
