@@ -125,6 +125,8 @@ struct capn_ref capn_call_params(struct capn_call *call);
 /* Pointer INDEX of IN, a struct of the parameters, leads to CAP (borrowed). */
 void capn_call_set_cap(struct capn_call *call, struct capn_ref in, uint32_t index,
 		       struct capn_cap *cap);
+/* The first capability that was set so, borrowed; NULL: none was. */
+const struct capn_cap *capn_call_first_cap(const struct capn_call *call);
 /* Sends it. DONE is called exactly once unless the call is cancelled; CALL is gone when it returns.
  * On an error (E filled: broken capability, out of memory, too many calls) CALL is gone at once and
  * DONE is not called. */

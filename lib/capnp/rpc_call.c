@@ -64,6 +64,11 @@ void capn_call_set_cap(struct capn_call *call, struct capn_ref in, uint32_t inde
 		capn_set_cap(in, index, at);
 }
 
+const struct capn_cap *capn_call_first_cap(const struct capn_call *call)
+{
+	return call->caps.count > 0 ? call->caps.items[0].cap : NULL;
+}
+
 static void break_promises(struct capn_call *call)
 {
 	struct capn_cap *cap;

@@ -11,10 +11,12 @@
 
 /* A call with its deadline. */
 struct pending {
-	LIST_ENTRY(pending) link;
+	TAILQ_ENTRY(pending) link;
 	struct node_ipc *session;
 	struct event *deadline;
 	struct capn_call *call;
+	const struct capn_cap *thread; /* of the node that it runs on; NULL: any */
+	bool sent;                     /* else it waits until the thread is free */
 	uint32_t timeout_ms;
 	capn_return_fn *done;
 	void *user;
@@ -32,8 +34,8 @@ struct node_ipc {
 	enum node_dialect dialect;
 	uint32_t timeout_ms;
 	char name[32];
-	LIST_HEAD(, pending) pending;
-	struct event *over; /* tells of the end, from the loop */
+	TAILQ_HEAD(, pending) pending; /* oldest first */
+	struct event *over;            /* tells of the end, from the loop */
 	struct error reason;
 	bool ended;
 };
@@ -92,52 +94,79 @@ static void end_with(struct node_ipc *s, const struct error *reason)
 	event_active(s->over, EV_TIMEOUT, 0);
 }
 
-static void on_over(evutil_socket_t fd, short what, void *user)
-{
-	struct node_ipc *s = user;
-	(void)fd;
-	(void)what;
-	if (s->socket != NULL)
-		capn_rpc_close(capn_socket_rpc(s->socket), s->reason.text);
-	s->callbacks->ended(s->user, &s->reason);
-}
-
-static void on_socket_ended(void *user, const struct error *reason)
-{
-	end_with(user, reason);
-}
-
-void node_ipc_close(struct node_ipc *s)
-{
-	struct capn_cap *caps[] = {s->mining, s->thread, s->thread_map, s->init};
-	s->ended = true;
-	for (size_t i = 0; i < sizeof(caps) / sizeof(caps[0]); i++)
-		capn_cap_unref(caps[i]);
-	s->mining = s->thread = s->thread_map = s->init = NULL;
-	if (s->socket != NULL)
-		capn_socket_close(s->socket);
-	if (s->over != NULL)
-		event_free(s->over);
-	free(s);
-}
-
 /* --- calls with a deadline
- * ---------------------------------------------------------------------------- */
+ * ----------------------------------------------------------------------------
+ *
+ * The node runs calls on the thread that their context names. Up to v30 a thread holds one call
+ * that waits while another runs, and a further one ends the whole node (an assertion in
+ * libmultiprocess's Waiter::post). So there a call is sent when the one before it on the thread is
+ * answered. Later nodes queue them.
+ */
 
 static void pending_free(struct pending *p)
 {
-	LIST_REMOVE(p, link);
+	TAILQ_REMOVE(&p->session->pending, p, link);
 	if (p->deadline != NULL)
 		event_free(p->deadline);
 	free(p);
 }
 
+/* What was never sent, when the session is over; before its calls are the connection's no more. */
+static void answer_waiting(struct node_ipc *s)
+{
+	struct capn_return result = {.type = CAPN_DISCONNECTED,
+				     .reason = s->reason.text[0] != '\0' ? s->reason.text
+									 : "the session is closed"};
+	struct pending *p;
+
+	while ((p = TAILQ_FIRST(&s->pending)) != NULL) {
+		capn_return_fn *done = p->done;
+		void *owner = p->user;
+		if (p->call != NULL)
+			capn_call_cancel(p->call);
+		pending_free(p);
+		done(owner, &result);
+	}
+}
+
+static bool is_busy(const struct node_ipc *s, const struct capn_cap *thread)
+{
+	const struct pending *p;
+	TAILQ_FOREACH(p, &s->pending, link)
+	{
+		if (p->sent && p->thread == thread)
+			return true;
+	}
+	return false;
+}
+
+static int32_t send_pending(struct pending *p, struct error *e);
+
+/* THREAD has answered a call. */
+static void send_waiting(struct node_ipc *s, const struct capn_cap *thread)
+{
+	struct pending *p;
+	struct error e;
+	if (s->ended || thread == NULL || is_busy(s, thread))
+		return;
+	TAILQ_FOREACH(p, &s->pending, link)
+	{
+		if (!p->sent && p->thread == thread)
+			break;
+	}
+	if (p != NULL && send_pending(p, &e) != ADIT_OK)
+		end_with(s, &e);
+}
+
 static void on_return(void *user, const struct capn_return *result)
 {
 	struct pending *p = user;
+	struct node_ipc *s = p->session;
+	const struct capn_cap *thread = p->thread;
 	capn_return_fn *done = p->done;
 	void *owner = p->user;
 	pending_free(p);
+	send_waiting(s, thread);
 	done(owner, result);
 }
 
@@ -153,10 +182,25 @@ static void on_deadline(evutil_socket_t fd, short what, void *user)
 	end_with(s, &e);
 }
 
+/* On an error the call is gone, and P stays, as one that was not sent. */
+static int32_t send_pending(struct pending *p, struct error *e)
+{
+	struct timeval after = {p->timeout_ms / 1000, (p->timeout_ms % 1000) * 1000};
+	struct capn_call *call = p->call;
+	int32_t rc;
+	p->sent = true;
+	evtimer_add(p->deadline, &after);
+	rc = capn_call_send(call, on_return, p, e);
+	if (rc != ADIT_OK) {
+		p->sent = false;
+		p->call = NULL;
+	}
+	return rc;
+}
+
 int32_t node_ipc_call(struct node_ipc *s, struct capn_call *call, uint32_t timeout_ms,
 		      capn_return_fn *done, void *user, struct error *e)
 {
-	struct timeval after = {timeout_ms / 1000, (timeout_ms % 1000) * 1000};
 	if (call == NULL)
 		return error_set(e, ADIT_E_UNSUPPORTED, "the node's version has no such method");
 	struct pending *p = calloc(1, sizeof(*p));
@@ -172,15 +216,48 @@ int32_t node_ipc_call(struct node_ipc *s, struct capn_call *call, uint32_t timeo
 	}
 	p->session = s;
 	p->call = call;
+	if (s->dialect == NODE_V30)
+		p->thread = capn_call_first_cap(call);
 	p->timeout_ms = timeout_ms;
 	p->done = done;
 	p->user = user;
-	LIST_INSERT_HEAD(&s->pending, p, link);
-	evtimer_add(p->deadline, &after);
-	int32_t rc = capn_call_send(call, on_return, p, e);
+	bool waits = p->thread != NULL && is_busy(s, p->thread);
+	TAILQ_INSERT_TAIL(&s->pending, p, link);
+	int32_t rc = waits ? ADIT_OK : send_pending(p, e);
 	if (rc != ADIT_OK)
 		pending_free(p);
 	return rc;
+}
+
+static void on_over(evutil_socket_t fd, short what, void *user)
+{
+	struct node_ipc *s = user;
+	(void)fd;
+	(void)what;
+	answer_waiting(s);
+	if (s->socket != NULL)
+		capn_rpc_close(capn_socket_rpc(s->socket), s->reason.text);
+	s->callbacks->ended(s->user, &s->reason);
+}
+
+static void on_socket_ended(void *user, const struct error *reason)
+{
+	end_with(user, reason);
+}
+
+void node_ipc_close(struct node_ipc *s)
+{
+	struct capn_cap *caps[] = {s->mining, s->thread, s->thread_map, s->init};
+	s->ended = true;
+	answer_waiting(s);
+	for (size_t i = 0; i < sizeof(caps) / sizeof(caps[0]); i++)
+		capn_cap_unref(caps[i]);
+	s->mining = s->thread = s->thread_map = s->init = NULL;
+	if (s->socket != NULL)
+		capn_socket_close(s->socket);
+	if (s->over != NULL)
+		event_free(s->over);
+	free(s);
 }
 
 /* --- opening
@@ -309,7 +386,7 @@ struct node_ipc *node_ipc_open(struct event_base *base, const char *path, const 
 	s->user = user;
 	s->timeout_ms = timeout_ms;
 	strncpy(s->name, name, sizeof(s->name) - 1);
-	LIST_INIT(&s->pending);
+	TAILQ_INIT(&s->pending);
 	s->over = event_new(base, -1, 0, on_over, s);
 	if (s->over != NULL)
 		s->socket = capn_socket_connect(base, path, on_socket_ended, s, e);

@@ -46,7 +46,8 @@ int32_t node_ipc_make_thread(struct node_ipc *s, const char *name, capn_return_f
 			     struct error *e);
 
 /* Sends CALL (NULL: out of memory, or not in the node's dialect) and gives the node TIMEOUT_MS to
- * answer; past it DONE gets the exception CAPN_DISCONNECTED and the session ends. DONE is called
+ * answer, from when it is sent: up to v30 one call at a time is under way on each of the node's threads,
+ * and the others wait; past it DONE gets the exception CAPN_DISCONNECTED and the session ends. DONE is called
  * exactly once when ADIT_OK is returned, and not at all otherwise. */
 int32_t node_ipc_call(struct node_ipc *s, struct capn_call *call, uint32_t timeout_ms,
 		      capn_return_fn *done, void *user, struct error *e);

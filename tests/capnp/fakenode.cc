@@ -354,6 +354,20 @@ class Server : public capnp::Capability::Server
 	virtual kj::Promise<void> call(uint64_t interface, uint16_t method, Context context) = 0;
 
       private:
+	// Up to v30 two calls that wait for one thread are the end of the node; all but those that
+	// wait for a template, solutions, and createNewBlock, which has none, are on the session's.
+	kj::Promise<void> one_by_one(uint64_t interface, uint16_t method, Context context)
+	{
+		static unsigned under_way = 0;
+		if (under_way++ > 0)
+			std::abort();
+		return world.timer->afterDelay(1 * kj::MILLISECONDS)
+		    .then([this, interface, method, context]() mutable {
+			    return call(interface, method, context);
+		    })
+		    .attach(kj::defer([]() { under_way--; }));
+	}
+
 	kj::Promise<void> run(uint64_t interface, uint16_t method, Context context)
 	{
 		if (world.fault == "hang")
@@ -363,6 +377,9 @@ class Server : public capnp::Capability::Server
 			    .then([this, interface, method, context]() mutable {
 				    return call(interface, method, context);
 			    });
+		if (world.v30() && ((interface == MINING && method != 4) ||
+				    (interface == TEMPLATE && method < 9)))
+			return one_by_one(interface, method, context);
 		return kj::evalNow([&]() { return call(interface, method, context); });
 	}
 };
