@@ -44,11 +44,26 @@ static int32_t divide(const struct mining *mining, const struct mining_base *bas
 			 EXTRANONCE_MAX);
 }
 
+static const char *present_tag(const struct mining *mining)
+{
+	return mining->has_base_tag ? mining->base_tag : mining->config.tag;
+}
+
+/* Whether X and TAG make the extranonces and coinbases that there are. */
+static bool is_present(const struct mining *mining, const struct extranonce *x, const char *tag)
+{
+	const struct extranonce *now = &mining->extranonce;
+
+	return memcmp(&x->size, &now->size, sizeof x->size) == 0 &&
+	       memcmp(x->base, now->base, x->size.base) == 0 &&
+	       strcmp(tag, present_tag(mining)) == 0;
+}
+
 static void keep_tag(struct mining *mining, const char *tag)
 {
 	mining->has_base_tag = tag != NULL;
 	if (tag)
-		memcpy(mining->base_tag, tag, strlen(tag) + 1);
+		memmove(mining->base_tag, tag, strlen(tag) + 1);
 }
 
 static void tell_channels(struct mining *mining)
@@ -66,21 +81,23 @@ static void tell_channels(struct mining *mining)
 
 int32_t mining_set_base(struct mining *mining, const struct mining_base *base, struct error *e)
 {
-	const char *tag = base ? base->tag : NULL;
+	const char *tag = base && base->tag ? base->tag : mining->config.tag;
 	struct extranonce x = mining->extranonce;
 	int32_t result = divide(mining, base, &x, e);
 
 	if (result == ADIT_OK)
-		result = check_script(&x, tag ? tag : mining->config.tag, e);
+		result = check_script(&x, tag, e);
 	if (result != ADIT_OK)
 		return result;
-	mining->extranonce = x;
 	mining->base_edition++;
-	keep_tag(mining, tag);
 	if (mining->source == SOURCE_UPSTREAM) {
 		work_forget_announcements(mining);
 		upstream_forget(mining);
 	}
+	if (is_present(mining, &x, tag))
+		return ADIT_OK;
+	mining->extranonce = x;
+	keep_tag(mining, base ? base->tag : NULL);
 	mining_outputs_changed(mining);
 	providers_remake(mining);
 	tell_channels(mining);

@@ -92,7 +92,7 @@ struct mining_hooks {
 	 * Without it everybody is admitted and of the role's own class. */
 	const char *(*identify)(void *context, const struct adit_bytes *user, struct payee *payee);
 	/* CHANNEL is there, nothing was sent yet; the hook may set channel->role. USER are the
-	 * bytes of its user_identity. False: no memory, the channel is refused. */
+	 * bytes of its user_identity. False: no memory; it is refused without channel_closed(). */
 	bool (*channel_opened)(void *context, struct channel *channel,
 			       const struct adit_bytes *user);
 	/* CHANNEL ends; for the hook to free channel->role. */
@@ -207,9 +207,11 @@ struct mining_base {
 };
 
 /* Every channel gets SetExtranoncePrefix, and coinbases of templates are made anew; jobs that are
- * out keep theirs. To be followed by new work, mining_refresh() at the latest. BASE NULL: this
- * process's own (server_id and slice). ADIT_E_LIMIT with E, and nothing has changed, when it leaves
- * too little room, or the coinbase's script would be too long. */
+ * out keep theirs. To be followed by new work, mining_refresh() at the latest. Jobs of an upstream
+ * were for the base before: none of them goes out any more, and channels that are asked for wait
+ * for others. A base that is the same as before changes nothing but that. BASE NULL: this process's
+ * own (server_id and slice). ADIT_E_LIMIT with E, and nothing has changed, when it leaves too
+ * little room, or the coinbase's script would be too long. */
 int32_t mining_set_base(struct mining *m, const struct mining_base *base, struct error *e);
 /* No channel gets a target harder than TARGET (little-endian; NULL: no such bound), so that no
  * share is lost that the upstream would pay, unless its client takes nothing easier. Channels for

@@ -466,6 +466,32 @@ START_TEST(base_and_future_jobs)
 }
 END_TEST
 
+/* The same once more is no news to channels. */
+START_TEST(base_stays)
+{
+	struct mining_base base = upstream_base;
+	struct fake_conn *c;
+	struct error e = {0};
+	uint32_t edition;
+
+	begin(NULL, NBITS_HARD);
+	c = connect_miner(&b, 1, 0);
+	(void)open_miner(&b, c, false);
+	base.tag = "test"; /* the configured one */
+	ck_assert_int_eq(mining_set_base(m, &upstream_base, &e), ADIT_OK);
+	ck_assert_uint_eq(fake_conn_count(c, ADIT_SV2_SET_EXTRANONCE_PREFIX), 1);
+	edition = m->edition;
+	ck_assert_int_eq(mining_set_base(m, &base, &e), ADIT_OK);
+	ck_assert_uint_eq(fake_conn_count(c, ADIT_SV2_SET_EXTRANONCE_PREFIX), 1);
+	ck_assert_uint_eq(m->edition, edition);
+	base.bytes[8]++;
+	ck_assert_int_eq(mining_set_base(m, &base, &e), ADIT_OK);
+	ck_assert_uint_eq(fake_conn_count(c, ADIT_SV2_SET_EXTRANONCE_PREFIX), 2);
+	ck_assert_uint_ne(m->edition, edition);
+	bench_end(&b);
+}
+END_TEST
+
 /* --- whole jobs --------------------------------------------------------------------------------
  */
 
@@ -978,6 +1004,66 @@ START_TEST(transactions_are_told)
 }
 END_TEST
 
+static void refuse_fixed_versions(void *context, const struct adit_sv2_setup_connection *request,
+				  struct adit_sv2_setup_result *result)
+{
+	(void)context;
+	if (request->flags & ADIT_SV2_REQUIRES_VERSION_ROLLING)
+		result->error_code = "unsupported-feature-flags";
+	result->error_flags |= request->flags & ADIT_SV2_REQUIRES_VERSION_ROLLING;
+}
+
+static bool refuse_bob(void *context, struct channel *channel, const struct adit_bytes *user)
+{
+	(void)context;
+	told.role = channel->role = &told;
+	return !sent_text_is(user, "bob");
+}
+
+static void forget_channel(void *context, struct channel *channel)
+{
+	(void)context;
+	told.freed_role = channel->role;
+}
+
+/* The role may refuse connections and channels; what those had taken is given back. */
+START_TEST(role_refuses)
+{
+	struct mining_hooks hooks;
+	struct adit_sv2_setup_result result = {0};
+	const struct sent *s;
+	struct fake_conn *c;
+
+	begin(NULL, NBITS_HARD);
+	hooks = *m->hooks;
+	hooks.setup = refuse_fixed_versions;
+	hooks.channel_opened = refuse_bob;
+	hooks.channel_closed = forget_channel;
+	hooks.identify = NULL;
+	m->hooks = &hooks;
+	ck_assert_ptr_null(
+	    fake_server_connect(&b.server, 1, ADIT_SV2_REQUIRES_VERSION_ROLLING, &result));
+	ck_assert_str_eq(result.error_code, "unsupported-feature-flags");
+	c = connect_miner(&b, 2, 0);
+	b.user = "bob";
+	send_open(&b, c, false, 0, &any_target, 8);
+	s = fake_conn_next(c, ADIT_SV2_OPEN_MINING_CHANNEL_ERROR);
+	ck_assert_ptr_nonnull(s);
+	ck_assert_uint_eq(m->channel_count, 0);
+	ck_assert_uint_eq(m->extranonce.live, 0);
+	ck_assert_uint_eq(m->classes.own->channels, 0);
+	ck_assert(LIST_EMPTY(&m->conns.tqh_first->groups));
+	/* Without identify() everybody is of the role's own class. */
+	b.user = "sri/solo/nonsense";
+	(void)open_miner(&b, c, false);
+	ck_assert_uint_eq(m->classes.own->channels, 1);
+	ck_assert_uint_eq(m->conns.tqh_first->channels[0]->id, CHANNEL_FIRST);
+	leave(&b, c);
+	ck_assert_ptr_eq(told.freed_role, &told);
+	bench_end(&b);
+}
+END_TEST
+
 static void add_base(Suite *s)
 {
 	TCase *t = tcase_create("extranonce");
@@ -990,6 +1076,7 @@ static void add_base(Suite *s)
 	tcase_add_test(t, base_without_refresh);
 	tcase_add_test(t, block_with_another_base);
 	tcase_add_test(t, base_is_refused);
+	tcase_add_test(t, base_stays);
 	tcase_add_test(t, base_and_future_jobs);
 	tcase_set_timeout(t, 60);
 	suite_add_tcase(s, t);
@@ -1022,6 +1109,7 @@ static void add_role(Suite *s)
 	tcase_add_test(t, work_is_told);
 	tcase_add_test(t, providers_are_told);
 	tcase_add_test(t, transactions_are_told);
+	tcase_add_test(t, role_refuses);
 	tcase_set_timeout(t, 60);
 	suite_add_tcase(s, t);
 }
