@@ -11,8 +11,16 @@
 #include <adit/plugin.h>
 
 #include "lib/util/clock.h"
+#include "lib/util/hex.h"
+#include "lib/util/random.h"
+#include "plugins/miningos/feed.h"
+#include "plugins/miningos/jsons.h"
+#include "plugins/miningos/link.h"
 #include "plugins/miningos/miningos.h"
 
+#define SAVE_MS 60000u
+#define SAVE_SOON_MS 5000u
+#define SAVE_MANY 500u
 #define JSON_FLAGS (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 void mos_log(const struct miningos *m, int32_t level, const char *format, ...)
@@ -53,7 +61,137 @@ void mos_answer(const struct miningos *m, struct adit_request *request, struct j
 	json_object_put(result);
 }
 
+struct json_object *mos_params(struct miningos *m, struct adit_request *request,
+			       const struct adit_request_info *info)
+{
+	struct json_object *o = NULL;
+
+	if (info->json_size == 0)
+		return json_object_new_object();
+	if (parse_json(info->json, info->json_size, &o) && json_object_is_type(o, json_type_object))
+		return o;
+	json_object_put(o);
+	m->api->reply(m->host, request, ADIT_E_INVALID_ARGUMENT,
+		      "the parameters are to be a JSON object", "", 0, NULL, 0);
+	return NULL;
+}
+
+uint64_t mos_now_ms(void)
+{
+	return clock_unix_ms();
+}
+
+void mos_random_id(char *out)
+{
+	uint8_t bytes[32];
+	char name[65];
+
+	random_bytes(bytes, sizeof(bytes));
+	hex_encode(bytes, sizeof(bytes), name);
+	thing_make_id(name, out);
+}
+
+void mos_ignore(void *ctx, struct json_object *result, const char *error, const char *text)
+{
+	(void)ctx;
+	(void)result;
+	(void)error;
+	(void)text;
+}
+
+/* --- files --- */
+
+static void state_file(const struct miningos *m, const char *name, char *out, size_t size)
+{
+	snprintf(out, size, "%s/%s", m->info.state_dir, name);
+}
+
+void mos_save_things(struct miningos *m, bool now)
+{
+	uint64_t at = mos_now_ms();
+	char path[4096];
+	struct error e;
+
+	if (!m->things.dirty || (!now && at < m->save_ms + SAVE_MS && at >= m->save_ms))
+		return;
+	/* What people write is safe at once, but not a file of megabytes for each of a thousand. */
+	if (now && m->things.count > SAVE_MANY && at < m->save_ms + SAVE_SOON_MS &&
+	    at >= m->save_ms)
+		return;
+	state_file(m, "things.json", path, sizeof(path));
+	if (things_save(&m->things, path, &e) != ADIT_OK)
+		mos_log(m, ADIT_LOG_ERROR, "%s", e.text);
+	m->save_ms = at;
+}
+
+static int32_t load_files(struct miningos *m, struct error *e)
+{
+	char path[4096];
+	struct error why;
+	size_t bad;
+	int32_t r;
+
+	state_file(m, "things.json", path, sizeof(path));
+	r = things_load(&m->things, path, &bad, e);
+	if (r != ADIT_OK)
+		return r;
+	if (bad > 0)
+		mos_log(m, ADIT_LOG_WARNING, "%s: %zu lines that are no things are left out", path,
+			bad);
+	state_file(m, "logs.json", path, sizeof(path));
+	if (logs_load(&m->logs, path, &why) != ADIT_OK)
+		mos_log(m, ADIT_LOG_WARNING, "%s", why.text);
+	settings_file_load(m);
+	return ADIT_OK;
+}
+
+static void save_files(struct miningos *m)
+{
+	char path[4096];
+	struct error e;
+
+	m->save_ms = 0;
+	mos_save_things(m, false);
+	state_file(m, "logs.json", path, sizeof(path));
+	if (logs_save(&m->logs, path, &e) != ADIT_OK)
+		mos_log(m, ADIT_LOG_WARNING, "%s", e.text);
+}
+
 /* --- life cycle --- */
+
+static void free_all(struct miningos *m)
+{
+	link_free(m);
+	node_stats_end(m);
+	template_end(m);
+	pool_config_end(m);
+	chans_fini(&m->chans);
+	if (m->history != NULL)
+		history_fini(m->history);
+	if (m->api_state != NULL)
+		api_end(m);
+	logs_fini(&m->logs);
+	things_fini(&m->things);
+	json_object_put(m->rack_settings);
+	free(m->history);
+	free(m->api_state);
+	free(m);
+}
+
+static int32_t prepare(struct miningos *m, struct error *e)
+{
+	int32_t r = mos_settings_read(&m->settings, m->api, m->host, e);
+
+	if (r != ADIT_OK)
+		return r;
+	m->history = calloc(1, sizeof(*m->history));
+	m->api_state = calloc(1, sizeof(*m->api_state));
+	if (m->history == NULL || m->api_state == NULL ||
+	    !things_init(&m->things, m->settings.max_things) ||
+	    !chans_init(&m->chans, 4 * (size_t)m->settings.max_things))
+		return error_set(e, ADIT_E_NO_MEMORY, "out of memory");
+	return load_files(m, e);
+}
 
 static int32_t mos_init(const struct adit_host_api *api, struct adit_host *host, void **instance)
 {
@@ -66,14 +204,15 @@ static int32_t mos_init(const struct adit_host_api *api, struct adit_host *host,
 	m->api = api;
 	m->host = host;
 	m->info.size = sizeof(m->info);
-	m->started_ms = clock_unix_ms();
+	m->started_ms = mos_now_ms();
+	TAILQ_INIT(&m->actions);
 	rack_begin(m);
 	r = api->info(host, &m->info);
 	if (r == ADIT_OK)
-		r = mos_settings_read(&m->settings, api, host, &e);
+		r = prepare(m, &e);
 	if (r != ADIT_OK) {
 		api->set_error(host, e.text);
-		free(m);
+		free_all(m);
 		return r;
 	}
 	*instance = m;
@@ -82,7 +221,22 @@ static int32_t mos_init(const struct adit_host_api *api, struct adit_host *host,
 
 static int32_t mos_start(void *instance)
 {
-	(void)instance;
+	static int32_t (*const parts[])(struct miningos * m, struct error * e) = {
+	    api_begin,        series_begin,   looks_begin, feed_begin,
+	    node_stats_begin, template_begin, link_begin,
+	};
+	struct miningos *m = instance;
+	struct error e = {0};
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		int32_t r = parts[i](m, &e);
+
+		if (r != ADIT_OK) {
+			m->api->set_error(m->host, e.text);
+			return r;
+		}
+	}
+	m->running = true;
 	return ADIT_OK;
 }
 
@@ -90,16 +244,21 @@ static int32_t mos_stop(void *instance)
 {
 	struct miningos *m = instance;
 
+	actions_end(m);
 	rack_end(m);
-	return ADIT_OK;
+	if (m->running)
+		save_files(m);
+	m->running = false;
+	return link_stop(m) ? ADIT_E_UNAVAILABLE : ADIT_OK;
 }
 
 static void mos_fini(void *instance)
 {
 	struct miningos *m = instance;
 
-	mos_stop(m);
-	free(m);
+	actions_end(m);
+	rack_end(m);
+	free_all(m);
 }
 
 const struct adit_plugin_descriptor adit_plugin = {

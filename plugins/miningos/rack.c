@@ -11,7 +11,9 @@
 
 #include "lib/util/clock.h"
 #include "lib/util/hex.h"
+#include "plugins/miningos/minerpool.h"
 #include "plugins/miningos/miningos.h"
+#include "plugins/miningos/rack_methods.h"
 
 /* --- answers --- */
 
@@ -119,6 +121,76 @@ static const struct rack_method every_rack[] = {
     {"ping", on_ping},
     {"echo", on_ping},
     {"getRack", on_get_rack},
+    {"getWrkConf", rack_wrk_conf},
+    {"getThingConf", rack_thing_conf},
+    {"getWrkSettings", rack_wrk_settings},
+    {"saveWrkSettings", rack_save_settings},
+    {"getReplicaConf", rack_replica_conf},
+    {"rackReboot", rack_reboot},
+    {NULL, NULL},
+};
+
+static const struct rack_method miners_rack[] = {
+    {"listThings", rack_list_things},
+    {"getThingsCount", rack_things_count},
+    {"queryThing", rack_query_thing},
+    {"applyThings", rack_apply_things},
+    {"getWriteCalls", rack_write_calls},
+    {"registerThing", rack_register_thing},
+    {"updateThing", rack_update_thing},
+    {"forgetThings", rack_forget_things},
+    {"saveThingComment", rack_save_comment},
+    {"editThingComment", rack_edit_comment},
+    {"deleteThingComment", rack_delete_comment},
+    {"tailLog", rack_tail_log},
+    {"getHistoricalLogs", rack_historical_logs},
+    {"getWrkExtData", rack_wrk_ext_data},
+    {"listFirmwares", rack_firmwares},
+    {"registerFirmware", rack_register_firmware},
+    {NULL, NULL},
+};
+
+/* A rack of a pool has no things. */
+static void on_no_list(struct rack_call *call)
+{
+	rack_answer(call, json_object_new_array());
+}
+
+static void on_no_count(struct rack_call *call)
+{
+	rack_answer_count(call, 0);
+}
+
+static void on_no_thing(struct rack_call *call)
+{
+	rack_refuse(call, "ERR_THING_NOTFOUND");
+}
+
+static void on_no_log(struct rack_call *call)
+{
+	rack_refuse(call, "ERR_LOG_NOTFOUND");
+}
+
+static void on_no_calls(struct rack_call *call)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "reqVotes", json_object_new_int(1));
+	json_object_object_add(o, "calls", json_object_new_array());
+	rack_answer(call, o);
+}
+
+static const struct rack_method pool_rack[] = {
+    {"getWrkExtData", minerpool_answer},
+    {"listThings", on_no_list},
+    {"getThingsCount", on_no_count},
+    {"queryThing", on_no_thing},
+    {"getWriteCalls", on_no_calls},
+    {"saveThingComment", on_no_thing},
+    {"editThingComment", on_no_thing},
+    {"deleteThingComment", on_no_thing},
+    {"tailLog", on_no_log},
+    {"getHistoricalLogs", on_no_list},
     {NULL, NULL},
 };
 
@@ -148,6 +220,8 @@ void rack_call(struct miningos *m, const char *rack_id, const char *method,
 		return;
 	}
 	found = find(every_rack, method);
+	if (found == NULL)
+		found = find(i == 0 ? miners_rack : pool_rack, method);
 	if (found == NULL) {
 		fn(ctx, NULL, "UNKNOWN_METHOD");
 		return;
