@@ -201,6 +201,13 @@ static bool can_renew(const struct oauth *o)
 	return o->token.kind == OAUTH_APP_NODE || o->token.refresh[0] != '\0';
 }
 
+/* Not for a token that was renewed a moment ago: that would have no end. */
+static bool may_renew(const struct oauth *o)
+{
+	return can_renew(o) &&
+	       (o->renewed_ms == 0 || clock_monotonic_ms() - o->renewed_ms > RENEW_PAUSE_MS);
+}
+
 static void arm(struct oauth *o, enum oauth_op op, uint64_t ms)
 {
 	struct timeval tv = {.tv_sec = (time_t)(ms / 1000),
@@ -378,15 +385,8 @@ static void login_needed(struct oauth *o, const char *why)
 
 void oauth_refused(struct oauth *o, uint64_t generation)
 {
-	uint64_t now = clock_monotonic_ms();
-
-	if (generation != o->generation || o->token.access[0] == '\0' || oauth_waits(o))
-		return;
-	end_call(o);
-	if (can_renew(o) && (o->renewed_ms == 0 || now - o->renewed_ms > RENEW_PAUSE_MS))
-		begin(o, OAUTH_RENEW);
-	else
-		begin(o, OAUTH_CHECK);
+	if (generation == o->generation && o->token.access[0] != '\0' && !oauth_waits(o))
+		begin(o, may_renew(o) ? OAUTH_RENEW : OAUTH_CHECK);
 }
 
 /* --- answers ------------------------------------------------------------------------------------
@@ -462,10 +462,9 @@ static void on_check(struct oauth *o, const struct http_answer *answer)
 	struct error e = {0};
 
 	listen_to(&t, answer);
-	if (t.refused && o->token.kind == OAUTH_OAUTH2 && can_renew(o) && o->failures == 0) {
-		o->failures++;
+	if (t.refused && o->token.kind == OAUTH_OAUTH2 && may_renew(o))
 		begin(o, OAUTH_RENEW);
-	} else if (t.refused)
+	else if (t.refused)
 		login_needed(o, "the app-node does not take the token: it has expired, or the "
 				"app-node was restarted, or the token is of another address");
 	else if (!t.arrived)
@@ -496,7 +495,7 @@ static void on_verify(struct oauth *o, const struct http_answer *answer)
 
 	listen_to(&t, answer);
 	if (t.refused) {
-		login_needed(o, "the app-node does not take the token that it gave");
+		begin(o, OAUTH_CHECK);
 		return;
 	}
 	/* Another failure says nothing about the token. */
