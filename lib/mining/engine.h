@@ -16,6 +16,7 @@
  *   shares.c     examination and acknowledgement;  duplicates.c;  workers.c  behind a channel
  *   blocks.c     found blocks to the template provider;  journal.c  and to disk
  *   listing.c    lists for administrators;  orders.c  what they change;  answers.c  JSON
+ *   share_log.c  shares for accounting, where the role wants it
  *   payout.c     outputs by the key `payout`;  settings.c  the keys that roles have in common
  */
 #ifndef MINING_ENGINE_H
@@ -95,6 +96,7 @@ struct mining {
 	struct blocks blocks;
 	struct journal journal;
 	uint32_t ticks; /* seconds since the start */
+	struct adit_share_writer *share_log; /* share_log.h; NULL: nothing is recorded */
 };
 
 /* The state line may be another. */

@@ -3,6 +3,7 @@
 
 #include "plugins/jdc/hooks.h"
 
+#include "lib/mining/share_log.h"
 #include "plugins/jdc/events.h"
 #include "plugins/jdc/jdc.h"
 #include "plugins/jdc/pools.h"
@@ -61,6 +62,7 @@ static void on_adopted(void *context, struct template *t, const struct tip *befo
 
 static void on_share(void *context, const struct judged_share *s)
 {
+	share_log_record(&((struct jdc *)context)->mining, s);
 	if (s->result == SHARE_ACCEPTED || s->result == SHARE_BLOCK)
 		source_share(context, s);
 }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "lib/mining/share_log.h"
 #include "plugins/jdc/hooks.h"
 #include "plugins/jdc/jdc.h"
 #include "plugins/jdc/pools.h"
@@ -77,6 +78,9 @@ static int32_t begin(struct jdc *jdc, struct error *e)
 
 	if (result != ADIT_OK)
 		return error_set(e, result, "methods: %s", adit_error_name(result));
+	result = share_log_start(&jdc->mining);
+	if (result != ADIT_OK)
+		return error_set(e, result, "share log: %s", adit_error_name(result));
 	jdc->clients = api->service_find(jdc->mining.host, ADIT_SV2_CLIENT_SERVICE);
 	if (!jdc->clients)
 		return error_set(e, ADIT_E_NOT_FOUND,

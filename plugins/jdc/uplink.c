@@ -333,7 +333,7 @@ static void update_channel(struct uplink *u, uint64_t now_ms)
 					    .nominal_hash_rate = u->wanted};
 
 	if (!u->open || u->mining.conn == NULL || now_ms - u->claimed_ms < 1000 ||
-	    fabsf(u->wanted - u->claimed) <= u->claimed / 10)
+	    fabsf(u->wanted - u->claimed) <= u->claimed / 5)
 		return;
 	memset(m.max_target.b, 0xff, sizeof m.max_target.b);
 	u->claimed = u->wanted;

@@ -3,10 +3,10 @@
 
 #include "plugins/pool/hooks.h"
 
+#include "lib/mining/share_log.h"
 #include "plugins/pool/events.h"
 #include "plugins/pool/payouts.h"
 #include "plugins/pool/pool.h"
-#include "plugins/pool/share_log.h"
 #include "plugins/pool/status.h"
 
 static void on_log(void *context, int32_t level, const char *text, size_t size)
@@ -79,7 +79,7 @@ static void on_share(void *context, const struct judged_share *s)
 {
 	struct pool *pool = context;
 
-	share_log_record(pool, s);
+	share_log_record(&pool->mining, s);
 	if (pool->sample_due && (s->result == SHARE_ACCEPTED || s->result == SHARE_BLOCK)) {
 		pool->sample_due = false;
 		events_share(s->channel, s->job, s->hash, &s->share->worker);

@@ -5,10 +5,10 @@
 
 #include <stdlib.h>
 
+#include "lib/mining/share_log.h"
 #include "plugins/pool/hooks.h"
 #include "plugins/pool/manage.h"
 #include "plugins/pool/payouts.h"
-#include "plugins/pool/share_log.h"
 
 #define DRAIN_MS 200 /* for Reconnect to leave before connections are closed */
 
@@ -62,7 +62,7 @@ static int32_t pool_begin(struct pool *pool, struct error *e)
 
 	if (result != ADIT_OK)
 		return error_set(e, result, "methods: %s", adit_error_name(result));
-	result = share_log_start(pool);
+	result = share_log_start(&pool->mining);
 	if (result != ADIT_OK)
 		return error_set(e, result, "share log: %s", adit_error_name(result));
 	return mining_start(&pool->mining, e);

@@ -7,7 +7,7 @@
  *   identity.c   who a miner is and who is paid for its blocks
  *   payouts.c    the present payout and its changes;  indexes.c  those of ranged descriptors
  *   custom.c     jobs that miners composed themselves;  early.c  those that wait for the tip
- *   share_log.c  shares for accounting;  events.c  what is published
+ *   events.c     what is published
  *   status.c     what administrators see;  manage.c  what they ask
  */
 #ifndef POOL_POOL_H
@@ -33,7 +33,6 @@ struct pool {
 	bool advance_due;       /* a block was found that pays the present ones */
 	uint64_t advance_timer; /* 0: not set */
 	struct custom custom;
-	struct adit_share_writer *share_log; /* NULL: nothing is recorded */
 	bool sample_due;                     /* the next accepted share becomes an event */
 };
 

@@ -62,6 +62,7 @@ void bench_start(struct bench *b)
 	ck_assert_msg(fake_host_start(b->host, &adit_plugin) == ADIT_OK, "%s",
 		      fake_host_error(b->host));
 	b->pool = fake_host_instance(b->host);
+	b->mining = &b->pool->mining;
 }
 
 void bench_stop(struct bench *b)
@@ -84,7 +85,7 @@ void bench_free(struct bench *b)
 
 struct provider *provider(struct bench *b, int i)
 {
-	return &b->pool->mining.providers.items[i];
+	return &b->mining->providers.items[i];
 }
 
 /* The template provider's side of its connection. */

@@ -23,6 +23,7 @@ struct bench {
 	struct adit_host *server_host;
 	struct fake_server server;
 	struct pool *pool;
+	struct mining *mining; /* the pool's, or that of another role which a test started */
 	struct fake_conn *tdp[2];
 	uint64_t next_template;
 	uint8_t height; /* of templates, 101 at first */
@@ -73,7 +74,7 @@ void bench_make(struct bench *b, const struct fake_option *more);
 void bench_start(struct bench *b);
 void bench_stop(struct bench *b);
 void bench_free(struct bench *b);
-/* The pool's Ith template provider. */
+/* The role's Ith template provider. */
 struct provider *provider(struct bench *b, int i);
 /* The provider's side of its connection. */
 void tdp_open(struct bench *b, int i);

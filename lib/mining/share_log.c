@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "plugins/pool/share_log.h"
+#include "lib/mining/share_log.h"
 
 #include <string.h>
 
 #include <adit/share_log.h>
 
-#include "plugins/pool/pool.h"
+#include "lib/mining/engine.h"
 
-int32_t share_log_start(struct pool *pool)
+int32_t share_log_start(struct mining *mining)
 {
 	int32_t result = ADIT_E_UNSUPPORTED;
 
-	if (ADIT_HAS(pool->mining.api, share_log_append))
-		result = pool->mining.api->share_log_writer(pool->mining.host, &pool->share_log);
+	if (ADIT_HAS(mining->api, share_log_append))
+		result = mining->api->share_log_writer(mining->host, &mining->share_log);
 	if (result == ADIT_E_UNSUPPORTED || result == ADIT_E_PERMISSION_DENIED) {
-		mining_log(&pool->mining, ADIT_LOG_WARNING,
-			   "shares are not recorded: share log: %s", adit_error_name(result));
+		mining_log(mining, ADIT_LOG_WARNING, "shares are not recorded: share log: %s",
+			   adit_error_name(result));
 		result = ADIT_OK;
 	}
 	return result;
@@ -49,7 +49,7 @@ static uint8_t public_result(enum share_result result)
 	}
 }
 
-void share_log_record(const struct pool *pool, const struct judged_share *judged)
+void share_log_record(const struct mining *mining, const struct judged_share *judged)
 {
 	const struct channel *channel = judged->channel;
 	const struct share *s = judged->share;
@@ -57,7 +57,7 @@ void share_log_record(const struct pool *pool, const struct judged_share *judged
 	size_t user = channel ? strlen(channel->user) : 0;
 	struct adit_share record;
 
-	if (!pool->share_log)
+	if (!mining->share_log)
 		return;
 	if (user > ADIT_SHARE_USER_MAX)
 		user = ADIT_SHARE_USER_MAX;
@@ -70,7 +70,7 @@ void share_log_record(const struct pool *pool, const struct judged_share *judged
 	record.job_id = s->job_id;
 	record.submit_sequence = s->sequence;
 	record.height = job ? job->template->height : 0;
-	record.slice = pool->mining.info.slice;
+	record.slice = mining->info.slice;
 	record.result = public_result(judged->result);
 	record.flags = judged->result == SHARE_BLOCK ? ADIT_SHARE_BLOCK : 0;
 	record.user_size = (uint16_t)user;
@@ -81,5 +81,5 @@ void share_log_record(const struct pool *pool, const struct judged_share *judged
 		record.user[user] = '\0';
 		memcpy(record.user + user + 1, s->worker.data, s->worker.size);
 	}
-	pool->mining.api->share_log_append(pool->share_log, &record);
+	mining->api->share_log_append(mining->share_log, &record);
 }
