@@ -279,7 +279,7 @@ static void expect_share(struct miner *miner)
 START_TEST(base_changes_under_channels)
 {
 	struct fake_conn *c;
-	struct miner new, old;
+	struct miner new, old, right;
 	struct error e = {0};
 
 	begin(NULL, NBITS_HARD);
@@ -302,10 +302,15 @@ START_TEST(base_changes_under_channels)
 	old.sequence = new.sequence;
 	expect_share(&old);
 	ck_assert_uint_eq(told.extranonce_size, 3 + 13); /* behind server_id and slice */
-	/* The new prefix is none of the old job's. */
+	/* The new prefix is none of the old job's: what is a share with that one, is none. */
+	right = old;
 	memcpy(old.prefix, new.prefix, new.prefix_size);
 	old.prefix_size = new.prefix_size;
-	solve(&old, old.target, true);
+	do {
+		solve(&old, old.target, true);
+		right.nonce = old.nonce;
+		hash_header(&right);
+	} while (target_met(right.hash, old.target));
 	expect_refused(&old, "difficulty-too-low");
 	new_tip(&b, 0, 2, NBITS_HARD);
 	take_job(&new);
