@@ -16,6 +16,8 @@
 
 /* What waits for the child to read, and how much of that is moved to the front at once. */
 #define OUT_MAX ((size_t)64 << 20)
+#define OUT_RESERVE ((size_t)1 << 20) /* more than that, for what is SMALL: errors */
+#define SMALL 4096u
 #define OUT_DRAIN ((size_t)1 << 20)
 /* Reads in one turn of the loop. */
 #define READS 16
@@ -93,7 +95,7 @@ bool bridge_send(struct bridge *b, uint32_t id, const char *head, const char *bo
 	if (b->child.pid == 0 || b->broken || length < 0 || (size_t)length >= sizeof(begin) ||
 	    size > BRIDGE_LINE_MAX - (size_t)length - 2)
 		return false;
-	b->out.limit = OUT_MAX;
+	b->out.limit = size <= SMALL ? OUT_MAX + OUT_RESERVE : OUT_MAX;
 	at = buf_reserve(&b->out, (size_t)length + size + 2);
 	if (at == NULL) {
 		b->out.failed = false; /* what is in it is whole lines */
@@ -277,12 +279,11 @@ void bridge_answer(struct bridge *b, uint64_t request, const char *error, const 
 	if (request >> 32 != b->generation || b->child.pid == 0 || b->requests_open == 0)
 		return;
 	b->requests_open--;
-	if (error == NULL && size <= BRIDGE_LINE_MAX - 200) {
-		if (!bridge_send(b, id, "\"result\":", json, size))
-			bridge_break(b, "it does not read its answers");
+	if (error == NULL && size > BRIDGE_LINE_MAX - 200)
+		error = "ERR_ANSWER_TOO_LONG";
+	if (error == NULL && bridge_send(b, id, "\"result\":", json, size))
 		return;
-	}
-	word = json_object_new_string(error != NULL ? error : "ERR_ANSWER_TOO_LONG");
+	word = json_object_new_string(error != NULL ? error : "ERR_BRIDGE_BUSY");
 	text = json_object_to_json_string_ext(word, JSON_C_TO_STRING_PLAIN);
 	if (text == NULL || !bridge_send(b, id, "\"error\":", text, strlen(text)))
 		bridge_break(b, "it does not read its answers");

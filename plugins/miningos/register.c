@@ -80,10 +80,9 @@ static void rack_by_hand(struct registrar_rack *rack, const char *key)
 	char text[600];
 
 	rack->told = true;
-	(void)snprintf(
-	    text, sizeof(text),
-	    "rack %s is not registered by itself; register it at the ork: registerRack %s",
-	    rack->id, object_text(o));
+	(void)snprintf(text, sizeof(text), "%s: register the rack %s at the ork: registerRack %s",
+		       rack->registrar->automatic ? "no ork is configured" : "auto_register is off",
+		       rack->id, object_text(o));
 	registrar_log(rack->registrar, ADIT_LOG_INFO, text);
 	json_object_put(o);
 }
@@ -136,7 +135,7 @@ static void on_registered(void *user, const char *error, const struct json_objec
 		memcpy(rack->key, rack->asking, sizeof(rack->key));
 		rack->since_ms = clock_unix_ms();
 		(void)snprintf(text, sizeof(text), "rack %s is registered at the ork", rack->id);
-		registrar_log(r, ADIT_LOG_INFO, text);
+		registrar_log(r, ADIT_LOG_DEBUG, text);
 		if (r->on_registered != NULL)
 			r->on_registered(r->user, rack->id, rack->type, rack->key);
 	}

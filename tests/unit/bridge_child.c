@@ -219,6 +219,18 @@ static void slices(unsigned id)
 		put(text + i, 1);
 }
 
+static void flood(unsigned requests)
+{
+	char text[128];
+
+	for (unsigned i = 1; i <= requests; i++) {
+		(void)snprintf(
+		    text, sizeof(text),
+		    "{\"id\":%u,\"rack\":\"one\",\"method\":\"listThings\",\"peer\":\"\"}\n", i);
+		say(text);
+	}
+}
+
 static bool is(const char *word)
 {
 	return strcmp(behaviour, word) == 0;
@@ -249,7 +261,9 @@ static void begin(unsigned id)
 		long_line();
 	if (is("closed"))
 		(void)close(CHANNEL);
-	if (is("closed") || is("deaf")) {
+	if (is("greedy") || is("flood"))
+		flood(is("flood") ? 300 : 200);
+	if (is("closed") || is("deaf") || is("greedy")) {
 		for (;;)
 			(void)pause();
 	}

@@ -450,6 +450,36 @@ START_TEST(deaf)
 }
 END_TEST
 
+/* Nor its answers, which become errors then. Ten megabytes each. */
+START_TEST(deaf_to_answers)
+{
+	static char answer[(size_t)10 << 20];
+	const size_t size = sizeof(answer) - 1;
+
+	memset(answer, ' ', size);
+	answer[0] = '1';
+	run_until_listening("greedy");
+	hold = true;
+	while (atoi(state_value("requests_open")) < 200)
+		fake_host_run(host, 10);
+	for (uint32_t id = 1; id <= 200; id++)
+		bridge_answer(bridge, (uint64_t)1 << 32 | id, NULL, answer, size);
+	ck_assert_str_eq(state_value("requests_open"), "0");
+	ck_assert_str_eq(state_value("state"), "running");
+	ck_assert_str_eq(state_value("starts"), "1");
+}
+END_TEST
+
+START_TEST(too_many_requests)
+{
+	run_until_listening("flood");
+	hold = true;
+	while (atoi(state_value("requests")) < 300)
+		fake_host_run(host, 10);
+	ck_assert_str_eq(state_value("requests_open"), "256");
+}
+END_TEST
+
 START_TEST(too_many_calls)
 {
 	run_until_listening("good");
@@ -666,6 +696,8 @@ static Suite *suite(void)
 	add(s, "slices", slices);
 	add(s, "noisy", noisy);
 	add(s, "deaf", deaf);
+	add(s, "deaf-to-answers", deaf_to_answers);
+	add(s, "flood", too_many_requests);
 	add(s, "busy", too_many_calls);
 	add(s, "deadline", deadline);
 	add(s, "modules", no_modules);

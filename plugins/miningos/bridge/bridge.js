@@ -122,7 +122,7 @@ function configure (params) {
   }
 
   transport = require(config.transport === 'socket' ? './transport-socket' : './transport-dht')(config, client,
-    { racks, admit, methodsOf, serve, listening, log })
+    { racks, admit, methodsOf, serve, listening, log, busy: wireError('ERR_BRIDGE_BUSY') })
   return {
     client_key: client.publicKey.toString('hex'),
     racks: racks.map((rack) => ({ id: rack.id, rpc_public_key: rack.keyPair.publicKey.toString('hex') })),

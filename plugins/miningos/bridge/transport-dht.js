@@ -8,20 +8,55 @@ const DHT = require('hyperdht')
 const CONNECTIONS_MAX = 64
 const LINGER_MS = 300000 // a connection is kept that long after its last use
 const LOOK_MS = 2000
+const HELD_MAX = 128 << 20 // bytes of answers that wait for peers to read the ones before
+const READ_MS = 60000 // the longest that a peer may take for one
+
 
 const hex = (key) => Buffer.from(key).toString('hex')
 
-// SERVICE: racks with key pairs, admit(peer), methodsOf(rack), serve(rack, method, payload, peer),
-// listening(ids), log(level, text).
+// SERVICE: racks with key pairs, admit(peer), methodsOf(rack), serve(rack, method, payload, peer), busy (an
+// answer), listening(ids), log(level, text).
 module.exports = function open (config, client, service) {
   const dht = new DHT({ keyPair: client, ...(config.bootstrap && { bootstrap: config.bootstrap }), ...config.bind })
   const rpc = new RPC({ dht, keyPair: client })
   const clients = new Map()
   const up = new Set()
   let closing = false
+  let held = 0
 
   function tell () {
     service.listening(dht.online && dht.nodes.length > 0 ? [...up] : [])
+  }
+
+  // An answer leaves when the peer has read the one before, so that one who asks much and reads nothing
+  // costs little.
+  async function pace (peer, answer) {
+    if (peer.mux.drained && !peer.waiting) return answer
+    if (held + answer.length > HELD_MAX) return service.busy
+    const before = peer.waiting
+    let done
+    peer.waiting = new Promise((resolve) => { done = resolve })
+    held += answer.length
+    await before
+    if (!peer.mux.drained && !peer.closed) {
+      const timer = setTimeout(() => peer.destroy(), READ_MS)
+      let end
+      await new Promise((resolve) => {
+        end = resolve
+        peer.stream.once('drain', end)
+        peer.once('close', end)
+      })
+      peer.stream.off('drain', end)
+      peer.off('close', end)
+      clearTimeout(timer)
+    }
+    held -= answer.length
+    setImmediate(done) // when this one has been written
+    return answer
+  }
+
+  async function answer (rack, name, payload, peer) {
+    return pace(peer, await service.serve(rack, name, payload || Buffer.alloc(0), hex(peer.stream.remotePublicKey)))
   }
 
   async function listen (rack) {
@@ -31,7 +66,7 @@ module.exports = function open (config, client, service) {
       if (server.connections.size > CONNECTIONS_MAX) peer.destroy()
     })
     for (const { name } of service.methodsOf(rack)) {
-      server.respond(name, (payload, peer) => service.serve(rack, name, payload || Buffer.alloc(0), hex(peer.stream.remotePublicKey)))
+      server.respond(name, (payload, peer) => answer(rack, name, payload, peer))
     }
     try {
       await server.listen(rack.keyPair)

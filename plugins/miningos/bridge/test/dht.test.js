@@ -3,7 +3,10 @@
 'use strict'
 
 const assert = require('assert')
+const { spawn } = require('child_process')
+const path = require('path')
 const test = require('node:test')
+const readLines = require('../lines')
 const { Role, LIMIT_MS } = require('./role')
 
 let DHT, RPC
@@ -77,6 +80,37 @@ test('an answer of ten megabytes passes', options, async (t) => {
   n.role.answer = () => things
   await n.role.until(() => n.role.listening.length === 2)
   assert.deepStrictEqual(await ask(n, 0, 'listThings', {}), things)
+})
+
+test('who asks much and does not read gets it, piece by piece, or is told that it is too much', options, async (t) => {
+  const n = await network(t)
+  const text = 'x'.repeat(10 << 20)
+  const waiting = []
+  let asked
+  const all = new Promise((resolve) => { asked = resolve })
+  n.role.answer = () => new Promise((resolve) => {
+    waiting.push(() => resolve(text))
+    if (waiting.length === 40) asked()
+  })
+  await n.role.until(() => n.role.listening.length === 2)
+  const peer = spawn(process.execPath, [path.join(__dirname, 'greedy.js'), String(n.first.port), n.role.keys.racks[0].rpc_public_key], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.after(() => peer.kill('SIGKILL'))
+  const said = []
+  let heard = () => {}
+  readLines(peer.stdout, 1000, (line) => {
+    said.push(line.toString())
+    heard()
+  }, () => {})
+  await all
+  peer.kill('SIGSTOP')
+  waiting.forEach((end) => end())
+  await n.role.request('ping') // comes after all of the answers
+  assert.ok(n.role.resident() < 600 << 20, `${n.role.resident() >> 20} MiB`)
+  peer.kill('SIGCONT')
+  while (said.length < 40) await new Promise((resolve) => { heard = resolve })
+  const whole = said.filter((a) => a === String(text.length + 2)).length
+  assert.ok(whole >= 10 && whole < 40, `${whole} of 40`)
+  assert.strictEqual(said.filter((a) => a === String('"[HRPC_ERR]=ERR_BRIDGE_BUSY"'.length)).length, 40 - whole, said.join())
 })
 
 test('calls an ork by its key', options, async (t) => {

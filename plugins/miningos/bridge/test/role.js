@@ -25,12 +25,12 @@ class Role {
     this.calls = new Map()
     this.listening = []
     this.changed = () => {}
-    this.logs = []
     // what a rack answers: (rack, method, params, peer) -> value, or a throw of the error's name
     this.answer = () => { throw new Error('ERR_THING_NOTFOUND') }
     this.exit = new Promise((resolve) => this.child.on('exit', (code, signal) => resolve(code === null ? signal : code)))
     readLines(this.channel, 1 << 24, (line) => this.online(JSON.parse(line)), () => { throw new Error('too long') })
-    readLines(this.child.stderr, 1 << 16, (line) => this.logs.push(JSON.parse(line)), () => {})
+    this.child.stderr.resume()
+    this.child.stdout.resume()
   }
 
   async online (m) {
@@ -66,6 +66,11 @@ class Role {
 
   call (key, method, params, timeout = LIMIT_MS) {
     return this.request('call', { key, method, params, timeout })
+  }
+
+  // Bytes of memory that the bridge has.
+  resident () {
+    return 1024 * Number(/^VmRSS:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${this.child.pid}/status`, 'utf8'))[1])
   }
 
   async until (condition) {
