@@ -20,7 +20,7 @@ struct link {
 /* What people read in `aditctl status`. */
 static void show(struct miningos *m)
 {
-	char text[256];
+	char text[768]; /* what is missing comes with a command */
 
 	snprintf(text, sizeof(text), "%zu things%s%s%s%s", m->things.count,
 		 m->link->p2p != NULL ? "; bridge: " : "", p2p_text(m->link->p2p),

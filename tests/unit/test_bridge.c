@@ -458,8 +458,8 @@ START_TEST(deaf_to_answers)
 
 	memset(answer, ' ', size);
 	answer[0] = '1';
-	run_until_listening("greedy");
 	hold = true;
+	run_until_listening("greedy");
 	while (atoi(state_value("requests_open")) < 200)
 		fake_host_run(host, 10);
 	for (uint32_t id = 1; id <= 200; id++)
@@ -472,8 +472,8 @@ END_TEST
 
 START_TEST(too_many_requests)
 {
-	run_until_listening("flood");
 	hold = true;
+	run_until_listening("flood");
 	while (atoi(state_value("requests")) < 300)
 		fake_host_run(host, 10);
 	ck_assert_str_eq(state_value("requests_open"), "256");
