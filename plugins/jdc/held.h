@@ -17,6 +17,7 @@ struct held_share {
 	uint32_t version;
 	uint8_t extranonce_size;
 	uint8_t worker_size;
+	bool block; /* good for the network, whatever the pool's target */
 	uint8_t extranonce[32];
 	uint8_t worker[HELD_WORKER_MAX];
 	uint8_t hash[32];

@@ -83,8 +83,11 @@ struct jdc {
 	bool started; /* upstreams_start() was called */
 	bool templates;
 	uint64_t start_ms;
-	uint64_t timer;    /* 0: not set */
-	uint32_t attempts; /* to connect to a pool, all together */
+	uint64_t bound_ms;             /* when miners' hardest target was set last */
+	uint32_t starved;              /* templates in a row without their transactions */
+	uint64_t without_templates_ms; /* until then it is as if there were none */
+	uint64_t timer;                /* 0: not set */
+	uint32_t attempts;             /* to connect to a pool, all together */
 	struct jdc_order order;
 
 	struct works works;

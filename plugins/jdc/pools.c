@@ -152,7 +152,13 @@ static void on_target(void *context, struct uplink *link)
 	struct jdc *jdc = context;
 
 	if (jdc->active == pool_of_link(link))
-		source_bound(jdc);
+		source_target(jdc);
+}
+
+static void on_starved(void *context, struct uplink *link)
+{
+	(void)link;
+	source_starved(context);
 }
 
 static bool on_need_transactions(void *context, struct uplink *link, uint64_t id)
@@ -192,6 +198,7 @@ static const struct uplink_events events = {
     .need_transactions = on_need_transactions,
     .known = on_known,
     .dropped = on_dropped,
+    .starved = on_starved,
     .job = on_job,
     .tip = on_tip,
 };
@@ -319,6 +326,7 @@ static void on_tick(void *user)
 {
 	struct jdc *jdc = user;
 	uint64_t now = clock_monotonic_ms();
+	bool templates = jdc->templates && now >= jdc->without_templates_ms;
 
 	if (!jdc->started) {
 		begin(jdc, now);
@@ -326,12 +334,12 @@ static void on_tick(void *user)
 	}
 	for (uint32_t i = 0; i < jdc->pool_count; i++)
 		uplink_tick(&jdc->pools[i]->link, now);
-	if (jdc->templates != jdc->upstreams.templates) {
+	if (templates != jdc->upstreams.templates) {
 		mining_log(&jdc->mining, ADIT_LOG_WARNING, "%s",
-			   jdc->templates ? "templates are there again"
-					  : "no template provider is left: pools are asked for "
-					    "their own jobs");
-		upstreams_templates(&jdc->upstreams, jdc->templates, now);
+			   templates ? "templates are there again"
+				     : "no template provider is left: pools are asked for "
+				       "their own jobs");
+		upstreams_templates(&jdc->upstreams, templates, now);
 	}
 	(void)upstreams_tick(&jdc->upstreams, now);
 	order_tick(jdc, now);

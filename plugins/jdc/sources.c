@@ -9,11 +9,18 @@
 #include "lib/bitcoin/declared_coinbase.h"
 #include "lib/bitcoin/target.h"
 #include "lib/bitcoin/tx.h"
+#include "lib/util/clock.h"
 #include "plugins/jdc/jdc.h"
 
 /* More than that many shares a minute are not asked of all miners together, whatever a pool's
  * target is that has yet to learn their hash rate. */
 #define SHARES_PER_MINUTE_MAX 600
+/* That many templates in a row without their transactions, and for so long they are not declared.
+ */
+#define STARVED_MAX 3
+#define STARVED_MS 60000
+/* Targets of the pool's are passed on to the miners once in that time. */
+#define BOUND_MS 1000
 /* Outputs that templates have room for from the start, whoever demands them. */
 #define ROOM_MIN 256
 #define ROOM_SIGOPS_MIN 80
@@ -126,6 +133,7 @@ void source_bound(struct jdc *jdc)
 	const struct jdc_pool *pool = jdc->active;
 	uint8_t flood[32];
 
+	jdc->bound_ms = clock_monotonic_ms();
 	if (!pool) {
 		mining_set_bound(&jdc->mining, NULL);
 		return;
@@ -133,6 +141,12 @@ void source_bound(struct jdc *jdc)
 	target_from_hashrate((double)pool->link.wanted, SHARES_PER_MINUTE_MAX, flood);
 	mining_set_bound(&jdc->mining,
 			 target_compare(flood, pool->link.target) < 0 ? flood : pool->link.target);
+}
+
+void source_target(struct jdc *jdc)
+{
+	if (clock_monotonic_ms() - jdc->bound_ms >= BOUND_MS)
+		source_bound(jdc); /* else with the next second */
 }
 
 /* --- our own jobs ------------------------------------------------------------------------------
@@ -268,7 +282,7 @@ static void forward(void *context, const struct held_share *s)
 	    .worker = {.data = s->worker, .size = s->worker_size},
 	};
 
-	if (!target_met(s->hash, f->work->target))
+	if (!s->block && !target_met(s->hash, f->work->target))
 		f->jdc->counts.easy_shares++;
 	else if (!uplink_submit(&f->jdc->active->link, &share))
 		f->jdc->counts.lost_shares++;
@@ -304,12 +318,26 @@ static bool is_of(const struct work *work, const struct provider *provider, uint
 	       work->coinbase->template->id == template_id;
 }
 
+/* A template that was superseded just now is nothing unusual. One after the other without their
+ * transactions are as good as none. */
+void source_starved(struct jdc *jdc)
+{
+	if (++jdc->starved < STARVED_MAX)
+		return;
+	jdc->starved = 0;
+	jdc->without_templates_ms = clock_monotonic_ms() + STARVED_MS;
+	mining_log(&jdc->mining, ADIT_LOG_WARNING,
+		   "the template provider does not give the transactions of its templates: for a "
+		   "minute pools are asked for their own jobs");
+}
+
 void source_transactions(struct jdc *jdc, struct provider *provider,
 			 const struct adit_sv2_request_transaction_data_success *m)
 {
 	struct work *work;
 	struct work *next;
 
+	jdc->starved = 0;
 	if (!jdc->active)
 		return;
 	for (work = TAILQ_FIRST(&jdc->works.list); work; work = next) {
@@ -325,6 +353,7 @@ void source_no_transactions(struct jdc *jdc, struct provider *provider, uint64_t
 	struct work *work;
 	struct work *next;
 
+	source_starved(jdc);
 	if (!jdc->active)
 		return;
 	for (work = TAILQ_FIRST(&jdc->works.list); work; work = next) {
@@ -440,6 +469,7 @@ static void hold(struct jdc *jdc, const struct judged_share *s, const struct wor
 	h->nonce = s->share->nonce;
 	h->ntime = s->share->ntime;
 	h->version = s->share->version;
+	h->block = s->result == SHARE_BLOCK;
 	h->extranonce_size = (uint8_t)mining_share_extranonce(s, h->extranonce);
 	h->worker_size = (uint8_t)(worker.size < HELD_WORKER_MAX ? worker.size : HELD_WORKER_MAX);
 	memcpy(h->worker, worker.data, h->worker_size);
@@ -459,7 +489,7 @@ static void submit(struct jdc *jdc, const struct judged_share *s, const struct w
 	    .worker = worker_of(s),
 	};
 
-	if (!target_met(s->hash, work->target))
+	if (s->result != SHARE_BLOCK && !target_met(s->hash, work->target))
 		jdc->counts.easy_shares++;
 	else if (!uplink_submit(&jdc->active->link, &share))
 		jdc->counts.lost_shares++;

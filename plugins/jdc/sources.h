@@ -21,8 +21,10 @@ void source_switch(struct jdc *jdc, struct jdc_pool *pool);
 /* The extranonce's first part, target or outputs of the active pool are others. */
 void source_prefix(struct jdc *jdc);
 void source_outputs(struct jdc *jdc);
-/* Each second, and when the pool's target is another one. */
+/* What is the hardest target that miners get: each second. */
 void source_bound(struct jdc *jdc);
+/* The active pool's target is another one. */
+void source_target(struct jdc *jdc);
 /* Room for POOL's outputs in templates to come. */
 void source_make_room(struct jdc *jdc, const struct jdc_pool *pool);
 
@@ -46,7 +48,8 @@ int32_t source_pool_job(struct jdc *jdc, struct jdc_pool *pool,
 int32_t source_pool_tip(struct jdc *jdc, struct jdc_pool *pool,
 			const struct adit_sv2_set_new_prev_hash *m, struct error *e);
 
-/* What a template provider answers. */
+/* What a template provider answers, or not. */
+void source_starved(struct jdc *jdc);
 void source_transactions(struct jdc *jdc, struct provider *provider,
 			 const struct adit_sv2_request_transaction_data_success *m);
 void source_no_transactions(struct jdc *jdc, struct provider *provider, uint64_t template_id);

@@ -102,6 +102,22 @@ void uplink_called_stale(struct uplink *u)
 		u->stale_ms = clock_monotonic_ms();
 }
 
+bool uplink_may_change(struct uplink *u)
+{
+	uint64_t now = clock_monotonic_ms();
+
+	if (u->changes == 0 || now - u->changes_ms >= UPLINK_CHANGES_MS) {
+		u->changes_ms = now;
+		u->changes = 0;
+	}
+	if (++u->changes <= UPLINK_CHANGES_MAX)
+		return true;
+	uplink_fail(u, UPSTREAM_BROKE_PROTOCOL,
+		    "its outputs or extranonce prefix changed more than %d times in %d seconds",
+		    UPLINK_CHANGES_MAX, UPLINK_CHANGES_MS / 1000);
+	return false;
+}
+
 void uplink_set_tip(struct uplink *u, const uint8_t prev_hash[32])
 {
 	if (u->has_tip && memcmp(u->tip, prev_hash, 32) == 0)
@@ -189,6 +205,8 @@ static void clear_attempt(struct uplink *u)
 	u->token_count = u->asked_count = 0;
 	u->future_count = 0;
 	u->redirects = 0;
+	u->changes = 0;
+	u->update_refused = false;
 	u->unanswered = 0;
 	u->sequence = 0;
 	memset(u->sent, 0, sizeof u->sent);

@@ -39,7 +39,9 @@
 #define UPLINK_SENT_MAX 1024    /* shares of which it is known what they were of */
 #define UPLINK_REDIRECTS_MAX 3  /* Reconnects followed in one attempt */
 #define UPLINK_PROVIDES_MAX 4   /* requests for transactions of one job */
-#define TOKEN_AGE_MS 300000     /* older ones are not used: servers forget them */
+#define UPLINK_CHANGES_MAX 20   /* of outputs and prefix in UPLINK_CHANGES_MS */
+#define UPLINK_CHANGES_MS 10000
+#define TOKEN_AGE_MS 300000 /* older ones are not used: servers forget them */
 
 struct uplink;
 
@@ -88,6 +90,8 @@ struct uplink_events {
 	void (*known)(void *context, struct uplink *u, uint64_t id, uint32_t job_id);
 	/* Work ID won't be known: it is of a tip that has passed, or there was too much of it. */
 	void (*dropped)(void *context, struct uplink *u, uint64_t id);
+	/* Transactions that were asked for did not come in time. */
+	void (*starved)(void *context, struct uplink *u);
 	/* Proxy: as mining_upstream_job() and mining_upstream_tip() want them. ADIT_E_* with E: the
 	 * pool is at fault. */
 	int32_t (*job)(void *context, struct uplink *u,
@@ -182,6 +186,9 @@ struct uplink {
 	bool fault_told;
 	uint64_t fault_timer;
 	uint32_t redirects;
+	uint32_t changes; /* each is a job for every miner; since: */
+	uint64_t changes_ms;
+	bool update_refused;   /* and said */
 	uint32_t last_request; /* request ids, counted over all messages */
 	uint64_t stale_ms;     /* since when the pool says that our tip is old; 0: not */
 	bool has_tip;
@@ -278,6 +285,8 @@ void uplink_log(struct uplink *u, int32_t level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Whether messages are looked at: the attempt goes on. */
 bool uplink_alive(const struct uplink *u);
+/* Another prefix or other outputs; false: too often, which is a fault. */
+bool uplink_may_change(struct uplink *u);
 /* Tells `ready` when all that is needed is there. */
 void uplink_check_ready(struct uplink *u);
 /* The pool refused something of the tip that we are on, as stale: it may know of a newer one, for a

@@ -228,9 +228,13 @@ void uplink_refused(struct uplink *u, struct declaration *d, const char *what,
 
 static void step_transactions(struct uplink *u, struct declaration *d, uint64_t now_ms)
 {
-	(void)now_ms;
 	if (!d->asked && u->o.events->need_transactions)
 		d->asked = u->o.events->need_transactions(u->o.context, u, d->id);
+	if (now_ms < d->since_ms || now_ms - d->since_ms < u->o.settings->answer_timeout_ms)
+		return;
+	drop(u, d);
+	if (u->o.events->starved)
+		u->o.events->starved(u->o.context, u);
 }
 
 static void step_token(struct uplink *u, struct declaration *d, uint64_t now_ms)

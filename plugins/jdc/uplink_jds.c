@@ -102,6 +102,8 @@ static void take_outputs(struct uplink *u, const struct adit_bytes *outputs)
 	if (u->outputs.size == outputs->size &&
 	    memcmp(u->outputs.data, outputs->data, outputs->size) == 0)
 		return;
+	if (!uplink_may_change(u))
+		return;
 	buf_clear(&u->outputs);
 	(void)buf_append(&u->outputs, outputs->data, outputs->size);
 	u->token_count = 0;

@@ -140,8 +140,9 @@ static int32_t on_update_error(void *context, struct adit_sv2_conn *conn,
 	char text[64];
 
 	(void)conn;
-	uplink_log(u, ADIT_LOG_WARNING, "UpdateChannel.Error: %s",
-		   uplink_text(&m->error_code, text, sizeof text));
+	uplink_log(u, u->update_refused ? ADIT_LOG_DEBUG : ADIT_LOG_WARNING,
+		   "UpdateChannel.Error: %s", uplink_text(&m->error_code, text, sizeof text));
+	u->update_refused = true;
 	return ADIT_OK;
 }
 
@@ -174,7 +175,8 @@ static int32_t on_prefix(void *context, struct adit_sv2_conn *conn,
 			    m->extranonce_prefix.size, u->prefix_size);
 		return ADIT_OK;
 	}
-	if (memcmp(u->prefix, m->extranonce_prefix.data, u->prefix_size) == 0)
+	if (memcmp(u->prefix, m->extranonce_prefix.data, u->prefix_size) == 0 ||
+	    !uplink_may_change(u))
 		return ADIT_OK;
 	memcpy(u->prefix, m->extranonce_prefix.data, u->prefix_size);
 	if (u->ready && u->o.events->prefix)

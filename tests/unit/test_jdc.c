@@ -666,6 +666,32 @@ START_TEST(transactions_can_not_be_had)
 }
 END_TEST
 
+/* A template provider that never has them: the pool's own jobs, for a while. */
+START_TEST(transactions_can_never_be_had)
+{
+	struct adit_sv2_request_transaction_data_error m = {.error_code =
+								bytes("template-id-not-found")};
+	struct pool_side p;
+
+	make();
+	p = ready(NBITS_HARD);
+	for (int i = 0; i < 3; i++) {
+		m.template_id = fake_conn_next(b.tdp[0], ADIT_SV2_REQUEST_TRANSACTION_DATA)
+				    ->body.request_transaction_data.template_id;
+		ck_assert_int_eq(provider_handlers.request_transaction_data_error(
+				     provider(&b, 0), &b.tdp[0]->head, &m),
+				 ADIT_OK);
+		send_template(&b, 0, false);
+	}
+	while (!p.client->freed)
+		fake_host_run(b.host, 10);
+	p.client = expect_dial(ONE);
+	ck_assert_uint_eq(p.client->flags, ADIT_SV2_REQUIRES_VERSION_ROLLING);
+	ck_assert(fake_host_logged(b.host, "does not give the transactions"));
+	end();
+}
+END_TEST
+
 /* --- what a pool changes -----------------------------------------------------------------------
  */
 
@@ -1295,6 +1321,7 @@ static Suite *make_suite(void)
 	tcase_add_test(c, block_before_the_pool_knows);
 	tcase_add_test(c, held_shares_are_bounded);
 	tcase_add_test(c, transactions_can_not_be_had);
+	tcase_add_test(c, transactions_can_never_be_had);
 	tcase_add_test(c, pools_prefix_changes);
 	tcase_add_test(c, pools_outputs_change);
 	suite_add_tcase(suite, c);

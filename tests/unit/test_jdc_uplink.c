@@ -38,6 +38,7 @@ static struct fake_conn *mining, *jds;
 
 /* What was told. */
 static struct {
+	unsigned starved;
 	unsigned ready, failed, outputs, prefix, target, needs, known, dropped, jobs, tips, refused;
 	enum upstream_fault fault;
 	char text[160];
@@ -148,7 +149,15 @@ static void on_refused(void *context, struct uplink *u, const char *code)
 	told.refused++;
 }
 
+static void on_starved(void *context, struct uplink *u)
+{
+	(void)context;
+	(void)u;
+	told.starved++;
+}
+
 static const struct uplink_events events = {
+    .starved = on_starved,
     .ready = on_ready,
     .failed = on_failed,
     .outputs = on_outputs,
@@ -1404,6 +1413,47 @@ START_TEST(transactions_can_not_be_had)
 }
 END_TEST
 
+START_TEST(transactions_do_not_come)
+{
+	struct uplink_work w = make_work(1, tip_a);
+
+	start(JDC_FULL_TEMPLATE);
+	ck_assert(uplink_declare(&link_, &w));
+	uplink_tick(&link_, clock_monotonic_ms() + 5000);
+	ck_assert_uint_eq(told.starved, 0);
+	while (give_token("more", 0))
+		;
+	uplink_tick(&link_, clock_monotonic_ms() + 11000);
+	ck_assert_uint_eq(told.starved, 1);
+	ck_assert_uint_eq(told.dropped_id, 1);
+	expect_no_fault(); /* not the pool's */
+	free_work();
+}
+END_TEST
+
+/* Each change is a job for every miner. */
+START_TEST(changes_are_bounded)
+{
+	uint8_t other[PREFIX_SIZE] = {9};
+	struct adit_sv2_set_extranonce_prefix prefix = {.channel_id = CHANNEL,
+							.extranonce_prefix = {other, PREFIX_SIZE}};
+	unsigned i;
+
+	start(JDC_FULL_TEMPLATE);
+	for (i = 0; i < UPLINK_CHANGES_MAX - 1; i++) {
+		other[1]++;
+		POOL_SAYS(set_extranonce_prefix, &prefix);
+	}
+	expect_no_fault();
+	for (i = 0; i < 5; i++) {
+		other[1]++;
+		POOL_SAYS(set_extranonce_prefix, &prefix);
+	}
+	expect_fault(UPSTREAM_BROKE_PROTOCOL);
+	ck_assert_uint_le(told.prefix, UPLINK_CHANGES_MAX);
+}
+END_TEST
+
 START_TEST(no_token_left)
 {
 	struct adit_sv2_allocate_mining_job_token_success token = {.mining_job_token =
@@ -1762,6 +1812,8 @@ static Suite *make_suite(void)
 	tcase_add_test(c, transactions_are_bounded);
 	tcase_add_test(c, what_is_no_transaction);
 	tcase_add_test(c, transactions_can_not_be_had);
+	tcase_add_test(c, transactions_do_not_come);
+	tcase_add_test(c, changes_are_bounded);
 	tcase_add_test(c, no_token_left);
 	tcase_add_loop_test(c, nothing_is_declared_before_ready_or_in_proxy_mode, 0, 2);
 	suite_add_tcase(suite, c);
