@@ -12,19 +12,6 @@
 
 #define RESTART_SIZE_MAX ((size_t)1 << 20)
 
-/* Whether NAME stands for P: a role or worker of it, the process or its group. */
-static bool restart_is_meant(const struct process *p, const char *name)
-{
-	if (strcmp(p->name, name) == 0 || strcmp(p->group->name, name) == 0)
-		return true;
-	for (size_t i = 0; i < p->endpoint_count; i++) {
-		if (strcmp(p->endpoints[i].instance, name) == 0 ||
-		    strcmp(p->endpoints[i].name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Why nothing of that name can be restarted, and what to do. */
 static void restart_nothing(struct control_request *request, const char *name)
 {
@@ -91,7 +78,7 @@ void control_restart(struct control_request *request, struct json_object *params
 			struct process *p = group->processes[i];
 			pid_t pid = p->pid;
 
-			if (!restart_is_meant(p, name))
+			if (!process_is_named(p, name))
 				continue;
 			found++;
 			if (!supervisor_restart(p, "as asked"))

@@ -8,6 +8,7 @@
  *   replace.c     a process is replaced by another one that runs before it is stopped
  *   process.c     fork and exec, kill, what an exit means
  *   router.c      frames from role processes: events, calls, log
+ *   host_methods.c  calls that the host answers for a role
  *   control.c     the control socket; control_methods.c what it answers
  *   reload.c      a new configuration beside the old one
  *   announce.c    what is told of the whole, to subscribers and to the service manager
@@ -247,6 +248,17 @@ const char *process_state_name(enum process_state state);
 const char *process_state_text(const struct process *p);
 /* Forgets everything the exited process had registered. */
 void process_gone(struct process *p);
+
+/* host_methods.c */
+
+/* Methods that every role has, since the host answers them. */
+#define HOST_METHOD_WORKERS "host.workers"
+#define HOST_METHOD_RESTART "host.restart"
+/* Answers METHOD of the role or worker TARGET, for CALLER. False: it is none of the host's. */
+bool host_method(struct host *host, const char *caller, const char *target, const char *method,
+		 call_reply_fn fn, void *user, uint64_t tag);
+/* Whether NAME stands for P: a role or worker of it, the process or its group. */
+bool process_is_named(const struct process *p, const char *name);
 
 /* router.c */
 

@@ -22,6 +22,7 @@ static const char *const rights_all[] = {
     "submit_block",
     "write_share_log",
     "read_share_log",
+    "restart_roles",
     /* CAPABILITY_OTHERS */
     "read_utxo",
     "read_chain_state",

@@ -21,7 +21,8 @@ enum capability {
 	CAPABILITY_SUBMIT_BLOCK = 1 << 5,        /* node.submit_block */
 	CAPABILITY_WRITE_SHARE_LOG = 1 << 6,
 	CAPABILITY_READ_SHARE_LOG = 1 << 7,
-	CAPABILITY_OTHERS = 1 << 8 /* and up: known names for which the interface has nothing */
+	CAPABILITY_RESTART_ROLES = 1 << 8, /* host.restart */
+	CAPABILITY_OTHERS = 1 << 9 /* and up: known names for which the interface has nothing */
 };
 
 /* All names of a set, in the list's order, with ", " between; cut to SIZE bytes. RIGHTS_NAMES_MAX

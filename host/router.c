@@ -354,6 +354,10 @@ static void router_answer_process(void *user, uint64_t tag, const struct call_re
 /* The capability that a call needs: blocks are read and submitted with rights of their own. */
 static uint32_t router_needed(const char *target, const char *method)
 {
+	if (strcmp(method, HOST_METHOD_RESTART) == 0)
+		return CAPABILITY_RESTART_ROLES;
+	if (strcmp(method, HOST_METHOD_WORKERS) == 0)
+		return CAPABILITY_CALL_MODULE;
 	if (strcmp(target, "node") == 0 && strcmp(method, "submit_block") == 0)
 		return CAPABILITY_SUBMIT_BLOCK;
 	if (strcmp(target, "node") == 0 && strcmp(method, "get_status") != 0)
@@ -374,6 +378,9 @@ static void router_call_frame(struct process *p, struct endpoint *e, const struc
 		router_answer_process(p, frame->correlation, &reply);
 		return;
 	}
+	if (host_method(p->group->host, e->name, frame->text, frame->name, router_answer_process, p,
+			frame->correlation))
+		return;
 	router_call(p->group->host, p, e->name, router_answer_process, p, frame->correlation,
 		    frame->text, frame->name, frame->json, frame->json_size, frame->attachment,
 		    frame->attachment_size,

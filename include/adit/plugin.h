@@ -197,7 +197,10 @@ struct adit_host_api {
 	/* Calls to another role: TARGET is a role ("node", "pool"), METHOD as that role registered
 	 * it. FN is called exactly once: with the answer, with ADIT_E_TIMEOUT after DEADLINE_MS, or
 	 * with ADIT_E_UNAVAILABLE when the other process died. `call_cancel` ends it without a call
-	 * of FN. ID may be NULL. */
+	 * of FN. ID may be NULL.
+	 * Two methods every role and worker has, for the host answers them: "host.workers" -> {"workers":
+	 * ["pool.1", ...]}, those of the role, also of all its instances role@NAME; and "host.restart" ->
+	 * {"restarting":1}, processes that are started again, which wants the capability restart_roles. */
 	int32_t (*call)(struct adit_host *host, const char *target, const char *method, const char *json,
 	                size_t json_size, const void *attachment, size_t attachment_size,
 	                uint32_t deadline_ms, adit_reply_fn fn, void *user, adit_destroy_fn destroy,

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/sv2/socket.h"
 #include "lib/sv2/trace.h"
 #include "lib/util/clock.h"
 
@@ -350,6 +351,11 @@ static void conn_close(const struct sv2_conn *c)
 	if (c->reset && sv2_conn_unsent(c))
 		(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	close(c->fd);
+}
+
+void sv2_conn_local(const struct sv2_conn *c, char *out)
+{
+	sv2_socket_local(c->fd, out);
 }
 
 void sv2_conn_destroy(struct sv2_conn *c)

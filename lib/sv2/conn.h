@@ -172,5 +172,7 @@ bool sv2_conn_stalls(struct sv2_conn *c, uint64_t now);
 /* Whether the system holds bytes that the peer has not taken. */
 bool sv2_conn_unsent(const struct sv2_conn *c);
 size_t sv2_conn_pending(const struct sv2_conn *c);
+/* Our own end's address, as the peer sees it: "192.0.2.1:50112"; "" when it has none. OUT has 80 bytes. */
+void sv2_conn_local(const struct sv2_conn *c, char *out);
 
 #endif

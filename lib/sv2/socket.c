@@ -37,25 +37,41 @@ static void peer_unix(int fd, char out[SV2_PEER_SIZE])
 		(void)snprintf(out, SV2_PEER_SIZE, "unix:");
 }
 
+/* AT as text; false when it is no internet address. */
+static bool format_address(const struct sockaddr_storage *at, socklen_t size,
+			   char out[SV2_PEER_SIZE])
+{
+	char host[64];
+	char port[8];
+
+	if ((at->ss_family != AF_INET && at->ss_family != AF_INET6) ||
+	    getnameinfo((const struct sockaddr *)at, size, host, sizeof(host), port, sizeof(port),
+			NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		return false;
+	(void)snprintf(out, SV2_PEER_SIZE, at->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host,
+		       port);
+	return true;
+}
+
 void sv2_socket_peer(int fd, bool is_unix, char out[SV2_PEER_SIZE])
 {
 	struct sockaddr_storage at;
 	socklen_t size = sizeof(at);
-	char host[64];
-	char port[8];
 
-	if (is_unix) {
+	if (is_unix)
 		peer_unix(fd, out);
-		return;
-	}
-	if (getpeername(fd, (struct sockaddr *)&at, &size) < 0 ||
-	    getnameinfo((struct sockaddr *)&at, size, host, sizeof(host), port, sizeof(port),
-			NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+	else if (getpeername(fd, (struct sockaddr *)&at, &size) < 0 ||
+		 !format_address(&at, size, out))
 		(void)snprintf(out, SV2_PEER_SIZE, "unknown");
-		return;
-	}
-	(void)snprintf(out, SV2_PEER_SIZE, at.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host,
-		       port);
+}
+
+void sv2_socket_local(int fd, char out[SV2_PEER_SIZE])
+{
+	struct sockaddr_storage at;
+	socklen_t size = sizeof(at);
+
+	if (getsockname(fd, (struct sockaddr *)&at, &size) < 0 || !format_address(&at, size, out))
+		out[0] = '\0';
 }
 
 /* IPv6 addresses whose first 64 bits are 0x00000000 and something are of no network (RFC 4291

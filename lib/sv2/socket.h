@@ -15,6 +15,8 @@
 void sv2_socket_tune(int fd);
 /* The peer's address as text: "192.0.2.1:50112", "[2001:db8::1]:50112", "unix:pid 4711". */
 void sv2_socket_peer(int fd, bool is_unix, char out[SV2_PEER_SIZE]);
+/* Our own end's address in the same form, as the peer sees it; "" for a Unix socket. */
+void sv2_socket_local(int fd, char out[SV2_PEER_SIZE]);
 /* The peer's network as a number: an IPv4 address, the first 64 bits of an IPv6 one, which is what a
  * customer gets (RFC 6177); 0 for a Unix socket. */
 uint64_t sv2_socket_key(int fd);

@@ -4,6 +4,7 @@
 
 #include <json-c/json.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,8 @@
 #define RATE_WINDOW_S 10.0
 /* What the server is told comes from this many seconds of uninterrupted work. */
 #define REPORT_S 30u
+/* As the manifest has it for hashrate_limit. */
+#define HASHRATE_MAX 1e15
 
 struct miner_plugin {
 	struct miner_host host;
@@ -31,6 +34,7 @@ struct miner_plugin {
 	uint64_t timer;                /* valid while ticking */
 	bool ticking;
 	bool key_missed; /* was said once */
+	bool paused;     /* by the method of that name */
 	uint64_t last_us;
 	uint64_t last_hashes;
 	double rate;            /* hashes a second, smoothed, times rate_weight */
@@ -117,7 +121,10 @@ static int32_t connect_upstream(struct miner_plugin *p, struct error *e)
 		return ADIT_OK;
 	p->session =
 	    miner_session_new(&p->host, &p->options, p->hasher, first_rate(&p->options), e);
-	return p->session != NULL ? ADIT_OK : e->code;
+	if (p->session == NULL)
+		return e->code;
+	miner_session_hold(p->session, p->paused);
+	return ADIT_OK;
 }
 
 static void on_second(void *user)
@@ -147,6 +154,9 @@ static void add_session(struct json_object *o, const struct miner_plugin *p)
 	struct json_object *rejects = json_object_new_object();
 
 	json_object_object_add(o, "connected", json_object_new_boolean(stats->connected));
+	json_object_object_add(o, "local_address",
+			       stats->local[0] != '\0' ? json_object_new_string(stats->local)
+						       : NULL);
 	add_u64(o, "shares_submitted", stats->submitted);
 	add_u64(o, "shares_accepted", stats->accepted);
 	add_u64(o, "shares_rejected", stats->rejected);
@@ -170,6 +180,9 @@ static void on_status(void *user, struct adit_request *request,
 	json_object_object_add(
 	    o, "channel", json_object_new_string(p->options.extended ? "extended" : "standard"));
 	add_session(o, p);
+	json_object_object_add(o, "user", json_object_new_string(p->options.user));
+	json_object_object_add(o, "paused", json_object_new_boolean(p->paused));
+	add_u64(o, "hashrate_limit", p->options.rate);
 	json_object_object_add(o, "hashrate", json_object_new_double(shown_rate(p)));
 	add_u64(o, "hashes", all_hashes(p));
 	add_u64(o, "threads", p->options.threads);
@@ -178,6 +191,139 @@ static void on_status(void *user, struct adit_request *request,
 	json = json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN, &size);
 	p->host.api->reply(p->host.handle, request, ADIT_OK, "", json, size, NULL, 0);
 	json_object_put(o);
+}
+
+/* --- threads and their rate --- */
+
+static void replace_hasher(struct miner_plugin *p, struct miner_hasher *hasher)
+{
+	if (p->session != NULL)
+		miner_session_set_hasher(p->session, hasher);
+	p->hashes_before += miner_hasher_hashes(p->hasher);
+	miner_hasher_free(p->hasher);
+	p->hasher = hasher;
+}
+
+/* Threads and rate as O has them; nothing when they are so already. */
+static int32_t change_work(struct miner_plugin *p, const struct miner_options *o, struct error *e)
+{
+	struct miner_hasher *hasher;
+
+	if (o->threads == p->options.threads && o->rate == p->options.rate)
+		return ADIT_OK;
+	hasher = miner_hasher_new(o->threads, o->rate, e);
+	if (hasher == NULL)
+		return e->code;
+	replace_hasher(p, hasher);
+	p->options.threads = o->threads;
+	p->options.rate = o->rate;
+	p->report_s = 0;
+	if (p->session != NULL)
+		miner_session_measured(p->session, first_rate(&p->options));
+	return ADIT_OK;
+}
+
+/* --- orders ---
+
+   They hold until the configuration is read again or the role starts anew; the file says how it is
+   to be. */
+
+static void on_pause(void *user, struct adit_request *request, const struct adit_request_info *info)
+{
+	struct miner_plugin *p = user;
+	static const char answer[] = "{\"paused\":true}";
+
+	(void)info;
+	p->paused = true;
+	p->report_s = 0;
+	if (p->session != NULL)
+		miner_session_hold(p->session, true);
+	miner_log(&p->host, ADIT_LOG_INFO, "paused, as %s asked", info->caller);
+	p->host.api->reply(p->host.handle, request, ADIT_OK, "", answer, strlen(answer), NULL, 0);
+}
+
+static void on_resume(void *user, struct adit_request *request,
+		      const struct adit_request_info *info)
+{
+	struct miner_plugin *p = user;
+	static const char answer[] = "{\"paused\":false}";
+
+	(void)info;
+	p->paused = false;
+	if (p->session != NULL)
+		miner_session_hold(p->session, false);
+	miner_log(&p->host, ADIT_LOG_INFO, "resumed, as %s asked", info->caller);
+	p->host.api->reply(p->host.handle, request, ADIT_OK, "", answer, strlen(answer), NULL, 0);
+}
+
+/* {"hashrate": a number from 1 on, or null for what is configured}; false: neither. */
+static bool read_hashrate(const struct miner_plugin *p, const struct adit_request_info *info,
+			  uint64_t *rate)
+{
+	struct json_tokener *tokener = json_tokener_new();
+	struct json_object *o = NULL, *value = NULL;
+	bool good = false;
+
+	if (tokener != NULL && info->json_size < 1024)
+		o = json_tokener_parse_ex(tokener, info->json, (int)info->json_size);
+	if (json_object_is_type(o, json_type_object) &&
+	    json_object_object_get_ex(o, "hashrate", &value)) {
+		double number = json_object_get_double(value);
+
+		good = value == NULL || ((json_object_is_type(value, json_type_int) ||
+					  json_object_is_type(value, json_type_double)) &&
+					 number >= 1 && number <= HASHRATE_MAX);
+		*rate = value == NULL ? p->configured.rate : (uint64_t)number;
+	}
+	json_object_put(o);
+	if (tokener != NULL)
+		json_tokener_free(tokener);
+	return good;
+}
+
+static void on_set_hashrate(void *user, struct adit_request *request,
+			    const struct adit_request_info *info)
+{
+	struct miner_plugin *p = user;
+	struct miner_options options = p->options;
+	struct error e = {.code = ADIT_E_INVALID_ARGUMENT,
+			  .text = "hashrate: expected hashes a second from 1 on, or null for "
+				  "what is configured"};
+	char answer[64];
+
+	if (!read_hashrate(p, info, &options.rate) || change_work(p, &options, &e) != ADIT_OK) {
+		p->host.api->reply(p->host.handle, request, e.code, e.text, "", 0, NULL, 0);
+		return;
+	}
+	miner_log(&p->host, ADIT_LOG_INFO, "at most %llu hashes a second, as %s asked",
+		  (unsigned long long)options.rate, info->caller);
+	snprintf(answer, sizeof(answer), "{\"hashrate_limit\":%llu}",
+		 (unsigned long long)options.rate);
+	p->host.api->reply(p->host.handle, request, ADIT_OK, "", answer, strlen(answer), NULL, 0);
+}
+
+static int32_t register_methods(struct miner_plugin *p, struct error *e)
+{
+	static const struct {
+		const char *name;
+		int32_t mode;
+		adit_method_fn fn;
+	} methods[] = {
+	    {"status", ADIT_METHOD_ALL, on_status},
+	    {"pause", ADIT_METHOD_ALL, on_pause},
+	    {"resume", ADIT_METHOD_ALL, on_resume},
+	    {"set_hashrate", ADIT_METHOD_ALL, on_set_hashrate},
+	};
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		int32_t r = p->host.api->register_method(p->host.handle, methods[i].name,
+							 methods[i].mode, methods[i].fn, p, NULL);
+
+		if (r != ADIT_OK)
+			return error_set(e, r, "the method %s can't be registered",
+					 methods[i].name);
+	}
+	return ADIT_OK;
 }
 
 /* --- life cycle --- */
@@ -214,9 +360,9 @@ static int32_t start_parts(struct miner_plugin *p, struct error *e)
 	r = connect_upstream(p, e);
 	if (r != ADIT_OK)
 		return r;
-	r = h->api->register_method(h->handle, "status", ADIT_METHOD_ALL, on_status, p, NULL);
+	r = register_methods(p, e);
 	if (r != ADIT_OK)
-		return error_set(e, r, "the method status can't be registered");
+		return r;
 	r = h->api->timer_add(h->handle, SECOND_MS, SECOND_MS, on_second, p, NULL, &p->timer);
 	if (r != ADIT_OK)
 		return error_set(e, r, "no timer");
@@ -236,15 +382,6 @@ static int32_t miner_start(void *instance)
 }
 
 /* --- reload --- */
-
-static void replace_hasher(struct miner_plugin *p, struct miner_hasher *hasher)
-{
-	if (p->session != NULL)
-		miner_session_set_hasher(p->session, hasher);
-	p->hashes_before += miner_hasher_hashes(p->hasher);
-	miner_hasher_free(p->hasher);
-	p->hasher = hasher;
-}
 
 /* Another connection takes the place of the present one, with its accounts. */
 static int32_t replace_session(struct miner_plugin *p, const struct miner_options *o,
@@ -310,6 +447,9 @@ static int32_t miner_reload(void *instance)
 		return ADIT_E_CONFIG;
 	}
 	p->configured = options;
+	p->paused = false;
+	if (p->session != NULL)
+		miner_session_hold(p->session, false);
 	return ADIT_OK;
 }
 

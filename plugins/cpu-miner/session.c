@@ -9,6 +9,7 @@
 
 #include "lib/bitcoin/target.h"
 #include "lib/sv2/client.h"
+#include "lib/sv2/conn.h"
 #include "lib/util/clock.h"
 #include "lib/util/random.h"
 
@@ -38,6 +39,7 @@ struct miner_session {
 	uint64_t watch;  /* valid while watching */
 	uint64_t pause;  /* valid while paused */
 	uint64_t reopen; /* valid while reopening */
+	bool held;       /* the threads get no work */
 	bool watching;
 	bool paused;
 	bool reopening;
@@ -71,14 +73,15 @@ static void watch_results(struct miner_session *s);
 
 static void give_job(struct miner_session *s)
 {
+	struct miner_job *wanted = s->held ? NULL : s->channel.active;
 	uint64_t seed;
 
-	if (s->channel.active == s->given)
+	if (wanted == s->given)
 		return;
 	random_bytes(&seed, sizeof(seed));
-	miner_hasher_set_job(s->hasher, s->channel.active, seed);
+	miner_hasher_set_job(s->hasher, wanted, seed);
 	miner_job_unref(s->given);
-	s->given = s->channel.active != NULL ? miner_job_ref(s->channel.active) : NULL;
+	s->given = wanted != NULL ? miner_job_ref(wanted) : NULL;
 	if (s->stats.mining != (s->given != NULL) && s->given != NULL)
 		miner_state(s->host, "mining for %s", s->options->upstream);
 	s->stats.mining = s->given != NULL;
@@ -454,6 +457,16 @@ static int32_t on_update_error(void *context, struct adit_sv2_conn *conn,
 	return ADIT_OK;
 }
 
+void miner_session_hold(struct miner_session *s, bool held)
+{
+	if (s->held == held)
+		return;
+	s->held = held;
+	give_job(s);
+	if (held)
+		miner_state(s->host, "paused");
+}
+
 void miner_session_measured(struct miner_session *s, double rate)
 {
 	struct adit_sv2_update_channel m = {
@@ -480,6 +493,7 @@ static void on_opened(void *context, struct adit_sv2_conn *conn,
 
 	s->conn = conn;
 	s->stats.connected = true;
+	sv2_conn_local(sv2_conn_of(conn), s->stats.local);
 	s->server_flags = success->flags;
 	s->reopen_ms = REOPEN_MIN_MS;
 	if (!s->options->extended && (success->flags & ADIT_SV2_REQUIRES_EXTENDED_CHANNELS) != 0) {
@@ -503,6 +517,7 @@ static void on_closed(void *context, struct adit_sv2_conn *conn, const char *rea
 	s->reopening = false;
 	s->conn = NULL;
 	s->stats.connected = false;
+	s->stats.local[0] = '\0';
 	close_channel(s);
 	miner_state(h, "not connected to %s: %s", s->options->upstream, reason);
 }
@@ -620,6 +635,7 @@ void miner_session_set_accounts(struct miner_session *s, const struct miner_stat
 {
 	s->stats = *stats;
 	s->stats.connected = false;
+	s->stats.local[0] = '\0';
 	s->stats.mining = false;
 }
 

@@ -19,6 +19,7 @@ struct miner_reject {
 };
 
 struct miner_stats {
+	char local[80]; /* our address as the server sees it, "" while there is no connection */
 	bool connected;
 	bool mining;
 	uint64_t submitted;
@@ -44,6 +45,8 @@ void miner_session_free(struct miner_session *s); /* NULL is fine */
 void miner_session_set_hasher(struct miner_session *s, struct miner_hasher *hasher);
 /* S goes on with the accounts of the session before it. */
 void miner_session_set_accounts(struct miner_session *s, const struct miner_stats *stats);
+/* HELD: the threads rest, and the connection stays. */
+void miner_session_hold(struct miner_session *s, bool held);
 /* The threads do RATE hashes a second: the server is told when that is news. */
 void miner_session_measured(struct miner_session *s, double rate);
 const struct miner_stats *miner_session_stats(const struct miner_session *s);

@@ -33,6 +33,7 @@ bool chans_init(struct chans *chans, size_t most)
 	while (buckets < most)
 		buckets *= 2;
 	*chans = (struct chans){.mask = buckets - 1, .most = most};
+	TAILQ_INIT(&chans->fresh);
 	chans->buckets = calloc(buckets, sizeof(*chans->buckets));
 	return chans->buckets != NULL;
 }
@@ -84,26 +85,28 @@ static struct thing *new_thing(struct miningos *m, const struct chan *chan, cons
 	return t;
 }
 
-static void connect_thing(struct miningos *m, struct chan *chan, struct thing *t, uint64_t at_ms)
+static void connect_thing(struct chan *chan, struct thing *t, uint64_t at_ms)
 {
-	(void)m;
 	chan->thing = t;
 	t->chan = chan;
 	t->since_ms = at_ms;
 	t->work = 0;
 	t->last_share_ms = 0;
 	t->bad = (struct share_counts){0};
-	window_begin(&t->window, at_ms);
+	window_begin(&t->window, chan->early_ms != 0 ? chan->early_ms : at_ms);
+	if (chan->early_ms == 0)
+		return;
+	chan_shares(chan, &chan->early, chan->early_work, chan->early_ms, true);
+	chan->early = (struct share_counts){0};
+	chan->early_work = 0;
 }
 
-void chans_attach(struct miningos *m, struct chan *chan, uint64_t at_ms)
+static void attach(struct miningos *m, struct chan *chan, uint64_t at_ms)
 {
 	struct thing *t, *first;
 	char name[CHAN_ROLE_MAX + sizeof(chan->user) + 16];
 	uint32_t ordinal = 1;
 
-	if (chan->thing != NULL)
-		return;
 	thing_name(chan, 1, name, sizeof(name));
 	first = things_find_name(&m->things, name);
 	/* Of a thousand channels of one user none looks at all the others. */
@@ -119,7 +122,7 @@ void chans_attach(struct miningos *m, struct chan *chan, uint64_t at_ms)
 			continue;
 		if (t != NULL) {
 			t->ordinal = ordinal;
-			connect_thing(m, chan, t, at_ms);
+			connect_thing(chan, t, at_ms);
 		}
 		break;
 	}
@@ -127,6 +130,29 @@ void chans_attach(struct miningos *m, struct chan *chan, uint64_t at_ms)
 	first = things_find_name(&m->things, name);
 	if (first != NULL)
 		first->free_ordinal = ordinal + 1;
+}
+
+static void set_fresh(struct chans *chans, struct chan *chan, bool fresh)
+{
+	if (chan->fresh == fresh)
+		return;
+	chan->fresh = fresh;
+	if (fresh)
+		TAILQ_INSERT_TAIL(&chans->fresh, chan, link);
+	else
+		TAILQ_REMOVE(&chans->fresh, chan, link);
+}
+
+void chans_attach(struct miningos *m, uint64_t at_ms)
+{
+	struct chan *chan, *next;
+
+	for (chan = TAILQ_FIRST(&m->chans.fresh); chan != NULL; chan = next) {
+		next = TAILQ_NEXT(chan, link);
+		attach(m, chan, at_ms);
+		if (chan->thing != NULL)
+			set_fresh(&m->chans, chan, false);
+	}
 }
 
 static void release(struct miningos *m, struct chan *chan, uint64_t at_ms)
@@ -154,8 +180,7 @@ void chan_forget_thing(struct thing *t)
 
 /* --- channels --- */
 
-struct chan *chans_open(struct miningos *m, const char *name, const char *role, const char *user,
-			uint64_t at_ms)
+struct chan *chans_open(struct miningos *m, const char *name, const char *role, const char *user)
 {
 	struct chans *chans = &m->chans;
 	struct chan **at = slot(chans, name);
@@ -172,7 +197,7 @@ struct chan *chans_open(struct miningos *m, const char *name, const char *role, 
 		chans->count++;
 	}
 	chan->round = chans->round;
-	chans_attach(m, chan, at_ms);
+	set_fresh(chans, chan, chan->thing == NULL);
 	return chan;
 }
 
@@ -193,6 +218,7 @@ void chans_close_role(struct miningos *m, const char *role, uint32_t round)
 			}
 			*at = chan->next;
 			release(m, chan, now);
+			set_fresh(chans, chan, false);
 			free(chan);
 			chans->count--;
 		}
@@ -204,8 +230,14 @@ void chan_shares(struct chan *chan, const struct share_counts *shares, double ha
 {
 	struct thing *t = chan->thing;
 
-	if (t == NULL)
+	if (t == NULL) {
+		chan->early.accepted += recent ? shares->accepted : 0;
+		chan->early.rejected += recent ? shares->rejected : 0;
+		chan->early.stale += recent ? shares->stale : 0;
+		chan->early_work += recent ? hashes : 0;
+		chan->early_ms = at_ms;
 		return;
+	}
 	if (shares->accepted > 0) {
 		window_add(&t->window, at_ms, hashes);
 		t->work += hashes;

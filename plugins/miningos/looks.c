@@ -65,7 +65,7 @@ static void take_channel(struct source *s, const char *worker, struct json_objec
 
 	if (name[0] == '\0' || user[0] == '\0')
 		return;
-	chan = chans_open(m, name, s->role, user, mos_now_ms());
+	chan = chans_open(m, name, s->role, user);
 	if (chan == NULL) {
 		s->failed = true;
 		return;
@@ -75,13 +75,18 @@ static void take_channel(struct source *s, const char *worker, struct json_objec
 	chan->difficulty = get_double(o, "difficulty", 0);
 	chan->total = now;
 	chan->counted = true;
-	if (chan->thing != NULL) {
-		chan->thing->extended = strcmp(get_text(o, "kind", ""), "extended") == 0;
-		snprintf(chan->thing->endpoint, sizeof(chan->thing->endpoint), "%s", endpoint);
-	}
+	snprintf(chan->endpoint, sizeof(chan->endpoint), "%s", endpoint);
 }
 
 static void on_page(void *user, const struct adit_reply *reply);
+
+static struct json_object *first_page(void)
+{
+	struct json_object *params = json_object_new_object();
+
+	json_object_object_add(params, "limit", json_object_new_int(PAGE));
+	return params;
+}
 
 static void take_page(struct source *s, const char *worker, struct json_object *page)
 {
@@ -97,8 +102,7 @@ static void take_page(struct source *s, const char *worker, struct json_object *
 		take_channel(s, worker, json_object_array_get_idx(list, i));
 	if (next == NULL || json_object_array_length(list) == 0)
 		return;
-	params = json_object_new_object();
-	json_object_object_add(params, "limit", json_object_new_int(PAGE));
+	params = first_page();
 	add_text(params, "after", next);
 	ask(s, worker, "list_channels", params, on_page, s);
 }
@@ -116,6 +120,19 @@ static void worker_of(struct json_object *page, const char *role, char *out, siz
 	snprintf(out, size, "%.*s", (int)strcspn(name, "/"), name);
 }
 
+/* Whether a server that sees ENDPOINT sees the client with the address LOCAL: one that listens on
+ * IPv6 sees IPv4 addresses in their mapped form. */
+static bool is_same_end(const char *endpoint, const char *local)
+{
+	char mapped[96];
+	const char *colon = strrchr(local, ':');
+
+	if (colon == NULL)
+		return false;
+	snprintf(mapped, sizeof(mapped), "[::ffff:%.*s]%s", (int)(colon - local), local, colon);
+	return strcmp(endpoint, local) == 0 || strcmp(endpoint, mapped) == 0;
+}
+
 static void take_device(struct source *s, const char *worker, struct json_object *status)
 {
 	const char *address = get_text(status, "local_address", "");
@@ -123,8 +140,7 @@ static void take_device(struct source *s, const char *worker, struct json_object
 
 	for (size_t i = 0; i < things->count; i++) {
 		struct thing *t = things->list[i];
-		bool here =
-		    t->chan != NULL && address[0] != '\0' && strcmp(t->endpoint, address) == 0;
+		bool here = t->chan != NULL && is_same_end(t->chan->endpoint, address);
 
 		if (here)
 			snprintf(t->device, sizeof(t->device), "%s", worker);
@@ -141,28 +157,54 @@ static void take_device(struct source *s, const char *worker, struct json_object
 /* --- calls -------------------------------------------------------------------------------------
  */
 
+/* A look has three turns: which instances there are, their channels, and the devices. */
+enum turn { TURN_INSTANCES, TURN_CHANNELS, TURN_DEVICES, TURN_OVER };
+
+/* Asks all that have a part in TURN. */
+static void begin_turn(struct miningos *m, enum turn turn)
+{
+	struct looks *looks = &m->looks;
+	size_t count = looks->count;
+
+	looks->turn = (int)turn;
+	looks->open = 1; /* until all are asked */
+	for (size_t i = 0; i < count; i++) {
+		struct source *s = &looks->sources[i];
+
+		if (turn == TURN_INSTANCES && s->whole)
+			ask(s, s->role, "host.workers", NULL, on_page, s);
+		else if (turn == TURN_CHANNELS && !s->device)
+			ask(s, s->role, "list_channels", first_page(), on_page, s);
+		else if (turn == TURN_DEVICES && s->device)
+			ask(s, s->role, "status", NULL, on_page, s);
+	}
+	looks->open--;
+}
+
+static void end_turn(struct miningos *m)
+{
+	struct looks *looks = &m->looks;
+
+	if (looks->turn != TURN_CHANNELS)
+		return;
+	looks_read_shares(m);
+	for (size_t i = 0; i < looks->count; i++) {
+		if (!looks->sources[i].device && !looks->sources[i].failed)
+			chans_close_role(m, looks->sources[i].role, m->chans.round);
+	}
+	chans_attach(m, mos_now_ms());
+}
+
 static void finish_look(struct miningos *m)
 {
 	struct looks *looks = &m->looks;
 
-	if (!looks->devices) {
-		looks_read_shares(m);
-		for (size_t i = 0; i < looks->count; i++) {
-			if (!looks->sources[i].device && !looks->sources[i].failed)
-				chans_close_role(m, looks->sources[i].role, m->chans.round);
-		}
-		looks->devices = true;
-		looks->open = 1; /* until all are asked */
-		for (size_t i = 0; i < looks->count; i++) {
-			if (looks->sources[i].device)
-				ask(&looks->sources[i], looks->sources[i].role, "status", NULL,
-				    on_page, &looks->sources[i]);
-		}
-		looks->open--;
+	while (looks->open == 0 && looks->turn < TURN_OVER) {
+		end_turn(m);
+		begin_turn(m, (enum turn)(looks->turn + 1));
 	}
 	if (looks->open > 0)
 		return;
-	looks->devices = false;
 	looks->looked_ms = mos_now_ms();
 	snaps_take(m, looks->looked_ms);
 	if (looks->again) {
@@ -188,10 +230,39 @@ static void ask(struct source *s, const char *target, const char *method,
 	json_object_put(params);
 }
 
+/* WORKER is one of an instance of a role that is looked at; it becomes a source of its own. */
+static void add_instance(const struct source *whole, const char *worker)
+{
+	struct looks *looks = &whole->m->looks;
+	const char *dot = worker != NULL ? strrchr(worker, '.') : NULL;
+	size_t size = dot != NULL ? (size_t)(dot - worker) : 0;
+	struct source *s = &looks->sources[looks->count];
+
+	if (size == 0 || size >= sizeof(s->role) || looks->count == 4 * SOURCES_MAX)
+		return;
+	for (size_t i = 0; i < looks->count; i++) {
+		if (strlen(looks->sources[i].role) == size &&
+		    memcmp(looks->sources[i].role, worker, size) == 0)
+			return;
+	}
+	*s = (struct source){.m = whole->m, .device = whole->device};
+	memcpy(s->role, worker, size);
+	looks->count++;
+}
+
 static void take_answer(struct source *s, const char *worker, struct json_object *answer)
 {
+	struct json_object *workers = get_member(answer, "workers");
 	char name[72];
 
+	if (s->m->looks.turn == TURN_INSTANCES) {
+		for (size_t i = 0; json_object_is_type(workers, json_type_array) &&
+				   i < json_object_array_length(workers);
+		     i++)
+			add_instance(s,
+				     json_object_get_string(json_object_array_get_idx(workers, i)));
+		return;
+	}
 	if (s->device) {
 		take_device(s, worker, answer);
 		return;
@@ -244,21 +315,10 @@ static void look(struct miningos *m)
 		return;
 	}
 	m->chans.round++;
-	looks->devices = false;
-	looks->open = 1;
-	for (size_t i = 0; i < looks->count; i++) {
-		struct source *s = &looks->sources[i];
-		struct json_object *params;
-
-		s->failed = false;
-		if (s->device)
-			continue;
-		params = json_object_new_object();
-		json_object_object_add(params, "limit", json_object_new_int(PAGE));
-		ask(s, s->role, "list_channels", params, on_page, s);
-	}
-	if (--looks->open == 0)
-		finish_look(m);
+	for (size_t i = 0; i < looks->count; i++)
+		looks->sources[i].failed = false;
+	begin_turn(m, TURN_INSTANCES);
+	finish_look(m);
 }
 
 /* --- the share log -----------------------------------------------------------------------------
@@ -283,7 +343,7 @@ static void take_share(struct miningos *m, const char *producer, const struct ad
 		memcpy(user, share->user, share->user_size);
 		user[share->user_size] = '\0';
 		snprintf(role, sizeof(role), "%.*s", (int)strcspn(producer, "."), producer);
-		chan = user[0] != '\0' ? chans_open(m, name, role, user, share->time_ms) : NULL;
+		chan = user[0] != '\0' ? chans_open(m, name, role, user) : NULL;
 		looks_soon(m);
 	}
 	if (chan != NULL)
@@ -375,7 +435,7 @@ static void add_sources(struct miningos *m, const char *list, bool device)
 		struct source *s = &looks->sources[looks->count];
 
 		if (size > 0 && size < sizeof(s->role)) {
-			*s = (struct source){.m = m, .device = device};
+			*s = (struct source){.m = m, .device = device, .whole = true};
 			memcpy(s->role, list, size);
 			looks->count++;
 		}

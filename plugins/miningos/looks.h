@@ -24,13 +24,15 @@ struct source {
 	unsigned open; /* calls under way */
 	bool failed;   /* some of its channels are not known */
 	bool device;
+	bool whole; /* as configured: stands for all instances of the role */
 };
 
 struct looks {
-	struct source sources[2 * SOURCES_MAX]; /* sources, then devices */
+	struct source
+	    sources[4 * SOURCES_MAX]; /* as configured, and the instances that were found */
 	size_t count;
 	unsigned open; /* of all */
-	bool devices;  /* the devices' turn */
+	int turn;      /* what is asked at present: see looks.c */
 	bool again;    /* somebody wants another look after this one */
 	bool soon;     /* a timer for it runs */
 	uint64_t soon_timer;

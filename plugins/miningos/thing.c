@@ -110,4 +110,5 @@ void thing_snap(struct thing *t, uint64_t at)
 	s->mhs_30m = window_rate(&t->window, at, 1800000) / 1e6;
 	s->mhs_avg = s->uptime_ms >= 10000 ? t->work / (double)s->uptime_ms / 1000.0 : 0;
 	chan_totals(t->chan, &s->total, &s->difficulty);
+	snprintf(t->endpoint, sizeof(t->endpoint), "%s", t->chan->endpoint);
 }

@@ -76,7 +76,6 @@ struct thing {
 	uint64_t device_limit;  /* hashes a second, 0 for none */
 	double device_hashrate; /* as it measures it itself; 0 when not known */
 	char endpoint[80];      /* address of the connection, the last one */
-	bool extended;
 	uint64_t since_ms;      /* Unix: connected, or away, since */
 	uint64_t last_share_ms; /* Unix; 0: none yet */
 	double work;            /* hashes since it connected */

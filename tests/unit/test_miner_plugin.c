@@ -686,8 +686,8 @@ START_TEST(hash_rate_is_updated)
 }
 END_TEST
 
-/* Threads and rate change under the connection: the job goes on, nothing that was found is lost, and
- * the server hears of it. */
+/* Threads and rate change under the connection: the job goes on, nothing that was found is lost,
+ * and the server hears of it. */
 START_TEST(reload_of_the_work)
 {
 	int64_t hashes;
@@ -715,6 +715,98 @@ START_TEST(reload_of_the_work)
 END_TEST
 
 /* Another user takes another connection, in the same process; the accounts go on. */
+static void order(const char *method, const char *params, int32_t error)
+{
+	struct fake_reply *r = fake_host_call(host, method, params, NULL, 0);
+
+	ck_assert_msg(r->error == error, "%s %s: %d %s", method, params, (int)r->error, r->message);
+	fake_reply_free(r);
+}
+
+/* The connection stays, no share comes, and afterwards it goes on where it was. */
+START_TEST(pause_and_resume)
+{
+	uint64_t generation;
+	struct json_object *o, *v;
+	int64_t hashes;
+
+	begin(false);
+	wait_shares(3);
+	generation = pool.generation;
+	order("pause", "{}", ADIT_OK);
+	order("pause", "{}", ADIT_OK);
+	ck_assert_int_eq(status_of("paused"), 1);
+	ck_assert_str_eq(fake_host_status(host), "paused");
+	/* What the threads had begun is over when nothing is counted any more. */
+	do {
+		hashes = status_of("hashes");
+		fake_host_run(host, 100);
+	} while (status_of("hashes") != hashes);
+	pool.shares = 0;
+	send_job(2, BASE_TIME); /* new work does not wake it */
+	fake_host_run(host, 500);
+	ck_assert_int_eq(status_of("hashes"), hashes);
+	ck_assert_int_eq(pool.shares, 0);
+	ck_assert_int_eq(status_of("connected"), 1);
+	order("resume", "{}", ADIT_OK);
+	wait_shares(3);
+	ck_assert_int_eq(status_of("paused"), 0);
+	ck_assert_uint_eq(pool.generation, generation);
+	o = status();
+	ck_assert(json_object_object_get_ex(o, "local_address", &v));
+	ck_assert_ptr_nonnull(strstr(json_object_get_string(v), "127.0.0.1:"));
+	json_object_put(o);
+}
+END_TEST
+
+/* A new connection of a paused miner does not work either. */
+START_TEST(pause_over_connections)
+{
+	begin(false);
+	wait_shares(3);
+	order("pause", "{}", ADIT_OK);
+	adit_sv2_close(pool.conn, "try");
+	wait_opens(2);
+	fake_host_run(host, 300);
+	pool.shares = 0;
+	fake_host_run(host, 500);
+	ck_assert_int_eq(pool.shares, 0);
+	order("resume", "{}", ADIT_OK);
+	wait_shares(3);
+}
+END_TEST
+
+START_TEST(hash_rate_is_capped)
+{
+	static const char *const wrong[] = {"{}",
+					    "[]",
+					    "{\"hashrate\":\"1\"}",
+					    "{\"hashrate\":0}",
+					    "{\"hashrate\":-5}",
+					    "{\"hashrate\":1e300}",
+					    "no"};
+
+	begin(false);
+	wait_shares(3);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		order("set_hashrate", wrong[i], ADIT_E_INVALID_ARGUMENT);
+	ck_assert_int_eq(status_of("hashrate_limit"), 200000);
+	order("set_hashrate", "{\"hashrate\":50000}", ADIT_OK);
+	ck_assert_int_eq(status_of("hashrate_limit"), 50000);
+	wait_shares(3);
+	ck_assert_int_eq(pool.opens, 1);
+	order("set_hashrate", "{\"hashrate\":null}", ADIT_OK);
+	ck_assert_int_eq(status_of("hashrate_limit"), 200000);
+	/* What the file says comes back with a reload. */
+	order("set_hashrate", "{\"hashrate\":50000}", ADIT_OK);
+	order("pause", "{}", ADIT_OK);
+	ck_assert_int_eq(fake_host_reload(host), ADIT_OK);
+	ck_assert_int_eq(status_of("hashrate_limit"), 200000);
+	ck_assert_int_eq(status_of("paused"), 0);
+	wait_shares(3);
+}
+END_TEST
+
 START_TEST(reload_of_the_user)
 {
 	int64_t submitted;
@@ -814,6 +906,9 @@ Suite *miner_plugin_suite(void)
 	tcase_add_test(c, hash_rate_is_updated);
 	tcase_add_loop_test(c, reload_of_the_work, 0, 2);
 	tcase_add_test(c, reload_of_the_user);
+	tcase_add_test(c, pause_and_resume);
+	tcase_add_test(c, pause_over_connections);
+	tcase_add_test(c, hash_rate_is_capped);
 	tcase_add_test(c, reload_refused);
 	tcase_add_test(c, bad_configuration_is_named);
 	suite_add_tcase(s, c);

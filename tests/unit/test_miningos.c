@@ -297,6 +297,40 @@ START_TEST(test_same_user)
 }
 END_TEST
 
+/* A miner whose connection was replaced between two looks is the same thing. */
+START_TEST(test_reconnected)
+{
+	rig_channel(1, 1, "a", "10.0.0.1:1");
+	rig_look();
+	rig_no_channels();
+	rig_channel(2, 1, "a", "10.0.0.1:2");
+	rig_look();
+	rig_expect("getThingsCount", "{}", "1");
+	ck_assert_str_eq(chan_name_of(things_find(&rig.m->things, rig_thing("a"))), "pool.1/2/1");
+}
+END_TEST
+
+/* Shares that come before the look that finds the miner are not lost. */
+START_TEST(test_early_shares)
+{
+	struct share_counts two = {.accepted = 2, .stale = 1};
+	struct chan *chan;
+	struct json_object *last;
+
+	chan = chans_open(rig.m, "pool.1/5/1", "pool", "early");
+	ck_assert_ptr_null(chan->thing);
+	chan_shares(chan, &two, 1e9, mos_now_ms(), true);
+	chan_shares(chan, &two, 1e9, mos_now_ms(), true);
+	rig_channel(5, 1, "early", "10.0.0.1:2");
+	rig_look();
+	last = last_of("early");
+	ck_assert_double_eq(rig_number(last, "snap.stats.all_pools_shares.accepted"), 4);
+	ck_assert_double_eq(rig_number(last, "snap.stats.all_pools_shares.stale"), 2);
+	ck_assert_str_eq(rig_text(last, "snap.stats.status"), "mining");
+	json_object_put(last);
+}
+END_TEST
+
 START_TEST(test_restart)
 {
 	char id[16];
@@ -957,6 +991,8 @@ static void add_tests(TCase *c)
 	tcase_add_test(c, test_statuses);
 	tcase_add_test(c, test_pool_gone);
 	tcase_add_test(c, test_same_user);
+	tcase_add_test(c, test_reconnected);
+	tcase_add_test(c, test_early_shares);
 	tcase_add_test(c, test_restart);
 	tcase_add_test(c, test_limit);
 	tcase_add_test(c, test_registered_by_hand);
