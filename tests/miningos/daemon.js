@@ -6,7 +6,7 @@
  */
 'use strict'
 
-const { spawn, spawnSync } = require('node:child_process')
+const { spawn } = require('node:child_process')
 const fs = require('node:fs')
 const net = require('node:net')
 const os = require('node:os')
@@ -95,7 +95,7 @@ class Daemon {
 	/* Keys of a section; those of an earlier call stay. After [ROLE] comes `grant = all`, which plugins of
 	 * a build tree need that is not root's. */
 	configure(section, keys) {
-		const before = this.sections.get(section) || (/^(host|node)$/.test(section) ? {} : { grant: 'all' })
+		const before = this.sections.get(section) || (/^(host|node)$|\//.test(section) ? {} : { grant: 'all' })
 		this.sections.set(section, { ...before, ...keys })
 	}
 
@@ -239,10 +239,29 @@ class Daemon {
 		return control
 	}
 
-	/* Runs aditctl; {status, text}. */
+	/* Ends the process of ROLE in good order and waits for the next. */
+	async restart(role) {
+		const before = await this.pid(role)
+		await this.control.request('restart', { role })
+		await wait(`${role} was restarted`, async () => {
+			const now = await this.pid(role)
+			return now !== 0 && now !== before
+		})
+	}
+
+	/* The configuration as it is now. */
+	async reload() {
+		this.write()
+		await this.control.request('reload')
+	}
+
+	/* Runs aditctl; {status, text}. This process goes on: what it plays may be asked meanwhile. */
 	aditctl(...args) {
-		const r = spawnSync(path.join(BUILD, 'host/aditctl/aditctl'), ['-s', this.socket, ...args], { encoding: 'utf8', timeout: WAIT_MS })
-		return { status: r.status, text: r.stdout + r.stderr }
+		const child = spawn(path.join(BUILD, 'host/aditctl/aditctl'), ['-s', this.socket, ...args], { stdio: ['ignore', 'pipe', 'pipe'], timeout: WAIT_MS })
+		let text = ''
+		for (const stream of [child.stdout, child.stderr])
+			stream.on('data', (d) => { text += d })
+		return new Promise((resolve) => { child.on('close', (status) => resolve({ status, text })) })
 	}
 }
 

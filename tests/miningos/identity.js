@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * identity.js: an identity provider: a page that says yes at once, and the exchange of its code. The same
- * is spoken to oauth2-mock-server, see `make check-dht`.
+ * identity.js: identity providers for the login: one of our own, whose page says yes at once; and
+ * oauth2-mock-server, where $MININGOS_NODE_MODULES has that package.
  */
 'use strict'
 
 const crypto = require('node:crypto')
 const http = require('node:http')
+const { createRequire } = require('node:module')
+const path = require('node:path')
+
+function authorizeUrl(base, state, redirectUri) {
+	const query = new URLSearchParams({
+		response_type: 'code', client_id: 'app', scope: 'profile email', access_type: 'offline', state, redirect_uri: redirectUri
+	})
+	return `${base}/authorize?${query}`
+}
 
 class IdentityProvider {
 	constructor(email) {
@@ -46,8 +55,7 @@ class IdentityProvider {
 	}
 
 	authorizeUrl(state, redirectUri) {
-		const query = new URLSearchParams({ response_type: 'code', client_id: 'app', scope: 'profile email', access_type: 'offline', state, redirect_uri: redirectUri })
-		return `${this.url}/authorize?${query}`
+		return authorizeUrl(this.url, state, redirectUri)
 	}
 
 	async exchange(code, redirectUri) {
@@ -59,4 +67,40 @@ class IdentityProvider {
 	}
 }
 
-module.exports = { IdentityProvider }
+/* The package's server, with the e-mail address in its access tokens. */
+class NpmIdentityProvider {
+	constructor(email) {
+		this.email = email
+	}
+
+	async start() {
+		const load = createRequire(path.join(path.resolve(process.env.MININGOS_NODE_MODULES), 'x.js'))
+		this.server = new (load('oauth2-mock-server').OAuth2Server)()
+		await this.server.issuer.keys.generate('RS256')
+		await this.server.start(0, '127.0.0.1')
+		this.server.service.on('beforeTokenSigning', (token) => { token.payload.email = this.email })
+		this.url = this.server.issuer.url
+		return this
+	}
+
+	close() {
+		return this.server.stop()
+	}
+
+	authorizeUrl(state, redirectUri) {
+		return authorizeUrl(this.url, state, redirectUri)
+	}
+
+	async exchange(code, redirectUri) {
+		if (!code)
+			throw new Error('no code')
+		const body = new URLSearchParams({ grant_type: 'authorization_code', code, redirect_uri: redirectUri, client_id: 'app' })
+		const answer = await fetch(`${this.url}/token`, { method: 'POST', body })
+		if (!answer.ok)
+			throw new Error('no token')
+		const [, payload] = (await answer.json()).access_token.split('.')
+		return JSON.parse(Buffer.from(payload, 'base64url')).email
+	}
+}
+
+module.exports = { IdentityProvider, NpmIdentityProvider }

@@ -130,8 +130,12 @@ class Ork {
 			this.violations.push(`${rack.id} ${method}: no JSON: ${payload.toString().slice(0, 80)}`)
 			throw new Error('ERR_FACS_NET_DATA_FORMAT')
 		}
-		for (const problem of checkAnswer(rack, method, argument, value, this.limits))
-			this.violations.push(`${rack.id} ${problem}`)
+		/* What is wrong in each of a thousand things is said once. */
+		for (const problem of checkAnswer(rack, method, argument, value, this.limits)) {
+			const once = `${rack.id} ${problem.replace(/\[\d+\]/g, '[]')}`
+			if (!this.violations.includes(once))
+				this.violations.push(once)
+		}
 		if (typeof value === 'string' && ERROR.test(value))
 			throw new Error(value)
 		return value

@@ -13,7 +13,7 @@ const path = require('node:path')
 
 const { AppNode } = require('./app_node')
 const { FakeRack } = require('./fake_rack')
-const { IdentityProvider } = require('./identity')
+const { IdentityProvider, NpmIdentityProvider } = require('./identity')
 const { Ork } = require('./ork')
 const { Network } = require('./network')
 const { matches, project, sorted } = require('./query')
@@ -415,24 +415,31 @@ test('app-node: answers are kept, and overwriteCache goes past them', async () =
 	await r.close()
 })
 
-test('app-node: login through an identity provider', async () => {
-	for (const [email, key] of [['admin@example.com', 'authToken'], ['stranger@example.com', 'error']]) {
-		const identity = await new IdentityProvider(email).start()
-		const r = await appRig({ identity, callbackUriUI: 'http://127.0.0.1:1/done' })
-		let where = `${r.app.url}/oauth/google`
-		for (let i = 0; i < 3; i++)
-			where = (await fetch(where, { redirect: 'manual' })).headers.get('location')
-		const value = new URL(where).searchParams.get(key)
-		if (key === 'error')
-			assert.strictEqual(value, 'ERR_USER_INVALID')
-		else
-			assert.strictEqual((await rest(r.app, 'GET', '/auth/userinfo', { token: value })).body.metadata.email, email)
-		const bad = await fetch(`${r.app.url}/oauth/google/callback?code=x`, { redirect: 'manual' })
-		assert.match(bad.headers.get('location'), /error=ERR_AUTH_FAIL/)
+/* The browser's way from the app-node to the provider and back, to where the app-node sends it. */
+async function login(Provider, email) {
+	const identity = await new Provider(email).start()
+	const r = await appRig({ identity, callbackUriUI: 'http://127.0.0.1:1/done' })
+	let where = `${r.app.url}/oauth/google`
+	for (let i = 0; i < 3; i++)
+		where = (await fetch(where, { redirect: 'manual' })).headers.get('location')
+	const bad = await fetch(`${r.app.url}/oauth/google/callback${Provider === IdentityProvider ? '?code=x' : ''}`, { redirect: 'manual' })
+	assert.match(bad.headers.get('location'), /error=ERR_AUTH_FAIL/)
+	return { ...r, answer: new URL(where).searchParams, close: async () => {
 		await r.close()
 		await identity.close()
-	}
-})
+	} }
+}
+
+for (const Provider of process.env.MININGOS_NODE_MODULES ? [IdentityProvider, NpmIdentityProvider] : [IdentityProvider])
+	test(`app-node: login through ${Provider.name}`, async () => {
+		const good = await login(Provider, 'admin@example.com')
+		const info = await rest(good.app, 'GET', '/auth/userinfo', { token: good.answer.get('authToken') })
+		assert.strictEqual(info.body.metadata.email, 'admin@example.com')
+		await good.close()
+		const stranger = await login(Provider, 'stranger@example.com')
+		assert.strictEqual(stranger.answer.get('error'), 'ERR_USER_INVALID')
+		await stranger.close()
+	})
 
 test('app-node: an ork that is gone is an error inside of a 200', async () => {
 	const r = await appRig()
