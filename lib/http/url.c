@@ -161,6 +161,7 @@ bool http_query_value(const char *query, size_t size, const char *name, char *ou
 	const char *end = query + size;
 	bool found = false;
 
+	out[0] = '\0';
 	for (const char *at = query; at < end;) {
 		const char *stop = memchr(at, '&', (size_t)(end - at));
 		size_t here = (size_t)((stop != NULL ? stop : end) - at);
@@ -168,8 +169,11 @@ bool http_query_value(const char *query, size_t size, const char *name, char *ou
 		if (here > length && memcmp(at, name, length) == 0 && at[length] == '=') {
 			size_t value = here - length - 1;
 
-			if (found || value >= room || !http_url_decode(at + length + 1, value, out))
+			if (found || value >= room ||
+			    !http_url_decode(at + length + 1, value, out)) {
+				out[0] = '\0';
 				return false;
+			}
 			found = true;
 		}
 		at += here + 1;

@@ -32,7 +32,8 @@ void http_url_encode(struct buf *out, const void *text, size_t size);
  * "%" without two digits, and for a NUL in the text. */
 bool http_url_decode(const char *text, size_t size, char *out);
 /* The value of NAME in the query text QUERY ("a=1&b=2", SIZE bytes), decoded. False without one,
- * with two of them, when it is not encoded properly, or not smaller than ROOM. */
+ * with two of them, when it is not encoded properly, or not smaller than ROOM; OUT is empty then.
+ */
 bool http_query_value(const char *query, size_t size, const char *name, char *out, size_t room);
 
 /* RFC 4648 section 5, without padding. Encoded: OUT has room for (SIZE * 4 + 2) / 3 + 1. */

@@ -40,5 +40,6 @@ uint32_t random_below(uint32_t bound)
 
 void secure_wipe(void *data, size_t size)
 {
-	explicit_bzero(data, size);
+	if (size > 0)
+		explicit_bzero(data, size);
 }

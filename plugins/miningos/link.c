@@ -95,8 +95,7 @@ bool link_stop(struct miningos *m)
 {
 	if (m->link == NULL)
 		return false;
-	rest_free(m->link->rest);
-	m->link->rest = NULL;
+	rest_stop(m->link->rest);
 	return m->link->p2p != NULL && p2p_stop(m->link->p2p, on_stopped, m);
 }
 

@@ -809,15 +809,25 @@ int32_t oauth_new(struct oauth **out, struct event_base *base, struct http_clien
 	return ADIT_OK;
 }
 
-void oauth_free(struct oauth *o)
+void oauth_stop(struct oauth *o)
 {
-	if (o == NULL)
-		return;
 	o->owner = (struct rest_owner){0};
 	o->login.fn = NULL;
 	oauth_login_end(o);
 	oauth_listener_free(o->login.listener);
+	o->login.listener = NULL;
 	end_call(o);
+	if (o->timer != NULL)
+		evtimer_del(o->timer);
+	secure_wipe(&o->token, sizeof(o->token));
+	o->state = REST_LOGIN_NEEDED;
+}
+
+void oauth_free(struct oauth *o)
+{
+	if (o == NULL)
+		return;
+	oauth_stop(o);
 	if (o->timer != NULL)
 		event_free(o->timer);
 	free_texts(&o->settings);

@@ -33,6 +33,8 @@ struct oauth;
 int32_t oauth_new(struct oauth **out, struct event_base *base, struct http_client *http,
 		  const struct rest_settings *s, const struct rest_owner *owner, struct error *e);
 void oauth_start(struct oauth *o);
+/* Ends what is under way and wipes; HTTP may go after that. The cache file stays. */
+void oauth_stop(struct oauth *o);
 void oauth_free(struct oauth *o);
 
 enum rest_state oauth_state(const struct oauth *o);

@@ -129,8 +129,10 @@ bool oauth_result_read(const char *query, size_t size, struct oauth_result *resu
 
 	memset(result, 0, sizeof(*result));
 	if (http_query_value(query, size, "authToken", result->token, sizeof(result->token)) &&
-	    oauth_token_is_good(result->token, strlen(result->token)))
-		kinds++;
+	    result->token[0] != '\0') {
+		/* One that can't be a token makes nothing else good. */
+		kinds += oauth_token_is_good(result->token, strlen(result->token)) ? 1 : 2;
+	}
 	if (http_query_value(query, size, "code", result->code, sizeof(result->code)) &&
 	    result->code[0] != '\0')
 		kinds++;

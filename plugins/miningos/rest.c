@@ -219,6 +219,8 @@ int32_t rest_call(struct rest *r, const char *endpoint, struct json_object *argu
 		return error_set(e, ADIT_E_NOT_FOUND,
 				 "there is no endpoint \"%.60s\"; rest_endpoints lists them",
 				 endpoint);
+	if (r->stopped)
+		return error_set(e, ADIT_E_UNAVAILABLE, "the role ends");
 	if (r->count >= MAX_CALLS)
 		return error_set(e, ADIT_E_LIMIT, "%d calls are under way already", MAX_CALLS);
 	call = call_new(r, found, fn, user);
@@ -302,17 +304,30 @@ void rest_start(struct rest *r)
 	oauth_start(r->oauth);
 }
 
-void rest_free(struct rest *r)
+void rest_stop(struct rest *r)
 {
-	if (r == NULL)
+	if (r == NULL || r->stopped)
 		return;
+	r->stopped = true;
 	r->owner = (struct rest_owner){0};
 	rest_pages_end(r);
 	rest_methods_end(r);
 	while (r->calls != NULL)
 		call_free(r->calls);
-	oauth_free(r->oauth);
+	if (r->oauth != NULL)
+		oauth_stop(r->oauth);
+	if (r->wake != NULL)
+		evtimer_del(r->wake);
 	http_client_free(r->http);
+	r->http = NULL;
+}
+
+void rest_free(struct rest *r)
+{
+	if (r == NULL)
+		return;
+	rest_stop(r);
+	oauth_free(r->oauth);
 	if (r->wake != NULL)
 		event_free(r->wake);
 	free(r);
@@ -330,16 +345,21 @@ struct json_object *rest_status(const struct rest *r)
 
 int32_t rest_login_start(struct rest *r, const char **url, const char **listener, struct error *e)
 {
+	if (r->stopped)
+		return error_set(e, ADIT_E_UNAVAILABLE, "the role ends");
 	return oauth_login_start(r->oauth, url, listener, e);
 }
 
 int32_t rest_login_token(struct rest *r, const char *text, size_t size, const char *refresh,
 			 rest_login_fn fn, void *user, struct error *e)
 {
+	if (r->stopped)
+		return error_set(e, ADIT_E_UNAVAILABLE, "the role ends");
 	return oauth_login_token(r->oauth, text, size, refresh, fn, user, e);
 }
 
 void rest_logout(struct rest *r)
 {
-	oauth_logout(r->oauth);
+	if (!r->stopped)
+		oauth_logout(r->oauth);
 }

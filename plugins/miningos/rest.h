@@ -80,8 +80,11 @@ int32_t rest_new(struct rest **out, struct event_base *base, const struct rest_s
 /* Reads the cache file and tries its token. What is wrong with the file is logged and shown by
  * rest_status(), and means: login needed. */
 void rest_start(struct rest *r);
-/* Ends all calls and the login without a callback, wipes. NULL is allowed. Not to be called from a
- * callback of this client. */
+/* Ends all calls and the login without a callback, answers what is open of the role's methods, and
+ * wipes the token from memory. From then on every call is refused; nothing is left in the loop. For the
+ * role's stop. NULL is allowed. Not to be called from a callback of this client. */
+void rest_stop(struct rest *r);
+/* The same, and frees. */
 void rest_free(struct rest *r);
 
 /* --- state --- */

@@ -182,7 +182,8 @@ static void read_orks(struct rest_verdict *out, enum rest_shape shape)
 			continue;
 		out->failed += all;
 		if (out->message[0] == '\0')
-			rest_json_show(text, out->message, sizeof(out->message));
+			rest_json_show(text[0] != '\0' ? text : "an error without a word",
+				       out->message, sizeof(out->message));
 	}
 	if (out->orks > 0 && out->failed == out->orks)
 		out->error = rest_error_of(out->message);

@@ -190,8 +190,8 @@ static const struct rest_endpoint endpoints[] = {
      {NEED("logType", REST_TEXT), RANGE, WINDOW, Q("tag", REST_TEXT), Q("query", REST_OBJECT),
       Q("fields", REST_OBJECT), FRESH}},
     /* oneself */
-    {"userinfo", "GET", "/auth/userinfo", REST_OBJECT_ANSWER, {{NULL}}},
-    {"permissions", "GET", "/auth/permissions", REST_OBJECT_ANSWER, {{NULL}}},
+    {"userinfo", "GET", "/auth/userinfo", REST_OBJECT_ANSWER, {{.name = NULL}}},
+    {"permissions", "GET", "/auth/permissions", REST_OBJECT_ANSWER, {{.name = NULL}}},
 };
 
 #define COUNT (sizeof(endpoints) / sizeof(endpoints[0]))

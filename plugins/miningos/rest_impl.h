@@ -25,6 +25,7 @@ struct rest {
 	struct rest_call *calls; /* newest first */
 	size_t count;
 	struct rest_pages *pages;
+	bool stopped;
 	struct event *wake; /* what waits is looked at in the next turn of the loop */
 
 	/* rest_register() */
