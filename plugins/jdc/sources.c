@@ -511,15 +511,16 @@ void source_share(struct jdc *jdc, const struct judged_share *s)
 }
 
 /* The template provider has it already. The declaration server, which knows the transactions, too,
- * makes a block of it as well; whether it has answered does not matter to it. */
+ * makes a block of it as well. */
 void source_block(struct jdc *jdc, const struct judged_share *s)
 {
 	const struct template *t = s->job->template;
+	const struct work *work = work_of(s);
 	uint8_t extranonce[32];
 	struct uplink_share share = {
 	    .nonce = s->share->nonce, .ntime = s->share->ntime, .version = s->share->version};
 
-	if (!t->provider || !is_present(jdc, work_of(s)))
+	if (!t->provider || !is_present(jdc, work))
 		return;
 	memcpy(extranonce, s->job->prefix, s->job->prefix_size);
 	if (s->share->extranonce_size > 0)
@@ -527,5 +528,6 @@ void source_block(struct jdc *jdc, const struct judged_share *s)
 		       s->share->extranonce_size);
 	share.extranonce = (struct adit_bytes){
 	    .data = extranonce, .size = s->job->prefix_size + s->share->extranonce_size};
-	(void)uplink_push_solution(&jdc->active->link, &share, t->tip.prev_hash, t->tip.nbits);
+	(void)uplink_push_solution(&jdc->active->link, work->id, &share, t->tip.prev_hash,
+				   t->tip.nbits);
 }

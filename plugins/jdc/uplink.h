@@ -128,6 +128,16 @@ enum declaration_state {
 	DECLARATION_SET
 };
 
+/* What solves a job that the declaration server has yet to accept. */
+struct uplink_solution {
+	bool there;
+	uint32_t nonce;
+	uint32_t ntime;
+	uint32_t version;
+	uint8_t extranonce_size;
+	uint8_t extranonce[32]; /* full */
+};
+
 /* A job on its way to be known. */
 struct declaration {
 	enum declaration_state state;
@@ -148,6 +158,7 @@ struct declaration {
 	struct buf txs; /* B0_16M each, as they came */
 	struct buf excess;
 	struct buf wtxids; /* 32 bytes each */
+	struct uplink_solution solution;
 };
 
 /* One connection of the two. */
@@ -268,8 +279,10 @@ void uplink_ask_again(struct uplink *u);
 
 /* SubmitSharesExtended; false when it is not connected. Nothing is allocated. */
 bool uplink_submit(struct uplink *u, const struct uplink_share *share);
-/* PushSolution, in full-template mode. */
-bool uplink_push_solution(struct uplink *u, const struct uplink_share *share,
+/* PushSolution of work ID, in full-template mode: at once, or as soon as the declaration server has
+ * accepted the job, before which it could make no block of it; a job with a solution is declared
+ * although its tip has passed. False when nothing comes of it. */
+bool uplink_push_solution(struct uplink *u, uint64_t id, const struct uplink_share *share,
 			  const uint8_t prev_hash[32], uint32_t nbits);
 
 /* How many declarations wait for an answer or for something of ours. */
@@ -310,6 +323,10 @@ void uplink_forget_declarations(struct uplink *u);
 struct declaration *uplink_find_request(struct uplink *u, enum declaration_state state,
 					uint32_t request_id);
 void uplink_declaration_end(struct uplink *u, struct declaration *d, bool tell);
+/* D is accepted by the declaration server. */
+void uplink_declared(struct uplink *u, struct declaration *d);
+/* NULL: work ID is not on its way. */
+struct declaration *uplink_find_work(struct uplink *u, uint64_t id);
 /* After DeclareMiningJob.Success, with its token; or in coinbase-only mode. */
 void uplink_set_job(struct uplink *u, struct declaration *d, const struct adit_bytes *token,
 		    uint64_t now_ms);

@@ -60,7 +60,7 @@ uint32_t uplink_pending(const struct uplink *u)
 	return count;
 }
 
-static struct declaration *find(struct uplink *u, uint64_t id)
+struct declaration *uplink_find_work(struct uplink *u, uint64_t id)
 {
 	for (uint32_t i = 0; i < UPLINK_DECLARATIONS_MAX; i++) {
 		if (is_used(&u->declarations[i]) && u->declarations[i].id == id)
@@ -87,21 +87,27 @@ static bool is_unsaid(const struct declaration *d)
 	return d->state == DECLARATION_TRANSACTIONS || d->state == DECLARATION_TOKEN;
 }
 
+/* Whether D may be dropped for others. One that makes a block has to be declared. */
+static bool may_go(const struct declaration *d)
+{
+	return is_unsaid(d) && !d->solution.there;
+}
+
 static void drop(struct uplink *u, struct declaration *d)
 {
 	u->counts.dropped++;
 	uplink_declaration_end(u, d, true);
 }
 
-/* The oldest one that was not said yet; NULL: none. */
-static struct declaration *oldest_unsaid(struct uplink *u)
+/* The oldest one that may be dropped; NULL: none. */
+static struct declaration *oldest_that_may_go(struct uplink *u)
 {
 	struct declaration *oldest = NULL;
 
 	for (uint32_t i = 0; i < UPLINK_DECLARATIONS_MAX; i++) {
 		struct declaration *d = &u->declarations[i];
 
-		if (is_unsaid(d) && (!oldest || d->id < oldest->id))
+		if (may_go(d) && (!oldest || d->id < oldest->id))
 			oldest = d;
 	}
 	return oldest;
@@ -110,7 +116,7 @@ static struct declaration *oldest_unsaid(struct uplink *u)
 static struct declaration *take_place(struct uplink *u)
 {
 	if (uplink_pending(u) >= u->o.settings->max_declarations) {
-		struct declaration *oldest = oldest_unsaid(u);
+		struct declaration *oldest = oldest_that_may_go(u);
 
 		if (!oldest)
 			return NULL;
@@ -226,14 +232,18 @@ void uplink_refused(struct uplink *u, struct declaration *d, const char *what,
 /* --- steps -------------------------------------------------------------------------------------
  */
 
+/* A job with a solution is of a tip that has passed, most likely: of that the provider need not have
+ * the transactions any more. */
 static void step_transactions(struct uplink *u, struct declaration *d, uint64_t now_ms)
 {
+	bool solved = d->solution.there;
+
 	if (!d->asked && u->o.events->need_transactions)
 		d->asked = u->o.events->need_transactions(u->o.context, u, d->id);
 	if (now_ms < d->since_ms || now_ms - d->since_ms < u->o.settings->answer_timeout_ms)
 		return;
 	drop(u, d);
-	if (u->o.events->starved)
+	if (!solved && u->o.events->starved)
 		u->o.events->starved(u->o.context, u);
 }
 
@@ -315,7 +325,7 @@ static void drop_passed(struct uplink *u, const uint8_t prev_hash[32])
 	for (uint32_t i = 0; i < UPLINK_DECLARATIONS_MAX; i++) {
 		struct declaration *d = &u->declarations[i];
 
-		if (is_unsaid(d) && memcmp(d->prev_hash, prev_hash, 32) != 0)
+		if (may_go(d) && memcmp(d->prev_hash, prev_hash, 32) != 0)
 			drop(u, d);
 	}
 }
@@ -375,7 +385,7 @@ static bool make_room(struct uplink *u, struct declaration *d, size_t size)
 		for (uint32_t i = 0; i < UPLINK_DECLARATIONS_MAX; i++) {
 			struct declaration *at = &u->declarations[i];
 
-			if (at != d && is_unsaid(at) && at->txs.size > 0 &&
+			if (at != d && may_go(at) && at->txs.size > 0 &&
 			    (!victim || at->id < victim->id))
 				victim = at;
 		}
@@ -389,7 +399,7 @@ static bool make_room(struct uplink *u, struct declaration *d, size_t size)
 void uplink_transactions(struct uplink *u, uint64_t id, const struct adit_bytes *excess,
 			 const struct adit_sv2_seq *list)
 {
-	struct declaration *d = find(u, id);
+	struct declaration *d = uplink_find_work(u, id);
 	uint64_t now = clock_monotonic_ms();
 	bool taken;
 
@@ -413,7 +423,7 @@ void uplink_transactions(struct uplink *u, uint64_t id, const struct adit_bytes 
 
 void uplink_drop(struct uplink *u, uint64_t id)
 {
-	struct declaration *d = find(u, id);
+	struct declaration *d = uplink_find_work(u, id);
 
 	if (!d || !is_unsaid(d))
 		return;

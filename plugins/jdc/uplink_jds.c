@@ -163,7 +163,7 @@ static int32_t on_declared(void *context, struct adit_sv2_conn *conn,
 		no_such_request(u, "DeclareMiningJob.Success");
 		return ADIT_OK;
 	}
-	u->counts.declared++;
+	uplink_declared(u, d);
 	uplink_set_job(u, d, &m->new_mining_job_token, clock_monotonic_ms());
 	return ADIT_OK;
 }

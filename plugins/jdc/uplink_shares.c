@@ -45,8 +45,8 @@ bool uplink_submit(struct uplink *u, const struct uplink_share *s)
 	return true;
 }
 
-bool uplink_push_solution(struct uplink *u, const struct uplink_share *s,
-			  const uint8_t prev_hash[32], uint32_t nbits)
+static bool push(struct uplink *u, const struct uplink_share *s, const uint8_t prev_hash[32],
+		 uint32_t nbits)
 {
 	struct adit_sv2_push_solution m = {.extranonce = s->extranonce,
 					   .nonce = s->nonce,
@@ -54,13 +54,53 @@ bool uplink_push_solution(struct uplink *u, const struct uplink_share *s,
 					   .nbits = nbits,
 					   .version = s->version};
 
-	if (!u->connected || u->mode != JDC_FULL_TEMPLATE || u->jds.conn == NULL)
-		return false;
 	memcpy(m.prev_hash.b, prev_hash, 32);
 	if (adit_sv2_send(u->jds.conn, ADIT_SV2_PUSH_SOLUTION, &m) != ADIT_OK)
 		return false;
 	u->counts.solutions++;
 	return true;
+}
+
+/* One of each job: a second one is a block beside the first. */
+static bool keep_solution(struct declaration *d, const struct uplink_share *s)
+{
+	struct uplink_solution *k = &d->solution;
+
+	if (k->there || s->extranonce.size > sizeof k->extranonce)
+		return false;
+	*k = (struct uplink_solution){.there = true,
+				      .nonce = s->nonce,
+				      .ntime = s->ntime,
+				      .version = s->version,
+				      .extranonce_size = (uint8_t)s->extranonce.size};
+	memcpy(k->extranonce, s->extranonce.data, s->extranonce.size);
+	return true;
+}
+
+bool uplink_push_solution(struct uplink *u, uint64_t id, const struct uplink_share *s,
+			  const uint8_t prev_hash[32], uint32_t nbits)
+{
+	struct declaration *d = uplink_find_work(u, id);
+
+	if (!u->connected || u->mode != JDC_FULL_TEMPLATE || u->jds.conn == NULL)
+		return false;
+	if (d != NULL && d->state != DECLARATION_SET)
+		return keep_solution(d, s);
+	return push(u, s, prev_hash, nbits);
+}
+
+void uplink_declared(struct uplink *u, struct declaration *d)
+{
+	const struct uplink_solution *k = &d->solution;
+	const struct uplink_share share = {
+	    .nonce = k->nonce,
+	    .ntime = k->ntime,
+	    .version = k->version,
+	    .extranonce = {.data = k->extranonce, .size = k->extranonce_size}};
+
+	u->counts.declared++;
+	if (k->there)
+		(void)push(u, &share, d->prev_hash, d->nbits);
 }
 
 /* --- answers -----------------------------------------------------------------------------------

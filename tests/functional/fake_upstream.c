@@ -144,11 +144,11 @@ void fake_reply(struct fake *f, enum fake_step step, struct adit_sv2_conn *conn,
 		const struct fake_reply *r)
 {
 	switch (fake_how(f, step)) {
+	case FAKE_WELL:
 	case FAKE_TWICE:
 		adit_sv2_send(conn, r->good, r->good_body);
-		/* fall through */
-	case FAKE_WELL:
-		adit_sv2_send(conn, r->good, r->good_body);
+		if (fake_how(f, step) == FAKE_TWICE)
+			adit_sv2_send(conn, r->good, r->good_body);
 		answered(f, step);
 		break;
 	case FAKE_REFUSED:

@@ -595,7 +595,8 @@ START_TEST(block)
 }
 END_TEST
 
-/* Before the pool has agreed the block goes out all the same, and its share is held. */
+/* Before the pool has agreed the block goes out all the same, and its share is held. The declaration
+ * server is told when it knows the job. */
 START_TEST(block_before_the_pool_knows)
 {
 	struct pool_side p;
@@ -608,9 +609,12 @@ START_TEST(block_before_the_pool_knows)
 		solve(&m, m.target, true);
 	while (m.hash[31] >= 0x70);
 	expect_accepted(&m);
-	ck_assert_ptr_nonnull(fake_conn_next(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION));
-	ck_assert_ptr_nonnull(fake_conn_next(p.jds, ADIT_SV2_PUSH_SOLUTION));
+	ck_assert_uint_eq(fake_conn_count(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION), 1);
+	ck_assert_uint_eq(fake_conn_count(p.jds, ADIT_SV2_PUSH_SOLUTION), 0);
 	ck_assert_uint_eq(jdc->held.count, 1);
+	(void)expect_custom_job(&p);
+	ck_assert_uint_eq(fake_conn_next(p.jds, ADIT_SV2_PUSH_SOLUTION)->body.push_solution.nonce,
+			  m.nonce);
 	end();
 }
 END_TEST

@@ -1618,10 +1618,10 @@ START_TEST(solutions)
 
 	start(_i == 0 ? JDC_FULL_TEMPLATE : JDC_COINBASE_ONLY);
 	if (_i == 1) {
-		ck_assert(!uplink_push_solution(&link_, &share, tip_a, 0x207fffff));
+		ck_assert(!uplink_push_solution(&link_, 1, &share, tip_a, 0x207fffff));
 		return;
 	}
-	ck_assert(uplink_push_solution(&link_, &share, tip_a, 0x207fffff));
+	ck_assert(uplink_push_solution(&link_, 1, &share, tip_a, 0x207fffff));
 	m = &fake_conn_next(jds, ADIT_SV2_PUSH_SOLUTION)->body.push_solution;
 	ck_assert_uint_eq(m->extranonce.size, sizeof extranonce);
 	ck_assert_mem_eq(m->prev_hash.b, tip_a, 32);
@@ -1629,6 +1629,48 @@ START_TEST(solutions)
 	ck_assert_uint_eq(m->ntime, 8);
 	ck_assert_uint_eq(m->version, 9);
 	ck_assert_uint_eq(m->nbits, 0x207fffff);
+}
+END_TEST
+
+/* Before the declaration server knows the job it could make no block of it. */
+START_TEST(solution_of_a_job_on_its_way)
+{
+	static const uint8_t extranonce[PREFIX_SIZE + ROLLABLE] = {3};
+	const struct uplink_share share = {.nonce = 7,
+					   .extranonce = {extranonce, sizeof extranonce}};
+	const struct uplink_share second = {.nonce = 8,
+					    .extranonce = {extranonce, sizeof extranonce}};
+	const struct adit_sv2_push_solution *m;
+	struct uplink_work a, b;
+	const struct sent *s;
+
+	start(JDC_FULL_TEMPLATE);
+	a = make_work(1, tip_a);
+	uplink_set_tip(&link_, tip_a);
+	ck_assert(uplink_declare(&link_, &a));
+	ck_assert(uplink_push_solution(&link_, 1, &share, tip_a, a.nbits));
+	ck_assert(!uplink_push_solution(&link_, 1, &second, tip_a, a.nbits));
+	ck_assert_uint_eq(fake_conn_count(jds, ADIT_SV2_PUSH_SOLUTION), 0);
+	/* The block is the tip of our own node at once; its job is declared all the same. */
+	b = make_work(2, tip_b);
+	uplink_set_tip(&link_, tip_b);
+	ck_assert(uplink_declare(&link_, &b));
+	ck_assert_uint_eq(told.dropped, 0);
+	give_transactions(1, 3, 10);
+	s = fake_conn_next(jds, ADIT_SV2_DECLARE_MINING_JOB);
+	ck_assert_ptr_nonnull(s);
+	ck_assert_uint_eq(fake_conn_count(jds, ADIT_SV2_PUSH_SOLUTION), 0);
+	declared(s->body.declare_mining_job.request_id);
+	m = &fake_conn_next(jds, ADIT_SV2_PUSH_SOLUTION)->body.push_solution;
+	ck_assert_uint_eq(m->nonce, 7);
+	ck_assert_mem_eq(m->prev_hash.b, tip_a, 32);
+	ck_assert_uint_eq(m->nbits, a.nbits);
+	ck_assert_uint_eq(m->extranonce.size, sizeof extranonce);
+	ck_assert_mem_eq(m->extranonce.data, extranonce, sizeof extranonce);
+	/* From then on at once. */
+	ck_assert(uplink_push_solution(&link_, 1, &second, tip_a, a.nbits));
+	ck_assert_uint_eq(fake_conn_next(jds, ADIT_SV2_PUSH_SOLUTION)->body.push_solution.nonce, 8);
+	free_work();
 }
 END_TEST
 
@@ -1829,6 +1871,7 @@ static Suite *make_suite(void)
 	tcase_add_test(c, shares_of_long_ago);
 	tcase_add_test(c, no_shares_without_a_pool);
 	tcase_add_loop_test(c, solutions, 0, 2);
+	tcase_add_test(c, solution_of_a_job_on_its_way);
 	tcase_add_test(c, proxy);
 	tcase_add_loop_test(c, proxy_faults, 0, 8);
 	tcase_add_test(c, jobs_where_none_are_wanted);
