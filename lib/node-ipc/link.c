@@ -16,6 +16,9 @@
 #define PATIENCE_MS 10000u /* a session that lasted longer begins with a short pause again */
 #define BEAT_MS 5000u
 #define READY_POLL_MS 1000u
+/* Up to v31 a node that is asked for anything of Mining before it has begun to load its blocks ends
+ * with an assertion; its socket is there some moments earlier. Later ones wait in makeMining. */
+#define YOUNG_MS 5000
 
 static void arm(struct event *e, uint32_t ms)
 {
@@ -193,17 +196,28 @@ static void on_test_chain(void *user, const struct capn_return *result)
 /* --- connecting ---------------------------------------------------------------------------------
  */
 
+static void ask_network(struct node_link *l)
+{
+	l->asked = true;
+	ask_plain(l, NODE_Mining_isTestChain, on_test_chain, l);
+}
+
 static void on_ready(void *user)
 {
 	struct node_link *l = user;
 	char text[320];
+	int64_t age; /* of the socket, milliseconds */
 
 	if (l->down)
 		return;
 	snprintf(text, sizeof(text), "connected to %s, which speaks %s", l->path,
 		 node_dialect_name(node_ipc_dialect(l->session)));
 	l->type->opened(l->user, text);
-	ask_plain(l, NODE_Mining_isTestChain, on_test_chain, l);
+	age = (int64_t)clock_unix_ms() - l->made_ms;
+	if (node_ipc_dialect(l->session) != NODE_V32 && age >= 0 && age < YOUNG_MS)
+		arm(l->retry, (uint32_t)(YOUNG_MS - age));
+	else
+		ask_network(l);
 }
 
 static void on_ended(void *user, const struct error *reason)
@@ -235,11 +249,13 @@ static void connect_node(struct node_link *l)
 	struct error e = {0};
 
 	l->down = false;
+	l->asked = false;
 	l->number++;
 	l->opened_ms = clock_monotonic_ms();
 	if (stat(l->path, &st) == 0) {
 		l->device = st.st_dev;
 		l->inode = st.st_ino;
+		l->made_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
 	}
 	l->session = node_ipc_open(l->loop, l->path, l->type->name, l->timeout_ms,
 				   &session_callbacks, l, &e);
@@ -256,6 +272,8 @@ static void on_retry(evutil_socket_t fd, short what, void *user)
 	if (l->down || l->session == NULL) {
 		close_session(l);
 		connect_node(l);
+	} else if (!l->asked) {
+		ask_network(l);
 	} else {
 		l->type->check(l->user);
 	}

@@ -57,12 +57,14 @@ struct node_link {
 	void *user;
 	struct event_base *loop;
 	struct event *closer; /* closes a session that is down */
-	struct event *retry;  /* connects again, or has it checked again */
+	struct event *retry;  /* connects again, asks at all, or has it checked again */
 	struct event *beat;   /* looks whether the node lives */
 	uint32_t delay_ms;    /* until the next try */
 	uint64_t opened_ms;   /* monotonic */
-	dev_t device;         /* of the socket when it was connected to; likewise the next */
+	dev_t device;         /* of the socket when it was connected to; likewise the next two */
 	ino_t inode;
+	int64_t made_ms; /* Unix time */
+	bool asked;      /* of the session: which network it is on */
 };
 
 /* Begins to connect, from the loop. TYPE and LOOP are borrowed. ADIT_E_NO_MEMORY with E, then only

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/bitcoin/merkle.h"
+#include "lib/bitcoin/sha256.h"
 #include "lib/bitcoin/tx.h"
 #include "plugins/template-provider/ipc_source.h"
 
@@ -152,12 +153,16 @@ static void on_header(void *user, const struct capn_return *result)
 {
 	struct ipc_block *b = user;
 	struct node_DataResult header;
+	uint8_t hash[32];
 
 	if (!block_answered(b, result))
 		return;
 	node_results(NODE_BlockTemplate_getBlockHeader, dialect_of(b), result, &header);
-	/* The previous block's hash. */
-	if (header.result.size == 80 && memcmp(header.result.data + 4, b->data + 4, 32) == 0)
+	sha256d_header(b->data, hash);
+	/* Bytes 4 to 35 are the previous block's hash. Ours: it came through before. */
+	if (header.result.size == 80 && memcmp(header.result.data + 4, hash, 32) == 0)
+		block_end(b, TP_ACCEPTED, "");
+	else if (header.result.size == 80 && memcmp(header.result.data + 4, b->data + 4, 32) == 0)
 		ask_template(b, NODE_BlockTemplate_getCoinbaseMerklePath, on_path);
 	else
 		block_end(b, TP_NO_ANSWER, "the node is on another tip");

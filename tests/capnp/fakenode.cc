@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// fakenode SOCKET DIALECT: as much of Bitcoin Core's Mining interface as a template provider asks
+// fakenode SOCKET DIALECT [young]: as much of Bitcoin Core's Mining interface as a template provider asks
 // for, on the reference implementation of Cap'n Proto, in one of the dialects v30, v31, v32;
 // numbers and places are written down here a second time, so that they check those of lib/node-ipc.
+// With `young` it has just been started: up to v31 it can't be asked of Mining for two seconds.
 // It has a chain of its own on regtest, believes nothing, and misbehaves when told to.
 //
 // Orders on standard input, one a line; each is answered by a line on standard output:
@@ -21,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <capnp/rpc-twoparty.h>
@@ -119,6 +121,7 @@ struct World {
 	uint32_t transactions = 3;
 	unsigned templates = 0, accepted = 0, refused = 0;
 	int by = -1;
+	bool loading = false;
 	kj::Timer *timer = nullptr;
 	std::list<kj::Own<kj::PromiseFulfiller<void>>> waiters;
 	std::list<kj::Own<kj::PromiseFulfiller<void>>> sessions;
@@ -370,6 +373,8 @@ class Server : public capnp::Capability::Server
 
 	kj::Promise<void> run(uint64_t interface, uint16_t method, Context context)
 	{
+		if (world.loading && interface == MINING && method != 8)
+			std::abort();
 		if (world.fault == "hang")
 			return kj::NEVER_DONE;
 		if (world.fault == "slow")
@@ -797,8 +802,9 @@ kj::Promise<void> read_orders(kj::AsyncInputStream &in)
 
 int main(int argc, char **argv)
 {
-	if (argc != 3)
+	if (argc < 3)
 		return EXIT_FAILURE;
+	bool young = argc > 3;
 	world.dialect = argv[2];
 	auto io = kj::setupAsyncIo();
 	Errors errors;
@@ -809,6 +815,15 @@ int main(int argc, char **argv)
 			    .parseAddress(kj::str("unix:", argv[1]))
 			    .wait(io.waitScope)
 			    ->listen();
+	if (young && world.dialect != "v32") {
+		world.loading = true;
+		tasks.add(world.timer->afterDelay(2 * kj::SECONDS).then([]() {
+			world.loading = false;
+		}));
+	} else if (!young) {
+		struct timeval long_ago[2] = {{1000000000, 0}, {1000000000, 0}};
+		KJ_ASSERT(utimes(argv[1], long_ago) == 0);
+	}
 	auto in = io.lowLevelProvider->wrapInputFd(0);
 	tasks.add(accept_all(*listener, tasks));
 	read_orders(*in).wait(io.waitScope);

@@ -52,7 +52,7 @@ static bool is_there(void *user)
 	return stat(node.socket, &st) == 0;
 }
 
-static void start_node(const char *dialect)
+static void start_node_as(const char *dialect, const char *how)
 {
 	int in[2], out[2];
 
@@ -63,7 +63,7 @@ static void start_node(const char *dialect)
 	if (node.pid == 0) {
 		dup2(in[0], STDIN_FILENO);
 		dup2(out[1], STDOUT_FILENO);
-		execl(FAKE_NODE, FAKE_NODE, node.socket, dialect, (char *)NULL);
+		execl(FAKE_NODE, FAKE_NODE, node.socket, dialect, how, (char *)NULL);
 		_exit(127);
 	}
 	ck_assert_int_gt(node.pid, 0);
@@ -72,6 +72,11 @@ static void start_node(const char *dialect)
 	node.orders = in[1];
 	node.answers = fdopen(out[0], "r");
 	harness_wait(MS, is_there, NULL, "the fake node listens");
+}
+
+static void start_node(const char *dialect)
+{
+	start_node_as(dialect, NULL);
 }
 
 static void order(const char *line)
@@ -171,6 +176,16 @@ START_TEST(each_dialect)
 	must(!harness_log_has("could not be submitted over IPC") &&
 		 !harness_log_has("no answer over IPC"),
 	     "a call for a block failed");
+	must_be_well();
+}
+END_TEST
+
+/* A node that has just been started is left alone for a while if it could not bear to be asked. */
+START_TEST(a_young_node)
+{
+	start_node_as(dialects[_i], "young");
+	start_pool("bitcoin-ipc", 20);
+	mine(1);
 	must_be_well();
 }
 END_TEST
@@ -556,6 +571,7 @@ int main(void)
 	tcase_set_timeout(c, HARNESS_TEST_S);
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_loop_test(c, each_dialect, 0, 3);
+	tcase_add_loop_test(c, a_young_node, 0, 3);
 	tcase_add_test(c, templates_are_destroyed);
 	tcase_add_loop_test(c, faults_of_the_node, 0, (int)(sizeof(faults) / sizeof(faults[0])));
 	tcase_add_test(c, a_slow_node);

@@ -5,10 +5,12 @@
 
 #include <check.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -280,6 +282,7 @@ static void on_accept(evutil_socket_t fd, short what, void *user)
 
 void fake_ipc_up(struct fake_ipc *f)
 {
+	static const struct timespec long_ago[2] = {{1000000000, 0}, {1000000000, 0}};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", f->path);
@@ -288,6 +291,8 @@ void fake_ipc_up(struct fake_ipc *f)
 	unlink(f->path);
 	ck_assert_int_eq(bind(f->listener, (struct sockaddr *)&address, sizeof(address)), 0);
 	ck_assert_int_eq(listen(f->listener, 8), 0);
+	/* One that has just been started is left alone. */
+	ck_assert_int_eq(utimensat(AT_FDCWD, f->path, long_ago, 0), 0);
 	f->accept = event_new(f->base, f->listener, EV_READ | EV_PERSIST, on_accept, f);
 	event_add(f->accept, NULL);
 }

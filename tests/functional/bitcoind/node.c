@@ -242,6 +242,15 @@ int64_t node_check_payout(int64_t height, const char *script)
 	return fees;
 }
 
+int64_t node_version(void)
+{
+	struct json_object *info = node_cli("getnetworkinfo");
+	int64_t version = json_integer(info, "version", 0);
+
+	json_object_put(info);
+	return version;
+}
+
 /* The process that with-node started last. */
 pid_t node_pid(void)
 {

@@ -32,6 +32,8 @@ int64_t node_amount(struct json_object *amount);
 /* Asserts that the coinbase of the block at HEIGHT pays subsidy and fees, all of it, to SCRIPT; returns
  * the fees. */
 int64_t node_check_payout(int64_t height, const char *script);
+/* Its version, as in getnetworkinfo: 310100 is 31.1. */
+int64_t node_version(void);
 /* The process of the node; 0 while there is none. */
 pid_t node_pid(void);
 /* Stops the node and waits until its successor answers. */
