@@ -68,7 +68,7 @@ static void set_add(struct set *s, unsigned byte)
 
 static bool set_has(const struct set *s, unsigned byte)
 {
-	return (s->bits[byte / 8] >> (byte % 8) & 1u) != 0;
+	return ((unsigned)s->bits[byte / 8] >> (byte % 8) & 1u) != 0;
 }
 
 static void set_range(struct set *s, unsigned from, unsigned to)
