@@ -321,7 +321,7 @@ static void submit(struct reader *r)
 	    .job_id = reader_u8(r), .extranonce = {bytes, 10}, .worker = {bytes, 32}};
 
 	(void)uplink_submit(&link_, &share);
-	(void)uplink_push_solution(&link_, &share, bytes, 0x207fffff);
+	(void)uplink_push_solution(&link_, last_id, &share, bytes, 0x207fffff);
 }
 
 static void begin_attempt(struct reader *r)
