@@ -4,6 +4,7 @@
 #include "plugins/miningos/p2p.h"
 
 #include <json-c/json.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -29,6 +30,7 @@ struct p2p {
 	struct p2p_requests open;
 	const char *ids[BRIDGE_RACKS_MAX];
 	size_t rack_count;
+	char text[600];
 };
 
 /* --- requests --- */
@@ -229,5 +231,10 @@ void p2p_status(struct p2p *p2p, struct json_object *o)
 
 const char *p2p_text(struct p2p *p2p)
 {
-	return p2p != NULL ? bridge_text(p2p->bridge) : "";
+	const char *bridge = p2p != NULL ? bridge_text(p2p->bridge) : "";
+
+	if (p2p == NULL || p2p->registrar == NULL || strcmp(bridge, "running") != 0)
+		return bridge;
+	(void)snprintf(p2p->text, sizeof(p2p->text), "running, %s", registrar_text(p2p->registrar));
+	return p2p->text;
 }

@@ -24,7 +24,8 @@ void p2p_free(struct p2p *p2p);
 /* Adds the members `bridge` (bridge_state()) and `register` (registrar_state()) to O; with NULL,
  * that it is switched off. */
 void p2p_status(struct p2p *p2p, struct json_object *o);
-/* One line for people, "" with NULL: "running", or what is missing. */
+/* One line for people, "" with NULL: "running, registered", or what is missing. Valid until
+ * the next call. */
 const char *p2p_text(struct p2p *p2p);
 
 #endif

@@ -46,6 +46,7 @@ struct registrar {
 	uint64_t timer;
 	struct registrar_rack racks[BRIDGE_RACKS_MAX];
 	size_t rack_count;
+	char text[512];
 };
 
 static void registrar_turn(struct registrar *r);
@@ -319,6 +320,26 @@ void registrar_free(struct registrar *r)
 		free(r->racks[i].type);
 	}
 	free(r);
+}
+
+const char *registrar_text(struct registrar *r)
+{
+	for (size_t i = 0; i < r->rack_count; i++) {
+		const struct registrar_rack *rack = &r->racks[i];
+
+		if (rack->key[0] != '\0')
+			continue;
+		if (r->automatic && r->ork[0] != '\0')
+			(void)snprintf(r->text, sizeof(r->text), "%.80s is not registered%s%s",
+				       rack->id, rack->error[0] != '\0' ? ": " : " yet",
+				       rack->error);
+		else
+			(void)snprintf(r->text, sizeof(r->text),
+				       "register %.80s at the ork, its rpcPublicKey is %s",
+				       rack->id, bridge_rack_key(r->bridge, rack->id));
+		return r->text;
+	}
+	return "registered";
 }
 
 bool registrar_done(const struct registrar *r, const char *rack_id)

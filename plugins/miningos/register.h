@@ -48,6 +48,10 @@ void registrar_kick(struct registrar *registrar);
 /* Before bridge_free(). NULL is allowed. */
 void registrar_free(struct registrar *registrar);
 
+/* One line for people: "registered", or what the first rack that is not waits for: its key, when it
+ * is left to the operator. */
+const char *registrar_text(struct registrar *registrar);
+
 bool registrar_done(const struct registrar *registrar, const char *rack_id);
 /* For `status`: a new object (the caller's): ork, automatic, racks: [{id, registered, since (Unix
  * ms, 0), attempts, last_error, call (the method and JSON to register it by hand)}]. */

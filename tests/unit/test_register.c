@@ -190,6 +190,7 @@ START_TEST(registers_and_looks)
 	until(told_as_often, 1);
 	ck_assert(registrar_done(registrar, "one"));
 	ck_assert(!registrar_done(registrar, "two")); /* has no key yet */
+	ck_assert_str_eq(registrar_text(registrar), "two is not registered yet");
 	until(listed_as_often, 5);
 	ck_assert_str_eq(last_params, "{\"type\":\"miner-sv2\",\"keys\":true}");
 	ck_assert_uint_eq(registers, 1);
@@ -227,6 +228,7 @@ START_TEST(tries_until_it_is)
 	until(registered_as_often, 4);
 	ck_assert_str_eq(state_of_one("last_error"), refusals[_i][1]);
 	ck_assert_str_eq(state_of_one("registered"), "false");
+	ck_assert_int_eq(strncmp(registrar_text(registrar), "one is not registered: r", 24), 0);
 	ck_assert_uint_eq(lists, 0);
 	register_answer = "1";
 	until(told_as_often, 1);
@@ -297,6 +299,8 @@ START_TEST(left_to_the_operator)
 	ck_assert_uint_eq(registers + lists, 0);
 	ck_assert(fake_host_logged(host, "registerRack {\"id\":\"one\",\"type\":\"miner-sv2\","
 					 "\"info\":{\"rpcPublicKey\":\"" KEY_ONE "\"}}"));
+	ck_assert_str_eq(registrar_text(registrar),
+			 "register one at the ork, its rpcPublicKey is " KEY_ONE);
 	ck_assert_str_eq(state_of_one("call"),
 			 "{\"method\":\"registerRack\",\"params\":{\"id\":\"one\",\"type\":"
 			 "\"miner-sv2\",\"info\":{\"rpcPublicKey\":\"" KEY_ONE "\"}}}");
