@@ -39,6 +39,7 @@ int command_describe(const struct options *o);
 int command_node(const struct options *o);
 int command_keys(const struct options *o);
 int command_pool(const struct options *o);
+int command_miningos(const struct options *o);
 int command_trace(const struct options *o);
 int command_config(const struct options *o);
 int command_reload(const struct options *o);

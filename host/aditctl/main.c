@@ -29,6 +29,7 @@ static const struct command commands[] = {
     {"call", 2, 3, "", command_call},
     {"watch", 0, 0, "bS", command_watch},
     {"pool", 0, 3, "nr", command_pool},
+    {"miningos", 0, 7, "nr", command_miningos},
     {"trace", 1, 1, "nO", command_trace},
     {"config", 0, 4, "", command_config},
     {"reload", 0, 0, "", command_reload},
@@ -72,6 +73,12 @@ static const char usage[] =
     "                               ends a connection, or one channel of it\n"
     "  pool renew-extranonce [CHANNEL]\n"
     "                               gives a channel, or all, another extranonce prefix\n"
+    "  miningos [status]            the racks and miners in MiningOS; also: list-miners,\n"
+    "                               list-actions, oauth-status, action ID\n"
+    "  miningos trigger-action TYPE [MINER] [KEY=VALUE]...\n"
+    "                               has an action done; approve ID or deny ID decides on another's\n"
+    "  miningos login [TOKEN], logout, vote ID yes|no, rest ENDPOINT [JSON]\n"
+    "                               with the app-node\n"
     "  trace CONNECTION|all         what Stratum V2 connections say; --off ends it\n"
     "  call TARGET METHOD [JSON]    calls a method of a role\n"
     "  config [ROLE]                the configuration, and where each value comes from\n"
@@ -92,7 +99,7 @@ static const char usage[] =
     "  -s, --socket SOCKET  the control socket (default: $ADIT_SOCKET, else as configured)\n"
     "  -j, --json           prints the answer as it came, one JSON document a line\n"
     "  -n, --count COUNT    ends after COUNT events, or rows of a pool's list\n"
-    "  -r, --role ROLE      pool: an instance or a worker (default: pool)\n"
+    "  -r, --role ROLE      pool, miningos: an instance or a worker (default: pool, miningos)\n"
     "      --blocks N       ends after N accepted blocks\n"
     "      --summary FILE   watch: writes a line with the totals to FILE at the end\n"
     "  -h, --help           prints this\n"

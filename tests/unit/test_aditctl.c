@@ -310,11 +310,11 @@ static void contains_not(const char *text, const char *needle)
 	"\"accepted\":1234,\"rejected\":5,\"difficulty\":0.000123,\"last_share_ms\":1200}]}}]},{"  \
 	"\"name\":\"cpu-miner\",\"plugin\":\"cpu-miner\",\"process\":\"cpu-miner\",\"state\":"     \
 	"\"failing\","                                                                             \
-	"\"last_exit\":\"killed by signal 9\",\"restarts\":4,\"workers\":[]}],"                      \
-	"\"share_log\":[{\"producer\":\"pool.1\",\"id\":\"00\",\"capacity\":32768,"                  \
-	"\"written\":1239,\"readers\":[{\"name\":\"ledger.1\",\"read\":1200,\"lost\":0,"            \
+	"\"last_exit\":\"killed by signal 9\",\"restarts\":4,\"workers\":[]}],"                    \
+	"\"share_log\":[{\"producer\":\"pool.1\",\"id\":\"00\",\"capacity\":32768,"                \
+	"\"written\":1239,\"readers\":[{\"name\":\"ledger.1\",\"read\":1200,\"lost\":0,"           \
 	"\"behind\":39},{\"name\":\"bridge.1\",\"read\":1239,\"lost\":1100,\"behind\":0}]},"       \
-	"{\"producer\":\"pool.2\",\"id\":\"01\",\"capacity\":32768,\"written\":0,"                \
+	"{\"producer\":\"pool.2\",\"id\":\"01\",\"capacity\":32768,\"written\":0,"                 \
 	"\"readers\":[]}]}"
 
 START_TEST(status_is_a_table)
@@ -491,17 +491,24 @@ END_TEST
 START_TEST(usage_errors_are_status_2)
 {
 	static const char *const lines[][3] = {
-	    {"nonsense", NULL, NULL},      {"status", "more", NULL},   {"call", "pool", NULL},
-	    {"watch", "--blocks", "zero"}, {"watch", "--blocks", "0"}, {"status", "--blocks", "3"},
-	    {"--nonsense", NULL, NULL},    {"new-plugin", NULL, NULL}, {"new-plugin", "A!", NULL},
-	    {"roles", "more", NULL},       {"events", "-n", "x"},      {"stop", "more", NULL},
-	    {"call", NULL, NULL},          {"pool", "nonsense", NULL}, {"pool", "disconnect", NULL},
-	    {"pool", "stats", "more"},     {"trace", NULL, NULL},      {"trace", "--off", NULL},
-	    {"config", "set", NULL},       {"config", "set", "pool"},  {"config", "reset", NULL},
-	    {"reload", "more", NULL},      {"enable", NULL, NULL},     {"enable", "pool/a", NULL},
-	    {"disable", NULL, NULL},       {"restart", NULL, NULL},    {"log", "info", "more"},
-	    {"describe", NULL, NULL},      {"node", "more", NULL},     {"keys", NULL, NULL},
-	    {"keys", "nonsense", NULL},    {"keys", "generate", NULL}, {"keys", "sign", "a"},
+	    {"nonsense", NULL, NULL},     {"status", "more", NULL},
+	    {"call", "pool", NULL},       {"watch", "--blocks", "zero"},
+	    {"watch", "--blocks", "0"},   {"status", "--blocks", "3"},
+	    {"--nonsense", NULL, NULL},   {"new-plugin", NULL, NULL},
+	    {"new-plugin", "A!", NULL},   {"roles", "more", NULL},
+	    {"events", "-n", "x"},        {"stop", "more", NULL},
+	    {"call", NULL, NULL},         {"pool", "nonsense", NULL},
+	    {"pool", "disconnect", NULL}, {"pool", "stats", "more"},
+	    {"trace", NULL, NULL},        {"trace", "--off", NULL},
+	    {"config", "set", NULL},      {"config", "set", "pool"},
+	    {"config", "reset", NULL},    {"reload", "more", NULL},
+	    {"enable", NULL, NULL},       {"enable", "pool/a", NULL},
+	    {"disable", NULL, NULL},      {"restart", NULL, NULL},
+	    {"log", "info", "more"},      {"miningos", "nonsense", NULL},
+	    {"miningos", "vote", "5"},    {"miningos", "approve", NULL},
+	    {"describe", NULL, NULL},     {"node", "more", NULL},
+	    {"keys", NULL, NULL},         {"keys", "nonsense", NULL},
+	    {"keys", "generate", NULL},   {"keys", "sign", "a"},
 	};
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -514,6 +521,43 @@ START_TEST(usage_errors_are_status_2)
 				  strstr(run.err, "`aditctl reload`") != NULL,
 			      "%s: %s", lines[i][0], run.err);
 	}
+}
+END_TEST
+
+/* What an action is asked for with, and how its end comes out. */
+START_TEST(miningos_action)
+{
+	int fd;
+
+	start(false, "miningos", "trigger-action", "setHashrate", "SV2-0001", "hashrate=5e3", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd),
+	       "\"result\":{\"action_id\":17,\"action\":\"setHashrate\",\"status\":\"EXECUTING\"}");
+	answer(fd, read_request(fd),
+	       "\"result\":{\"action_id\":17,\"action\":\"setHashrate\",\"target\":\"x\",\"user\":"
+	       "\"control\",\"status\":\"FAILED\",\"error\":\"ERR_ACTION_FAILED: no\"}");
+	finish(fd);
+	ck_assert_int_eq(run.status, 1);
+	contains(run.requests, "\"method\":\"trigger_action\",\"params\":{\"action_type\":"
+			       "\"setHashrate\",\"target\":\"SV2-0001\",\"hashrate\":5e3}");
+	contains(run.requests, "\"method\":\"get_action_status\",\"params\":{\"action_id\":17}");
+	contains(run.out, "ERR_ACTION_FAILED: no");
+}
+END_TEST
+
+START_TEST(miningos_miners)
+{
+	int fd;
+
+	start(false, "miningos", "list-miners", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd),
+	       "\"result\":{\"count\":1,\"miners\":[{\"code\":\"SV2-0001\",\"id\":\"k3\",\"user\":"
+	       "\"alice\",\"status\":\"mining\",\"hashrate\":1500000,\"accepted\":7}]}");
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	contains(run.out, "SV2-0001");
+	contains(run.out, "1.50 MH/s");
 }
 END_TEST
 
@@ -1373,6 +1417,8 @@ static TCase *program_case(void)
 	tcase_add_test(c, call_prints_the_result);
 	tcase_add_test(c, call_refuses_bad_json);
 	tcase_add_test(c, usage_errors_are_status_2);
+	tcase_add_test(c, miningos_action);
+	tcase_add_test(c, miningos_miners);
 	tcase_add_test(c, stop_waits_for_the_end);
 	tcase_add_test(c, pool_lists_are_taken_in_pages);
 	tcase_add_test(c, pool_list_ends_at_the_count);
