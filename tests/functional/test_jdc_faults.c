@@ -213,8 +213,10 @@ START_TEST(its_jobs_do_not_match)
 
 	start("mode = proxy\n");
 	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		uint64_t shares = fake_upstream_answered(&second, FAKE_SHARE);
+
 		fake_upstream_order(&first, orders[i]);
-		expect_second("a job that is none");
+		fake_upstream_wait(&second, FAKE_SHARE, shares + 1);
 		expect_first();
 	}
 	finish();
