@@ -41,7 +41,7 @@ static const char *read_after(const struct mining *mining, struct json_object *v
 	}
 	if (!json_object_is_type(value, json_type_string) ||
 	    !miner_name_parse(mining, json_object_get_string(value), &page->after))
-		return "after: expected the `next` of the page before, such as pool.1/7/2";
+		return "after: expected the `next` of the page before, WORKER/CONNECTION/CHANNEL";
 	return page->after.own ? NULL : "after: that is another worker; ask it by its name";
 }
 

@@ -185,9 +185,10 @@ void mining_use_upstream(struct mining *m);
 void mining_use_nothing(struct mining *m);
 /* JOB of the upstream, for all channels: a future one (ntime_start not present) goes out at once,
  * and is mined when mining_upstream_tip() names it; one with ntime_start is mined at once, on the
- * upstream's tip. ROLE becomes the role pointer of its coinbase, also when it is kept no longer
- * than this call; hook coinbase_freed(). ADIT_E_PROTOCOL with E when it can't be mined or there is
- * no tip, ADIT_E_UNAVAILABLE when the source is another one: ROLE is the caller's still then. */
+ * upstream's tip. ROLE becomes the role pointer of its coinbase, which comes back by the hook
+ * coinbase_freed(), maybe within this call. An error with E, and ROLE is the caller's still:
+ * ADIT_E_PROTOCOL when it can't be mined or there is no tip, ADIT_E_UNAVAILABLE when work comes
+ * from elsewhere, ADIT_E_NO_MEMORY. */
 int32_t mining_upstream_job(struct mining *m, const struct adit_sv2_new_extended_mining_job *job,
 			    void *role, struct error *e);
 /* ADIT_E_PROTOCOL when it names no future job, or its nBits are no target. */

@@ -87,9 +87,9 @@ static bool read_name(const struct mining *mining, struct json_object *params, c
 	struct json_object *value;
 
 	snprintf(wrong, WRONG_MAX,
-		 "%s: expected the name of a connection or channel, such as pool.1/7 or "
-		 "pool.1/7/2: get_connected_miners and list_channels show them",
-		 key);
+		 "%s: expected the name of a connection or channel, such as %s/7 or %s/7/2: "
+		 "get_connected_miners and list_channels show them",
+		 key, mining->info.worker_name, mining->info.worker_name);
 	return json_object_object_get_ex(params, key, &value) &&
 	       json_object_is_type(value, json_type_string) &&
 	       miner_name_parse(mining, json_object_get_string(value), name);

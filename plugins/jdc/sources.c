@@ -381,7 +381,7 @@ static int32_t give_job(struct jdc *jdc, struct jdc_pool *pool,
 	work->job_id = m->job_id;
 	memcpy(work->target, pool->link.target, 32);
 	result = mining_upstream_job(&jdc->mining, m, work, e);
-	if (result == ADIT_E_UNAVAILABLE)
+	if (result != ADIT_OK)
 		work_free(&jdc->works, work);
 	return result;
 }
