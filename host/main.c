@@ -230,6 +230,7 @@ static int host_main(const char *file, bool check)
 		return code;
 	log_set_level(host.conf->log_level);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a limit is as a full disk: write() says so */
 	crash_install("aditd");
 	if (host_open(&host, &e) != ADIT_OK) {
 		log_line(ADIT_LOG_ERROR, "aditd", "%s", e.text);

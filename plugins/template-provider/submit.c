@@ -35,6 +35,7 @@ struct block {
 	bool beside;                /* the latter */
 	bool accepted;              /* the node has taken it: the role node is but told */
 	bool last;                  /* the tip moved: no further try */
+	bool noted;                 /* in the journal */
 	bool synced;
 	bool tried;   /* an earlier call had no answer: the node may have taken it then */
 	bool over;    /* the role node has no more to say than `word`; the other way is open */
@@ -207,13 +208,27 @@ static void on_retry(void *user)
 	send_block(b);
 }
 
+static bool note(const struct tp_submitter *s, const uint8_t hash[32], const struct buf *block)
+{
+	struct error e;
+
+	if (tp_journal_write(s->dir, hash, block->data, block->size, &e) == ADIT_OK)
+		return true;
+	tp_log(s->host, ADIT_LOG_WARNING,
+	       "a found block could not be noted, and would be lost with this role: %s", e.text);
+	return false;
+}
+
 /* The first failure makes the block worth a wait for the disk: it may have to outlive this
  * machine's power. Before, the wait would have come between the block and the network. */
 static void sync_once(struct block *b)
 {
 	struct error e;
 
-	if (b->synced)
+	/* A disk that was full may have room again. */
+	if (!b->noted && !b->accepted)
+		b->noted = note(b->owner, b->hash, &b->data);
+	if (b->synced || !b->noted)
 		return;
 	b->synced = true;
 	if (tp_journal_sync(b->owner->dir, b->hash, &e) != ADIT_OK)
@@ -437,18 +452,20 @@ static struct block *enlist(struct tp_submitter *s, const uint8_t hash[32], stru
 void tp_submit(struct tp_submitter *s, const uint8_t hash[32], struct buf *block,
 	       struct tp_origin *origin, bool whole)
 {
-	struct error e;
 	struct block *b;
+	bool noted;
 
 	if (is_pending(s, hash)) {
 		buf_free(block);
 		return;
 	}
-	if (tp_journal_write(s->dir, hash, block->data, block->size, &e) != ADIT_OK)
-		tp_log(s->host, ADIT_LOG_WARNING, "a found block could not be noted: %s", e.text);
+	noted = note(s, hash, block);
 	make_room(s);
 	b = enlist(s, hash, block);
-	if (b == NULL || send_straight(b, origin, whole))
+	if (b == NULL)
+		return;
+	b->noted = noted;
+	if (send_straight(b, origin, whole))
 		return;
 	if (origin != NULL)
 		send_beside(b);
@@ -468,7 +485,7 @@ static void resume_one(void *user, const uint8_t hash[32], const uint8_t *data, 
 	b = enlist(s, hash, &copy);
 	if (b == NULL)
 		return;
-	b->synced = true;
+	b->noted = b->synced = true;
 	send_beside(b);
 	send_block(b);
 }

@@ -5,9 +5,11 @@
 #include <check.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -824,6 +826,57 @@ START_TEST(the_chain_survives_a_restart)
 }
 END_TEST
 
+/* No file of this process may grow past SIZE, as on a disk with so much left. */
+static void leave_room(rlim_t size)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = size;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* A block that can't be kept is not part of the chain, nor is a piece of it part of the file; the
+ * answer is none on the block, which is taken when there is room again. */
+START_TEST(a_full_disk)
+{
+	struct fake_reply *reply;
+	struct block_builder b;
+	struct buf block = {0};
+	struct adit_host *h;
+	uint8_t hash[32];
+	char path[64];
+	off_t size;
+
+	rig_make_dir();
+	rig_file(path, sizeof(path));
+	mine_and_end(2);
+	size = rig_file_size(path);
+	h = rig_start(rig_dir);
+	rig_builder(h, &b);
+	block_builder_make(&b, &block, hash);
+	leave_room((rlim_t)size + 100);
+	reply = fake_host_call(h, "submit_block", "{}", block.data, block.size);
+	ck_assert_int_eq(reply->error, ADIT_E_IO);
+	ck_assert_ptr_nonnull(strstr(reply->message, "blocks.dat"));
+	ck_assert_ptr_nonnull(strstr(reply->message, "File too large"));
+	fake_reply_free(reply);
+	ck_assert_int_eq(rig_number(h, "get_chain_tip", "height"), 2);
+	ck_assert_int_eq(rig_file_size(path), size);
+	leave_room(RLIM_INFINITY);
+	ck_assert_str_eq(rig_submit(h, &block), "accepted");
+	rig_mine(h);
+	fake_host_free(h);
+	h = rig_start(rig_dir);
+	ck_assert(!fake_host_logged(h, "cut off"));
+	ck_assert_int_eq(rig_number(h, "get_chain_tip", "height"), 4);
+	fake_host_free(h);
+	buf_free(&block);
+	rig_remove_dir();
+}
+END_TEST
+
 START_TEST(another_difficulty_keeps_the_chain)
 {
 	struct adit_host *h;
@@ -984,6 +1037,7 @@ int main(void)
 	tcase_add_test(rules, a_full_template_is_a_block);
 	tcase_add_test(rules, nothing_is_built_for_no_one);
 	tcase_add_test(disk, the_chain_survives_a_restart);
+	tcase_add_test(disk, a_full_disk);
 	tcase_add_test(disk, another_difficulty_keeps_the_chain);
 	tcase_add_test(disk, a_torn_end_is_cut_off);
 	tcase_add_test(disk, damage_is_not_hidden);

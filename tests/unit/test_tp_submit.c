@@ -4,9 +4,11 @@
 
 #include <check.h>
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -404,6 +406,41 @@ START_TEST(nonsense_is_no_verdict)
 }
 END_TEST
 
+/* No file of this process may grow past SIZE, as on a disk with so much left. */
+static void leave_room(rlim_t size)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = size;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* The block goes to the node all the same, the log says what is wrong, no part of a file stays; and
+ * it is noted when there is room again. */
+START_TEST(a_full_disk)
+{
+	node.away = 1000;
+	leave_room(100);
+	submit(1, 7);
+	ck_assert(fake_host_logged(host.handle, "could not be noted"));
+	ck_assert(fake_host_logged(host.handle, journal));
+	ck_assert_int_eq(count_files(), 0);
+	while (node.calls < 2)
+		fake_host_run(host.handle, 10);
+	ck_assert_int_eq(count_files(), 0);
+	leave_room(RLIM_INFINITY);
+	while (node.calls < 4)
+		fake_host_run(host.handle, 10);
+	ck_assert_int_eq(count_files(), 1);
+	node.away = 0;
+	settle();
+	ck_assert_uint_eq(stats().accepted, 1);
+	ck_assert_int_eq(count_files(), 0);
+}
+END_TEST
+
 /* After the tip has moved there is one try more, and then it is over; the file stays. */
 START_TEST(the_tip_moves)
 {
@@ -751,6 +788,7 @@ Suite *tp_submit_suite(void)
 	tcase_add_test(c, the_tip_moves);
 	tcase_add_test(c, the_last_try_may_win);
 	tcase_add_test(c, too_many_at_once);
+	tcase_add_test(c, a_full_disk);
 	tcase_add_test(c, a_restart_sends_again);
 	tcase_add_loop_test(c, a_lost_session_sends_both_ways, 0, 2);
 	tcase_add_test(c, each_try_goes_both_ways);
