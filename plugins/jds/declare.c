@@ -255,13 +255,15 @@ static void on_late(void *user)
 		refuse(job, "missing-txs", "the missing transactions did not come in time");
 }
 
-/* JOB waits in STATE, for a time. */
+/* JOB waits in STATE, for a time: for the tip half as long, since clients have patience for about
+ * as long as they are given themselves, and take no answer for a fault. */
 static void await(struct jds_job *job, enum jds_state state)
 {
 	struct jds *jds = job->client->jds;
+	uint32_t ms = jds->settings.answer_timeout_ms;
 
 	job->state = state;
-	job->timed = jds->api->timer_add(jds->host, jds->settings.answer_timeout_ms, 0, on_late,
+	job->timed = jds->api->timer_add(jds->host, state == JDS_EARLY ? ms / 2 : ms, 0, on_late,
 					 job, NULL, &job->timer) == ADIT_OK;
 	if (!job->timed)
 		refuse(job, "internal-error", "no timer");

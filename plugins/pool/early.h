@@ -15,7 +15,9 @@
 struct channel;
 struct pool;
 
-#define EARLY_MS 10000 /* how long */
+/* How long. Half of what a jdc waits for an answer by default: a refusal as stale is no fault to it,
+ * no answer is. */
+#define EARLY_MS 5000
 
 struct early_job {
 	TAILQ_ENTRY(early_job) link;

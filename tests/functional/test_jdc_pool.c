@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bitcoin/sha256.h"
 #include "lib/bitcoin/target.h"
+#include "lib/bitcoin/tx.h"
 #include "tests/functional/farm.h"
 #include "tests/functional/probe.h"
 
@@ -167,17 +169,34 @@ struct miner {
 
 static uint32_t shares_made;
 
-/* Each share at a time of its own, so that none is like another. */
+static bool is_block(const struct probe_channel *work, uint32_t nonce)
+{
+	struct block_header h = {
+	    .version = work->version, .time = work->ntime, .nbits = work->nbits, .nonce = nonce};
+	uint8_t header[80], hash[32], target[32];
+
+	memcpy(h.prev_hash, work->prev_hash.b, 32);
+	memcpy(h.merkle_root, work->merkle_root.b, 32);
+	block_header_write(&h, header);
+	sha256d_header(header, hash);
+	must(target_from_nbits(work->nbits, target), "no target");
+	return target_met(hash, target);
+}
+
+/* Each at a time of its own, so that none is like another; and none is a block by chance. */
 static void make_share(struct probe_channel *work, uint32_t *nonce)
 {
-	work->ntime += ++shares_made;
-	*nonce = probe_mine(work, true);
+	do {
+		work->ntime += ++shares_made;
+		*nonce = probe_mine(work, true);
+	} while (is_block(work, *nonce));
 }
 
 static void make_block(struct probe_channel *work, uint32_t *nonce)
 {
 	must(target_from_nbits(work->nbits, work->target.b), "no target");
-	make_share(work, nonce);
+	work->ntime += ++shares_made;
+	*nonce = probe_mine(work, true);
 }
 
 static void join(struct miner *m)
