@@ -95,7 +95,7 @@ struct mining {
 	struct mining_stats stats;
 	struct blocks blocks;
 	struct journal journal;
-	uint32_t ticks; /* seconds since the start */
+	uint32_t ticks;                      /* seconds since the start */
 	struct adit_share_writer *share_log; /* share_log.h; NULL: nothing is recorded */
 };
 

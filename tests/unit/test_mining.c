@@ -197,6 +197,57 @@ START_TEST(chains_of_proxies)
 }
 END_TEST
 
+#define LEVELS 3
+#define PLACES 8 /* 2 channels at each level */
+
+/* The prefixes at LEVEL and below, each channel's being the base of what is behind it; those of the
+ * last level go to OUT. */
+static void hand_down(const uint8_t *base, size_t size, size_t room, int level,
+		      uint8_t out[PLACES][EXTRANONCE_MAX], size_t *count, size_t *rollable)
+{
+	static const uint8_t roll[LEVELS] = {9, 6, 4};
+	struct extranonce x;
+	uint8_t prefix[EXTRANONCE_MAX];
+	uint32_t number;
+
+	if (level == LEVELS) {
+		memcpy(out[*count], base, size);
+		memset(out[*count] + size, 0, EXTRANONCE_MAX - size);
+		*rollable = room;
+		(*count)++;
+		return;
+	}
+	ck_assert_int_eq(extranonce_init(&x, 7, (uint16_t)level, 2, roll[level]), ADIT_OK);
+	ck_assert(extranonce_set_base(&x, base, size, room, 0));
+	ck_assert_uint_eq(extranonce_size(&x), 20);
+	for (int i = 0; i < 2; i++) {
+		ck_assert(extranonce_take(&x, &number));
+		size = extranonce_prefix(&x, number, false, prefix);
+		ck_assert_uint_eq(size + roll[level], 20);
+		hand_down(prefix, size, roll[level], level + 1, out, count, rollable);
+	}
+	extranonce_fini(&x);
+}
+
+/* Behind three proxies nobody searches where another one does. */
+START_TEST(proxies_behind_proxies)
+{
+	static const uint8_t given[7] = {0x12, 0x34, 0xab, 0xcd, 0, 0, 1};
+	uint8_t out[PLACES][EXTRANONCE_MAX];
+	size_t count = 0;
+	size_t rollable = 0;
+
+	hand_down(given, sizeof given, 13, 0, out, &count, &rollable);
+	ck_assert_uint_eq(count, PLACES);
+	ck_assert_uint_eq(rollable, 4);
+	for (size_t i = 0; i < count; i++) {
+		ck_assert_mem_eq(out[i], given, sizeof given);
+		for (size_t k = 0; k < i; k++)
+			ck_assert_mem_ne(out[i], out[k], 16);
+	}
+}
+END_TEST
+
 /* Whatever an upstream gives: all of its room is used, and never more than a message can say. */
 START_TEST(divisions_fill_the_room)
 {
@@ -1074,6 +1125,7 @@ static void add_base(Suite *s)
 	TCase *t = tcase_create("extranonce");
 
 	tcase_add_test(t, chains_of_proxies);
+	tcase_add_test(t, proxies_behind_proxies);
 	tcase_add_test(t, divisions_fill_the_room);
 	tcase_add_test(t, two_byte_numbers);
 	tcase_add_test(t, base_changes_under_channels);
