@@ -62,14 +62,14 @@ void source_switch(struct jdc *jdc, struct jdc_pool *pool)
 	enum jdc_source before = jdc->source;
 
 	jdc->active = pool;
-	jdc->source = source_of(pool);
 	jdc->counts.switches++;
 	jdc->counts.solo_times += !pool;
 	jdc->counts.held_dropped += jdc->held.count;
 	held_clear(&jdc->held);
 	source_forget(jdc);
 	if (!set_base(jdc, pool))
-		return;
+		return; /* it fails: what is mined is as it was, until another one is found */
+	jdc->source = source_of(pool);
 	source_make_room(jdc, pool);
 	source_bound(jdc);
 	mining_outputs_changed(&jdc->mining);

@@ -595,8 +595,8 @@ START_TEST(block)
 }
 END_TEST
 
-/* Before the pool has agreed the block goes out all the same, and its share is held. The declaration
- * server is told when it knows the job. */
+/* Before the pool has agreed the block goes out all the same, and its share is held. The
+ * declaration server is told when it knows the job. */
 START_TEST(block_before_the_pool_knows)
 {
 	struct pool_side p;
@@ -1098,6 +1098,91 @@ START_TEST(another_extranonce_length)
 }
 END_TEST
 
+/* What it wants in the coinbase leaves no room for its extranonce. */
+START_TEST(no_room_for_a_pools_extranonce)
+{
+	make();
+	set("tag", "01234567890123456789012345678901234567890123456789012345678901234567890123");
+	set("upstream", "one");
+	begin();
+	tdp_open(&b, 0);
+	new_tip(&b, 0, 1, NBITS_HARD);
+	(void)open_one();
+	expect_active(NULL);
+	ck_assert_int_eq(jdc->pools[0]->upstream.fault, UPSTREAM_CHANNEL_REFUSED);
+	(void)open_miner(&b, connect_miner(&b, 1, 0), false);
+	end();
+}
+END_TEST
+
+/* Pools are not waited for when there are no templates, nor templates when there are pools. */
+START_TEST(no_templates_at_the_start)
+{
+	struct pool_side p;
+	struct miner m;
+
+	make();
+	begin();
+	p = open_pool(ONE, 0xa1); /* as a proxy's */
+	ck_assert_uint_eq(p.client->flags, ADIT_SV2_REQUIRES_VERSION_ROLLING);
+	pool_job(&p, 1, false, 't');
+	pool_tip(&p, 1, 9);
+	expect_active("one");
+	ck_assert(b.server.open);
+	m = open_miner(&b, connect_miner(&b, 1, 0), false);
+	solve(&m, m.target, true);
+	expect_accepted(&m);
+	ck_assert_uint_eq(expect_share(&p)->job_id, 1);
+	end();
+}
+END_TEST
+
+/* Jobs that came before the pool is worked for, future ones among them; and its prefix changes. */
+START_TEST(proxy_from_the_middle)
+{
+	static const uint8_t other[PREFIX_SIZE] = {6, 6, 6};
+	struct adit_sv2_set_extranonce_prefix prefix = {.channel_id = CHANNEL,
+							.extranonce_prefix = {other, PREFIX_SIZE}};
+	struct adit_sv2_set_target target = {.channel_id = CHANNEL};
+	struct pool_side p;
+	struct miner m;
+
+	make();
+	set("upstream", "two,one");
+	set("upstream_return", "1");
+	begin();
+	tdp_open(&b, 0);
+	new_tip(&b, 0, 1, NBITS_HARD);
+	p = open_pool(TWO, 0xa2);
+	for (uint32_t id = 1; id <= POOL_JOBS_FUTURE_MAX + 1; id++)
+		pool_job(&p, id, false, (uint8_t)id);
+	pool_job(&p, 17, false, 'x'); /* once more */
+	pool_tip(&p, 17, 9);
+	expect_active("two");
+	pool_job(&p, 18, false, 'y');
+	pool_job(&p, 19, false, 'z');
+	m = open_miner(&b, connect_miner(&b, 1, 0), false);
+	solve(&m, m.target, true);
+	expect_accepted(&m);
+	ck_assert_uint_eq(expect_share(&p)->job_id, 17);
+	fake_conn_skip(m.conn);
+	POOL_SAYS(&p, set_extranonce_prefix, &prefix);
+	take_prefix(&m);
+	take_job(&m);
+	solve(&m, m.target, true);
+	expect_accepted(&m);
+	ck_assert_uint_eq(expect_share(&p)->job_id, 17);
+	/* the future ones are there still; the target is that of the time of their tip */
+	memset(target.target.b, 0xff, 28);
+	POOL_SAYS(&p, set_target, &target);
+	fake_host_run(b.host, 1100);
+	POOL_SAYS(&p, set_target, &target);
+	pool_tip(&p, 19, 10);
+	ck_assert_uint_eq(works_find_job(&jdc->works, jdc->active, 19)->target[31], 0);
+	end();
+}
+END_TEST
+
 /* --- update_pool_config ------------------------------------------------------------------------
  */
 
@@ -1178,6 +1263,38 @@ START_TEST(order_that_holds)
 	ck_assert(wait_for(order_done, NULL));
 	ck_assert_uint_eq(jdc->pool_count, 3);
 	ck_assert_str_eq(jdc->active->settings.pool.address, TWO);
+	end();
+}
+END_TEST
+
+START_TEST(order_after_order)
+{
+	struct fake_reply *r;
+
+	make();
+	(void)ready(NBITS_HARD);
+	for (int i = 0; i < 2; i++) {
+		r = order("{\"pool_url\":\"stratum+tcp://" TWO "\",\"pool_user\":\"me\"}");
+		ck_assert_msg(r->error == ADIT_OK, "%s", r->message);
+		fake_reply_free(r);
+		ck_assert_uint_eq(jdc->pool_count, 3);
+	}
+	ck_assert(fake_host_logged(b.host, "replaced by another order"));
+	ck_assert_str_eq(jdc->active->settings.name, "one");
+	end();
+}
+END_TEST
+
+/* The role has started, and does not know yet whether there are templates. */
+START_TEST(order_too_early)
+{
+	struct fake_reply *r;
+
+	make();
+	begin();
+	r = order("{\"pool_url\":\"" TWO "\"}");
+	ck_assert_int_eq(r->error, ADIT_E_UNAVAILABLE);
+	fake_reply_free(r);
 	end();
 }
 END_TEST
@@ -1337,11 +1454,16 @@ static Suite *make_suite(void)
 	tcase_add_loop_test(c, faults, 0, 8);
 	tcase_add_test(c, templates_lost_and_back);
 	tcase_add_test(c, another_extranonce_length);
+	tcase_add_test(c, no_room_for_a_pools_extranonce);
+	tcase_add_test(c, no_templates_at_the_start);
+	tcase_add_test(c, proxy_from_the_middle);
 	suite_add_tcase(suite, c);
 	c = tcase_create("administration");
 	tcase_set_timeout(c, 120);
 	tcase_add_loop_test(c, orders_refused, 0, 8);
 	tcase_add_test(c, order_that_holds);
+	tcase_add_test(c, order_after_order);
+	tcase_add_test(c, order_too_early);
 	tcase_add_test(c, order_that_is_rolled_back);
 	tcase_add_loop_test(c, settings_refused, 0, 14);
 	tcase_add_test(c, status);
