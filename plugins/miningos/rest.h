@@ -81,8 +81,8 @@ int32_t rest_new(struct rest **out, struct event_base *base, const struct rest_s
  * rest_status(), and means: login needed. */
 void rest_start(struct rest *r);
 /* Ends all calls and the login without a callback, answers what is open of the role's methods, and
- * wipes the token from memory. From then on every call is refused; nothing is left in the loop. For the
- * role's stop. NULL is allowed. Not to be called from a callback of this client. */
+ * wipes the token from memory. From then on every call is refused; nothing is left in the loop. For
+ * the role's stop. NULL is allowed. Not to be called from a callback of this client. */
 void rest_stop(struct rest *r);
 /* The same, and frees. */
 void rest_free(struct rest *r);
@@ -196,9 +196,10 @@ void rest_pages_cancel(struct rest_pages *pages);
 
 /* --- the role's methods --- */
 
-/* Registers, on HOST, what others and aditctl may call: `oauth_status`, `oauth_login` ({} or
- * {token, refresh_token?}), `oauth_logout`, `rest_endpoints` and `rest_call` ({endpoint,
- * arguments?}; a download comes as the attachment). R outlives the registrations. */
+/* Registers, on HOST, what others and aditctl may call: `oauth_status`, `oauth_login` ({}:
+ * rest_status() with `url` and perhaps `listener`; or {token, refresh_token?}), `oauth_logout`,
+ * `rest_endpoints` and `rest_call` ({endpoint, arguments?}; a download comes as the attachment). R
+ * outlives the registrations. */
 int32_t rest_register(struct rest *r, const struct adit_host_api *api, struct adit_host *host);
 
 #endif

@@ -230,6 +230,17 @@ static bool is_whole(struct json_object *value)
 	       json_object_get_int64(value) <= WHOLE_MAX;
 }
 
+/* In a path a number is text in any case, and ids of actions come from command lines. */
+static bool is_digits(struct json_object *value)
+{
+	const char *text = json_object_get_string(value);
+	size_t size = strlen(text);
+
+	return json_object_is_type(value, json_type_string) && size >= 1 && size <= 15 &&
+	       strspn(text, "0123456789") == size &&
+	       (size_t)json_object_get_string_len(value) == size;
+}
+
 static bool is_text(struct json_object *value, size_t most)
 {
 	size_t size;
@@ -256,16 +267,18 @@ static bool are_ids(struct json_object *value)
 	return count > 0;
 }
 
-/* NULL when VALUE fits TYPE, else what is expected. */
-static const char *mismatch(enum rest_type type, struct json_object *value)
+/* NULL when VALUE fits ARGUMENT, else what is expected. */
+static const char *mismatch(const struct rest_argument *argument, struct json_object *value)
 {
-	switch (type) {
+	switch (argument->type) {
 	case REST_TEXT:
 		return is_text(value, TEXT_MAX) ? NULL : "a text of 1 to 1024 bytes";
 	case REST_COMMENT:
 		return is_text(value, COMMENT_MAX) ? NULL : "a text of 1 to 8192 bytes";
 	case REST_WHOLE:
-		return is_whole(value) ? NULL : "a whole number";
+		return is_whole(value) || (argument->place == REST_PATH && is_digits(value))
+			   ? NULL
+			   : "a whole number";
 	case REST_BOOL:
 	case REST_FLAG:
 		return json_object_is_type(value, json_type_boolean) ? NULL : "true or false";
@@ -307,7 +320,7 @@ static int32_t check(const struct rest_endpoint *endpoint, struct json_object *a
 		if (value == NULL && argument->required)
 			return error_set(e, ADIT_E_INVALID_ARGUMENT, "%s needs the argument \"%s\"",
 					 endpoint->name, argument->name);
-		expected = value != NULL ? mismatch(argument->type, value) : NULL;
+		expected = value != NULL ? mismatch(argument, value) : NULL;
 		if (expected != NULL)
 			return error_set(e, ADIT_E_INVALID_ARGUMENT, "%s: \"%s\" has to be %s",
 					 endpoint->name, argument->name, expected);
@@ -346,6 +359,10 @@ static void write_value(struct buf *out, enum rest_type type, struct json_object
 	case REST_COMMENT:
 		http_url_encode(out, json_object_get_string(value),
 				(size_t)json_object_get_string_len(value));
+		return;
+	case REST_WHOLE: /* digits, perhaps as a text */
+		text = json_object_get_string(value);
+		http_url_encode(out, text, strlen(text));
 		return;
 	default:
 		text = json_object_to_json_string_length(value, JSON_FLAGS, &size);

@@ -132,7 +132,11 @@ static void begin_login(struct rest *r, struct adit_request *request)
 		refuse(r, request, e.code, e.text);
 		return;
 	}
-	result = json_object_new_object();
+	result = rest_status(r);
+	if (result == NULL) {
+		refuse(r, request, ADIT_E_NO_MEMORY, "out of memory");
+		return;
+	}
 	json_object_object_add(result, "url", json_object_new_string(url));
 	if (listener != NULL)
 		json_object_object_add(result, "listener", json_object_new_string(listener));
