@@ -77,7 +77,7 @@ static const char usage[] =
     "                               list-actions, oauth-status, action ID\n"
     "  miningos trigger-action TYPE [MINER] [KEY=VALUE]...\n"
     "                               has an action done; approve ID or deny ID decides on another's\n"
-    "  miningos login [TOKEN], logout, vote ID yes|no, rest ENDPOINT [JSON]\n"
+    "  miningos login [TOKEN|-], logout, vote ID yes|no, rest ENDPOINT [JSON]\n"
     "                               with the app-node\n"
     "  trace CONNECTION|all         what Stratum V2 connections say; --off ends it\n"
     "  call TARGET METHOD [JSON]    calls a method of a role\n"

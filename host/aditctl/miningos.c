@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -48,7 +49,7 @@ static int call(struct session *s, const char *method, struct json_object *param
 		error_set(&more, e.code,
 			  "%.250s; `aditctl enable miningos` starts it, --role names another one",
 			  e.text);
-	else if (s->control.refused && e.code == ADIT_E_NOT_FOUND &&
+	else if (s->control.refused && strstr(e.text, "has no method") != NULL &&
 		 (strncmp(method, "oauth", 5) == 0 || strncmp(method, "rest", 4) == 0))
 		error_set(&more, e.code, "the client of the app-node is off: http_enabled = no");
 	return command_failed(&s->control, &more);
@@ -117,6 +118,21 @@ static void show_status(const struct session *s, struct json_object *o)
 	printf("app-node %s\n", oauth != NULL ? text : "off");
 }
 
+static void show_roles(const char *name, struct json_object *roles)
+{
+	char text[TABLE_CELL_MAX];
+
+	for (size_t i = 0; i < json_count(roles); i++) {
+		text_clean(json_object_get_string(json_element(roles, i)), text, sizeof(text));
+		if (i == 0)
+			printf("%-10s %s", name, text);
+		else
+			printf(", %s", text);
+	}
+	if (json_count(roles) > 0)
+		putchar('\n');
+}
+
 static void show_oauth(struct json_object *o)
 {
 	static const char *const keys[] = {"state", "app_node", "provider", "kind",
@@ -128,11 +144,23 @@ static void show_oauth(struct json_object *o)
 		if (strcmp(text, "-") != 0)
 			printf("%-10s %s\n", keys[i], text);
 	}
+	show_roles("roles", json_array_member(o, "roles"));
+	show_roles("lost", json_array_member(o, "lost_roles"));
+	if (json_member(o, "write") != NULL)
+		printf("%-10s %s\n", "may write", json_truth(o, "write", false) ? "yes" : "no");
 	if (json_member(o, "expires_in") != NULL)
 		printf("%-10s %" PRId64 " s\n", "expires in", json_integer(o, "expires_in", 0));
+	if (json_member(o, "renews_in") != NULL)
+		printf("%-10s %" PRId64 " s\n", "renews in", json_integer(o, "renews_in", 0));
 	clean(json_object_member(o, "login"), "url", text);
+	if (strcmp(text, "-") == 0)
+		return;
+	printf("open this in a browser: %s\n", text);
+	clean(json_object_member(o, "login"), "listener", text);
 	if (strcmp(text, "-") != 0)
-		printf("open this in a browser: %s\n", text);
+		printf("it ends at %s, where it is awaited\n", text);
+	else
+		puts("and hand over the address that it ends at: `aditctl miningos login -`");
 }
 
 static void add_action(struct table *t, struct json_object *one)
@@ -319,6 +347,26 @@ static int act(struct session *s, const char *method, struct json_object *params
 
 /* --- the app-node --- */
 
+/* The token TEXT, or with "-" the first line of the standard input, where no list of processes has
+ * it. NULL after a message. */
+static struct json_object *token_params(const char *text)
+{
+	char line[8192] = "";
+	struct json_object *params;
+
+	if (strcmp(text, "-") != 0)
+		return with_text("token", text);
+	if (fgets(line, sizeof(line), stdin) == NULL || line[0] == '\n') {
+		fprintf(stderr,
+			"aditctl: miningos login -: there is no token on the standard input\n");
+		return NULL;
+	}
+	line[strcspn(line, "\r\n")] = '\0';
+	params = with_text("token", line);
+	explicit_bzero(line, sizeof(line));
+	return params;
+}
+
 static int show_plain(struct session *s, const char *method, struct json_object *params,
 		      void (*show)(struct json_object *result))
 {
@@ -449,7 +497,9 @@ static int perform(struct session *s, enum verb verb, char **arguments, int coun
 	case VERB_DENY:
 		return act(s, "deny_action", with_text("action_id", arguments[0]));
 	case VERB_LOGIN:
-		params = count > 0 ? with_text("token", arguments[0]) : NULL;
+		params = count > 0 ? token_params(arguments[0]) : NULL;
+		if (count > 0 && params == NULL)
+			return EXIT_USAGE;
 		return show_plain(s, "oauth_login", params, show_oauth);
 	case VERB_LOGOUT:
 		return show_plain(s, "oauth_logout", NULL, NULL);
@@ -474,7 +524,7 @@ int command_miningos(const struct options *o)
 		fprintf(stderr,
 			"aditctl: miningos: expected status, list-actions, list-miners, "
 			"oauth-status, trigger-action TYPE [MINER] [KEY=VALUE]..., action ID, "
-			"approve ID, deny ID, login [TOKEN], logout, vote ID yes|no or rest "
+			"approve ID, deny ID, login [TOKEN|-], logout, vote ID yes|no or rest "
 			"ENDPOINT [JSON]\n");
 		return EXIT_USAGE;
 	}

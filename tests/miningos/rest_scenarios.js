@@ -6,7 +6,7 @@
 'use strict'
 
 const assert = require('node:assert')
-const { execFileSync } = require('node:child_process')
+const { execFileSync, spawn } = require('node:child_process')
 const fs = require('node:fs')
 const http = require('node:http')
 const https = require('node:https')
@@ -281,6 +281,41 @@ test('7: a token of the environment', async () => {
 		delete process.env.MININGOS_ACCESS_TOKEN
 	}
 })
+
+/* aditctl with a line on its standard input. */
+function aditctlReads(stage, line, ...args) {
+	const child = spawn(path.join(BUILD, 'host/aditctl/aditctl'), ['-s', stage.daemon.socket, ...args])
+	let text = ''
+	for (const stream of [child.stdout, child.stderr])
+		stream.on('data', (d) => { text += d })
+	child.stdin.on('error', () => {})
+	child.stdin.end(line)
+	return new Promise((resolve) => { child.on('close', (status) => resolve({ status, text })) })
+}
+
+test('aditctl miningos login, oauth-status, logout', () => withStage({}, async (stage) => {
+	const begun = await stage.daemon.aditctl('miningos', 'login')
+	assert.strictEqual(begun.status, 0, begun.text)
+	assert.ok(begun.text.includes(`${stage.app.url}/oauth/google`), begun.text)
+	assert.match(begun.text, /miningos login -/)
+	const empty = await aditctlReads(stage, '\n', 'miningos', 'login', '-')
+	assert.strictEqual(empty.status, 2, empty.text)
+	const wrong = await aditctlReads(stage, 'no-such-token\n', 'miningos', 'login', '-')
+	assert.notStrictEqual(wrong.status, 0)
+	assert.match(wrong.text, /does not take this token/)
+	const token = stage.token()
+	const right = await aditctlReads(stage, `http://localhost:3000/?authToken=${token}\n`, 'miningos', 'login', '-')
+	assert.strictEqual(right.status, 0, right.text)
+	assert.ok(!right.text.includes(token))
+	const shown = await stage.daemon.aditctl('miningos', 'oauth-status')
+	for (const part of [/^state +ready$/m, /^email +operator@example.com$/m, /^roles +site_manager, field_operator$/m, /^renews in +\d+ s$/m])
+		assert.match(shown.text, part)
+	assert.strictEqual((await stage.daemon.aditctl('miningos', 'rest', 'list-things', '{"limit":1}')).status, 0)
+	const vote = await stage.daemon.aditctl('miningos', 'vote', '5', 'yes')
+	assert.match(vote.text, /ERR_ACTION_ID_NOT_FOUND/)
+	await stage.daemon.aditctl('miningos', 'logout')
+	assert.match((await stage.daemon.aditctl('miningos', 'oauth-status')).text, /^state +login-needed$/m)
+}))
 
 /* What the stand-in takes is checked by it, down to the last parameter. */
 const READS = {
