@@ -48,7 +48,8 @@ static const struct {
     {"declare", bench_declare,
      "A job of 4,000 transactions declared: all known to the server, asked of the node, 300 asked of\n"
      "the client; a full template until the pool has its job; 16 clients at the same moment; and 1,000\n"
-     "declarations that wait for a transaction of their client. CPU of server and host, the\n"
+     "declarations that wait for a transaction of their client; at last a new template through jdc\n"
+     "until the pool has its job (CPU of jdc; floor: the wtxids). CPU of server and host, the\n"
      "node's beside; floor: opening the declaration, ids of what is not known, the merkle path."},
 };
 

@@ -27,6 +27,7 @@
 #include "tests/bench/bench.h"
 #include "tests/bench/daemon.h"
 #include "tests/bench/declarator.h"
+#include "tests/bench/farm_row.h"
 #include "tests/bench/rig.h"
 
 #define PAYOUT "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
@@ -539,4 +540,5 @@ void bench_declare(struct bench *b)
 	run_outstanding(&s, "1,000 outstanding");
 	declarator_free(&s.d);
 	daemon_stop(&s.server);
+	farm_row(b, "a new template, through jdc");
 }
