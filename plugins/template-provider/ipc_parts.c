@@ -264,10 +264,6 @@ static int32_t take_txs(struct tp_parts *p, struct tp_snapshot *s, struct error 
 		if (!tx_parse(&r, &tx))
 			return wrong(e, "getBlock", "a transaction is none");
 		tx_txid(&tx, out->txid);
-		if (tx.has_witness)
-			tx_wtxid(&tx, out->wtxid);
-		else
-			memcpy(out->wtxid, out->txid, sizeof(out->wtxid));
 		out->fee = p->fees[i];
 		out->sigops = p->sigops[i];
 		out->weight = (uint32_t)tx_weight(&tx);

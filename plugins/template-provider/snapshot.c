@@ -139,8 +139,6 @@ static int32_t parse_tx(struct json_object *o, uint32_t index, struct tp_tx *tx,
 	int32_t r = get_hash(o, "txid", tx->txid, e);
 
 	if (r == ADIT_OK)
-		r = get_hash(o, "wtxid", tx->wtxid, e);
-	if (r == ADIT_OK)
 		r = get_u64(o, "fee", TP_MAX_MONEY, &tx->fee, e);
 	if (r == ADIT_OK)
 		r = get_u32(o, "sigops", &tx->sigops, e);

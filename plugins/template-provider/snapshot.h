@@ -29,7 +29,6 @@
 
 struct tp_tx {
 	uint8_t txid[32]; /* internal order */
-	uint8_t wtxid[32];
 	uint64_t fee;    /* satoshi */
 	uint32_t sigops; /* as cost */
 	uint32_t weight;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bitcoin/merkle.h"
+#include "lib/bitcoin/sha256.h"
 #include "lib/bitcoin/tx.h"
 
 uint64_t tp_reserved_weight(uint32_t size)
@@ -34,14 +36,16 @@ int64_t tp_fit(const struct tp_snapshot *s, uint64_t weight, uint32_t sigops, ui
 	return n;
 }
 
-/* BIP141: the root over wtxids, the coinbase's being zeros. SCRATCH has room for tx_count + 1. */
+/* BIP141: the root over wtxids, the coinbase's being zeros. SCRATCH has room for tx_count + 1.
+ * Wtxids are made here: the whole list, which is the rule, has the node's commitment. */
 static void commitment(const struct tp_template *t, uint8_t (*scratch)[32], uint8_t script[38])
 {
+	const struct tp_snapshot *s = t->snapshot;
 	uint8_t root[32];
 
 	memset(scratch[0], 0, 32);
 	for (uint32_t i = 0; i < t->tx_count; i++)
-		memcpy(scratch[i + 1], t->snapshot->txs[i].wtxid, 32);
+		sha256d(s->data + s->txs[i].offset, s->txs[i].size, scratch[i + 1]);
 	merkle_root(scratch, (size_t)t->tx_count + 1, root);
 	bip141_commitment(root, script);
 }

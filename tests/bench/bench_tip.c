@@ -289,6 +289,7 @@ void bench_tip(struct bench *b)
 	    {"bitcoin-ipc, full, empty first", FAKE, full, empty_first},
 	    {"bitcoin-ipc, full, whole", FAKE, full, 0},
 	    {"bitcoin-ipc, --node-socket", REAL, 0, empty_first},
+	    {"bitcoin-ipc, --node-socket, whole", REAL, 0, 0},
 	};
 
 	b->title =

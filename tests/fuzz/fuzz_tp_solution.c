@@ -55,7 +55,6 @@ static void make_snapshot(void)
 		reader_init(&r, at, TX_SIZE);
 		require(tx_parse(&r, &tx) && reader_left(&r) == 0);
 		tx_txid(&tx, txs[i].txid);
-		tx_wtxid(&tx, txs[i].wtxid);
 		txs[i].offset = i * TX_SIZE;
 		txs[i].size = TX_SIZE;
 		txs[i].weight = 4 * TX_SIZE;

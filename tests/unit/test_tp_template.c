@@ -75,7 +75,7 @@ START_TEST(snapshot_has_every_field)
 	ck_assert_uint_eq(s->mintime, 1699999000);
 	ck_assert_uint_eq(s->fetched_ms, 5);
 	ck_assert_uint_eq(s->tx_count, 9);
-	ck_assert_mem_eq(s->txs[8].wtxid, f.txs[8].wtxid, 32);
+	ck_assert_mem_eq(s->txs[8].txid, f.txs[8].txid, 32);
 	ck_assert_uint_eq(s->txs[8].offset + s->txs[8].size, s->data_size);
 	tp_snapshot_unref(s);
 }
