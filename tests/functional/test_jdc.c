@@ -198,9 +198,9 @@ END_TEST
 /* So late that the tip is another one by then. */
 START_TEST(answers_of_old_tips)
 {
-	answer_late(FARM_NBITS, 700);
+	answer_late(FARM_NBITS, 400);
 	fake_upstream_wait(&upstream, FAKE_DECLARATION, 3);
-	(void)harness_wait_number("node", "height", harness_number("node", "height") + 5,
+	(void)harness_wait_number("node", "height", harness_number("node", "height") + 3,
 				  HARNESS_WAIT_MS);
 	fake_upstream_wait_more(&upstream, FAKE_DECLARATION, 2);
 	ck_assert_uint_eq(fake_upstream_asked(&upstream, FAKE_SETUP), 1);
@@ -258,6 +258,78 @@ START_TEST(nobody_at_the_start)
 }
 END_TEST
 
+/* --- a pool that is ordered ---------------------------------------------------------------------
+ */
+
+/* `aditctl call jdc update_pool_config`; its exit status. */
+static int order(const char *url, const char *jds_url, char **output)
+{
+	char arguments[800];
+
+	snprintf(arguments, sizeof(arguments),
+		 "call jdc update_pool_config '{\"pool_url\":\"%s\",\"jds_url\":\"%s\","
+		 "\"pool_user\":\"ordered.user\",\"pool_password\":\"x\"}'",
+		 url, jds_url);
+	return harness_aditctl(arguments, output);
+}
+
+static void url_of(const struct fake_upstream *u, uint16_t port, char out[160])
+{
+	snprintf(out, 160, "stratum2+tcp://127.0.0.1:%u/%s", port, u->key);
+}
+
+static void expect_refused(const char *url, const char *says)
+{
+	char *output;
+
+	must(order(url, "", &output) != 0, "%s was taken", url);
+	must(strstr(output, says) != NULL, "%s: %s", url, output);
+	free(output);
+}
+
+/* The pool is another one at once, without a restart; one that gives no job is not kept; and not
+ * every pool may be named. */
+START_TEST(another_pool_is_ordered)
+{
+	struct fake_upstream other;
+	char url[160], jds[160], nobody[32];
+	uint64_t shares;
+	char *output;
+	pid_t pid;
+
+	fake_upstream_start(&other, &(struct fake_options){0});
+	snprintf(nobody, sizeof(nobody), "127.0.0.1:%u", harness_free_port());
+	start(FARM_NBITS, FARM_IMPATIENT "rollback_after = 1s\nallow_pool = 127.0.0.1\n");
+	pid = harness_pid("jdc");
+	fake_upstream_wait(&upstream, FAKE_SHARE, 3);
+	url_of(&other, other.pool_port, url);
+	url_of(&other, other.jds_port, jds);
+	expect_refused("stratum2+tcp://pool.example.com:3333/"
+		       "9b1Ymibrim8vDgo7TrPTsW5cD9bThFNVQYXYq58rtEYtT5XWbJ9",
+		       "allow_pool");
+	expect_refused(nobody, "key");
+	must(order(url, jds, &output) == 0, "not ordered: %s", output);
+	free(output);
+	fake_upstream_wait(&other, FAKE_SHARE, 5);
+	ck_assert_str_eq(other.shared->records.user, "ordered.user");
+	ck_assert_uint_ge(fake_upstream_answered(&other, FAKE_DECLARATION), 1);
+	harness_wait_log("update_pool_config by");
+	/* Where nobody is: back to the one before. */
+	snprintf(url, sizeof(url), "stratum2+tcp://%s/%s", nobody, other.key);
+	must(order(url, "", &output) == 0, "not ordered: %s", output);
+	free(output);
+	harness_wait_log("rolled back");
+	shares = fake_upstream_answered(&other, FAKE_SHARE);
+	fake_upstream_wait(&other, FAKE_SHARE, shares + 5);
+	ck_assert_int_eq(harness_pid("jdc"), pid);
+	farm_check_connections();
+	fake_upstream_check(&upstream);
+	fake_upstream_check(&other);
+	harness_stop();
+	fake_upstream_stop(&other);
+}
+END_TEST
+
 /* --- death --------------------------------------------------------------------------------------
  */
 
@@ -304,6 +376,7 @@ int main(void)
 		tcase_add_test(c, answers_of_old_tips);
 		tcase_add_test(c, silent_but_healthy);
 		tcase_add_test(c, nobody_at_the_start);
+		tcase_add_test(c, another_pool_is_ordered);
 		tcase_add_test(c, jdc_is_killed);
 	}
 	r = srunner_create(s);
