@@ -211,6 +211,55 @@ static void show_miners(const struct options *o, struct json_object *roles)
 	table_free(&t);
 }
 
+static enum style upstream_style(const char *state)
+{
+	if (strcmp(state, "active") == 0)
+		return STYLE_GOOD;
+	return strcmp(state, "cooling") == 0 ? STYLE_WARN : STYLE_PLAIN;
+}
+
+/* A pool that a proxy works for, or may. */
+static void add_upstream(struct table *t, const char *role, struct json_object *upstream)
+{
+	const char *state = json_text(upstream, "state", "?");
+
+	table_add(t, STYLE_PLAIN, role);
+	table_add(t, STYLE_PLAIN, json_text(upstream, "name", "?"));
+	table_add(t, STYLE_PLAIN, json_text(upstream, "address", ""));
+	table_add(t, upstream_style(state), state);
+	table_add(t, STYLE_PLAIN, json_text(upstream, "mode", "-"));
+	table_add_duration(t, json_integer(upstream, "since_ms", -1));
+	table_add_count(t, json_integer(upstream, "jobs_acknowledged", -1));
+	table_add_count(t, json_integer(upstream, "shares_accepted", -1));
+	table_add_count(t, json_integer(upstream, "shares_refused", -1));
+	table_add(t, STYLE_PLAIN, json_text(upstream, "fault_text", ""));
+}
+
+static void show_upstreams(const struct options *o, struct json_object *roles)
+{
+	struct table t;
+
+	table_init(
+	    &t, "UPSTREAM OF|NAME|ADDRESS|STATE|MODE|>SINCE|>JOBS|>ACCEPTED|>REFUSED|LAST FAULT");
+	for (size_t i = 0; i < json_count(roles); i++) {
+		struct json_object *workers = json_array_member(json_element(roles, i), "workers");
+
+		for (size_t k = 0; k < json_count(workers); k++) {
+			struct json_object *worker = json_element(workers, k);
+			struct json_object *list =
+			    json_array_member(json_member(worker, "status"), "upstreams");
+
+			for (size_t m = 0; m < json_count(list); m++)
+				add_upstream(&t, json_text(worker, "name", "?"),
+					     json_element(list, m));
+		}
+	}
+	if (t.used > 0)
+		fputc('\n', stdout);
+	table_print(&t, stdout, &o->terminal);
+	table_free(&t);
+}
+
 /* A row for each reader of a ring; one without a reader when it has none. */
 static void add_ring(struct table *t, struct json_object *ring)
 {
@@ -305,6 +354,7 @@ static void show_status(const struct options *o, struct json_object *status)
 	show_node(o, json_object_member(status, "node"));
 	show_roles(o, roles);
 	show_denied(o, roles);
+	show_upstreams(o, roles);
 	show_miners(o, roles);
 	show_share_log(o, json_array_member(status, "share_log"));
 }

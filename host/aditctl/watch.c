@@ -73,6 +73,16 @@ static void take_pool(struct watch *w, struct json_object *role)
 	}
 }
 
+static void take_plugin(struct watch *w, struct json_object *roles, const char *plugin)
+{
+	for (size_t i = 0; i < json_count(roles); i++) {
+		struct json_object *role = json_element(roles, i);
+
+		if (strcmp(json_text(role, "plugin", ""), plugin) == 0)
+			take_pool(w, role);
+	}
+}
+
 static void take_status(struct watch *w, struct json_object *status)
 {
 	struct json_object *roles = json_array_member(status, "roles");
@@ -84,11 +94,12 @@ static void take_status(struct watch *w, struct json_object *status)
 	w->hashrate = 0;
 	w->shares_accepted = w->shares_rejected = w->blocks_found = 0;
 	w->trouble[0] = '\0';
+	take_plugin(w, roles, "pool");
+	if (!w->pool_seen) /* behind a pool a jdc's shares would count twice */
+		take_plugin(w, roles, "jdc");
 	for (size_t i = 0; i < json_count(roles); i++) {
 		struct json_object *role = json_element(roles, i);
 
-		if (strcmp(json_text(role, "plugin", ""), "pool") == 0)
-			take_pool(w, role);
 		if (strcmp(json_text(role, "state", ""), "failing") == 0)
 			snprintf(w->trouble, sizeof(w->trouble), "%s is failing",
 				 json_text(role, "name", "a role"));

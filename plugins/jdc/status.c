@@ -57,6 +57,8 @@ void status_update(struct jdc *jdc)
 	jdc->mining.api->status(jdc->mining.host, text);
 }
 
+#define MINERS_MAX 200 /* an answer is bounded; `list_channels` has pages */
+
 /* --- the method `status` -----------------------------------------------------------------------
  */
 
@@ -150,6 +152,23 @@ static void add_miners(struct json_object *o, const struct mining *m)
 	add_double(o, "best_difficulty", m->stats.best_difficulty);
 }
 
+static struct json_object *channels_json(const struct mining *m, uint32_t max)
+{
+	struct json_object *list = json_object_new_array();
+	uint64_t now = clock_monotonic_ms();
+	const struct mining_conn *conn;
+
+	TAILQ_FOREACH(conn, &m->conns, link)
+	{
+		for (uint32_t i = 0; i < conn->count; i++) {
+			if (max-- == 0)
+				return list;
+			json_object_array_add(list, listing_channel(conn->channels[i], now));
+		}
+	}
+	return list;
+}
+
 static void on_status(void *user, struct adit_request *request,
 		      const struct adit_request_info *info)
 {
@@ -170,6 +189,7 @@ static void on_status(void *user, struct adit_request *request,
 	add_text(o, "order", jdc->order.pool ? jdc->order.pool->settings.pool.address : NULL);
 	json_object_object_add(o, "upstreams", pools_json(jdc));
 	add_miners(o, &jdc->mining);
+	json_object_object_add(o, "miners", channels_json(&jdc->mining, MINERS_MAX));
 	answer(&jdc->mining, request, o);
 }
 

@@ -338,6 +338,27 @@ START_TEST(status_is_a_table)
 }
 END_TEST
 
+START_TEST(status_shows_upstreams)
+{
+	exchange("\"result\":{\"roles\":[{\"name\":\"jdc\",\"state\":\"running\",\"workers\":["
+		 "{\"name\":\"jdc.1\",\"status\":{\"upstreams\":["
+		 "{\"name\":\"one\",\"address\":\"one.example:3333\",\"state\":\"active\","
+		 "\"mode\":\"full-template\",\"since_ms\":192000,\"jobs_acknowledged\":7,"
+		 "\"shares_accepted\":1234,\"shares_refused\":0,\"fault_text\":null},"
+		 "{\"name\":\"two\",\"address\":\"two.example:3333\",\"state\":\"cooling\","
+		 "\"mode\":null,\"since_ms\":1000,\"jobs_acknowledged\":0,\"shares_accepted\":0,"
+		 "\"shares_refused\":1,\"fault_text\":\"a target of zero\"},3]}}]}]}",
+		 "status");
+	ck_assert_int_eq(run.status, 0);
+	contains(run.out, "\nUPSTREAM OF  NAME  ADDRESS           STATE    MODE            SINCE  JOBS  "
+			  "ACCEPTED  REFUSED  LAST FAULT\n"
+			  "jdc.1        one   one.example:3333  active   full-template  3m 12s     7  "
+			  "   1,234        0  \n"
+			  "jdc.1        two   two.example:3333  cooling  -                  1s     0  "
+			  "       0        1  a target of zero\n");
+}
+END_TEST
+
 /* A role that can't start has the reason as its text, and ended with it. */
 START_TEST(failure_is_said_once)
 {
@@ -1406,6 +1427,7 @@ static TCase *program_case(void)
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_set_timeout(c, 60);
 	tcase_add_test(c, status_is_a_table);
+	tcase_add_test(c, status_shows_upstreams);
 	tcase_add_test(c, failure_is_said_once);
 	tcase_add_test(c, status_on_a_terminal_is_coloured_and_fits);
 	tcase_add_test(c, genesis_has_no_age);
