@@ -17,8 +17,8 @@
 
 #define TICK_MS 1000u
 #define CONFIGURE_MS 60000u /* a cold start on a busy machine takes seconds */
-#define PING_EVERY_MS 15000u
-#define PING_MS 60000u
+#define PING_EVERY_MS 10000u
+#define PING_MS 30000u
 #define STOP_MS 2000u     /* of the five that the plugin has */
 #define CLOSED_MS 5000u   /* from the end of its stream to its exit */
 #define SETTLED_MS 60000u /* who ran that long begins with the shortest wait again */

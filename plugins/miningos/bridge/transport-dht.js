@@ -7,7 +7,10 @@ const DHT = require('hyperdht')
 
 const CONNECTIONS_MAX = 64
 const LINGER_MS = 300000 // a connection is kept that long after its last use
-const LOOK_MS = 2000
+const AGAIN_MS = 2000
+const LOOK_MS = 5000 // how often we look for ourselves,
+const LOOK_PUBLIC_MS = 300000 // and where there are more nodes than a private DHT has
+const PRIVATE_NODES = 20
 const HELD_MAX = 128 << 20 // bytes of answers that wait for peers to read the ones before
 const READ_MS = 60000 // the longest that a peer may take for one
 
@@ -20,12 +23,37 @@ module.exports = function open (config, client, service) {
   const dht = new DHT({ keyPair: client, ...(config.bootstrap && { bootstrap: config.bootstrap }), ...config.bind })
   const rpc = new RPC({ dht, keyPair: client })
   const clients = new Map()
-  const up = new Set()
+  const servers = []
+  const up = new Set() // racks that the DHT knows
+  let timer = null
   let closing = false
   let held = 0
 
-  function tell () {
-    service.listening(dht.online && dht.nodes.length > 0 ? [...up] : [])
+  const tell = () => service.listening(dht.online ? [...up] : [])
+
+  // Whether the DHT tells others where RACK is.
+  async function known (rack) {
+    try {
+      for await (const { peer } of dht.findPeer(rack.keyPair.publicKey)) {
+        if (rack.keyPair.publicKey.equals(peer.publicKey)) return true
+      }
+    } catch {}
+    return false
+  }
+
+  // HyperDHT announces its servers now and then, and when it can't reach nodes where it has done so. That
+  // others have taken the place of those, knowing nothing, it would find out in minutes.
+  async function look () {
+    for (const { rack } of servers) {
+      if (await known(rack)) up.add(rack.id)
+      else up.delete(rack.id)
+    }
+    if (closing) return
+    if (up.size < servers.length) for (const server of dht.listening) server.refresh()
+    tell()
+    const settled = up.size === service.racks.length && dht.nodes.length >= PRIVATE_NODES
+    clearTimeout(timer)
+    timer = setTimeout(look, settled ? LOOK_PUBLIC_MS : LOOK_MS)
   }
 
   // An answer leaves when the peer has read the one before, so that one who asks much and reads nothing
@@ -70,13 +98,13 @@ module.exports = function open (config, client, service) {
     }
     try {
       await server.listen(rack.keyPair)
-      up.add(rack.id)
-      tell()
+      servers.push({ rack, server })
+      if (servers.length === service.racks.length) look()
     } catch (error) {
       if (closing) return
       service.log('warning', `${rack.id}: ${error.message}; trying again`)
       await server.close().catch(() => {})
-      setTimeout(listen, LOOK_MS, rack)
+      setTimeout(listen, AGAIN_MS, rack)
     }
   }
 
@@ -115,12 +143,12 @@ module.exports = function open (config, client, service) {
   }
 
   service.racks.forEach(listen)
-  const timer = setInterval(tell, LOOK_MS)
+  dht.on('network-update', tell)
   return {
     call,
     async close () {
       closing = true
-      clearInterval(timer)
+      clearTimeout(timer)
       for (const [key, c] of clients) drop(key, c)
       await rpc.destroy()
       await dht.destroy()

@@ -158,6 +158,30 @@ test('a DHT that never answers, then does', options, async (t) => {
   await role.until(() => role.listening.length === 2)
 })
 
+test('a DHT whose place another one has taken', options, async (t) => {
+  const first = await bootstrapper()
+  const role = new Role()
+  t.after(() => role.end())
+  role.answer = () => 1
+  await role.configure({ transport: 'dht', bootstrap: first.bootstrap, bind: { host: '127.0.0.1' } })
+  await role.until(() => role.listening.length === 2)
+  await first.dht.destroy({ force: true })
+  const second = await bootstrapper(first.port)
+  const dht = await node(first.bootstrap)
+  const rpc = new RPC({ dht })
+  t.after(async () => {
+    await rpc.destroy()
+    await dht.destroy({ force: true })
+    await second.dht.destroy({ force: true })
+  })
+  const key = bytes(role.keys.racks[0].rpc_public_key)
+  for (let answer = null; answer !== '1';) {
+    answer = await rpc.request(key, 'ping', Buffer.from('1'), { timeout: 2000 }).then(String, () => null)
+    if (answer === null) await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+  await role.until(() => role.listening.length === 2)
+})
+
 test('the ork is found again after it was away', options, async (t) => {
   const n = await network(t)
   const keys = DHT.keyPair()
