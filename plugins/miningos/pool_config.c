@@ -14,7 +14,10 @@
 #define URL_MAX 512u
 #define SAME_MS 60000u /* the same again within this is the same action */
 
-static const char *const schemes[] = {"stratum2+tcp://", "stratum+sv2://", "sv2://"};
+/* Ours and the one that says nothing of the version; those by which MiningOS's pages know a pool of
+ * Stratum V2 are no others'. */
+static const char *const schemes[] = {"stratum2+tcp://", "stratum+tcp://"};
+static const char *const their_schemes[] = {"stratum+sv2://", "sv2://"};
 
 /* What update_pool_config is to be given: members of FROM (theirs or ours) under its names. */
 static void take(struct json_object *to, const char *name, struct json_object *from,
@@ -24,6 +27,25 @@ static void take(struct json_object *to, const char *name, struct json_object *f
 
 	if (text != NULL && text[0] != '\0')
 		add_text(to, name, text);
+}
+
+/* The URL in the form that update_pool_config takes. */
+static void translate_url(struct json_object *o)
+{
+	const char *url = get_text(o, "pool_url", "");
+	char text[URL_MAX + 32];
+
+	for (size_t i = 0; i < sizeof(their_schemes) / sizeof(their_schemes[0]); i++) {
+		size_t size = strlen(their_schemes[i]);
+
+		if (strncmp(url, their_schemes[i], size) != 0 || strlen(url) > URL_MAX)
+			continue;
+		/* A key behind it needs the scheme. */
+		snprintf(text, sizeof(text), "%s%s",
+			 strchr(url + size, '/') != NULL ? schemes[0] : "", url + size);
+		add_text(o, "pool_url", text);
+		return;
+	}
 }
 
 static struct json_object *target_params(struct json_object *params)
@@ -42,6 +64,7 @@ static struct json_object *target_params(struct json_object *params)
 	take(o, "pool_password", given, "workerPassword");
 	take(o, "authority_key", given, "authorityKey");
 	take(o, "jds_url", given, "jdsUrl");
+	translate_url(o);
 	return o;
 }
 
