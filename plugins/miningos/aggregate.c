@@ -169,9 +169,7 @@ struct json_object *aggregate(const struct miningos *m, const char *tag)
 	add_figures(o, "power_w", &s, efficiency / 1e6);
 	add_double(o, "efficiency_w_ths_avg", efficiency);
 	add_double(o, "uptime_ms_avg", over(s.uptime_ms, s.count - s.statuses[THING_OFFLINE]));
-	/* Stratum V2 tells neither. */
-	add_object(o, "frequency_mhz_avg", NULL);
-	add_object(o, "temperature_c_avg", NULL);
+	/* Stratum V2 tells neither temperature nor frequency. */
 	add_object(o, "temperature_c_group_avg", json_object_new_object());
 	add_object(o, "temperature_c_group_max", json_object_new_object());
 	add_counts(o, &s);

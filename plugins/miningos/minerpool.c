@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <json-c/json.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -14,6 +15,7 @@
 #define HOUR_MS 3600000u
 #define DAY_MS 86400000u
 #define BTC 1e8
+#define BLOCKS_A_DAY 144.0
 #define WORKERS_MAX 100u
 #define MHS 1e6
 #define LIST_MAX 1000u
@@ -101,10 +103,13 @@ static double stale_part(const struct miningos *m)
 static double daily_income(const struct miningos *m, double rate)
 {
 	double difficulty = get_double(m->node_stats.now, "difficulty", 0);
+	double blocks;
 
 	if (difficulty <= 0)
 		return 0;
-	return rate * 86400 / (difficulty * 4294967296.0) * (double)m->template.value / BTC;
+	/* No more than the chain has: the difficulty follows who is faster. */
+	blocks = fmin(rate * 86400 / (difficulty * 4294967296.0), BLOCKS_A_DAY);
+	return blocks * (double)m->template.value / BTC;
 }
 
 static struct json_object *yearly_balances(const struct minerpool *p)

@@ -151,6 +151,20 @@ static void on_done(void *ctx, struct json_object *result, const char *error, co
 	rack_answer(call, o);
 }
 
+/* What another role said to a change is not MiningOS's: only that it was done. */
+static void on_changed(void *ctx, struct json_object *result, const char *error, const char *text)
+{
+	struct json_object *o;
+
+	if (error != NULL) {
+		on_done(ctx, result, error, text);
+		return;
+	}
+	o = json_object_new_object();
+	add_bool(o, "success", true);
+	rack_answer(ctx, o);
+}
+
 /* Methods of a thing that only look. False: METHOD is none. */
 static bool look_method(struct rack_call *call, struct thing *t, const char *method)
 {
@@ -197,8 +211,8 @@ void rack_query_thing(struct rack_call *call)
 	} else {
 		number = added != NULL ? json_object_get_string(get_member(added, "actionId"))
 				       : "queryThing";
-		action_start(m, action, t, own, get_text(added, "user", NULL), number, on_done,
-			     call);
+		action_start(m, action, t, own, get_text(added, "user", NULL), number,
+			     action->changes ? on_changed : on_done, call);
 	}
 	json_object_put(own);
 }

@@ -12,7 +12,8 @@
 #include "plugins/miningos/rack_methods.h"
 
 #define LIMIT_DEFAULT 100
-#define LIMIT_MAX 5000 /* some 10 MB */
+#define LIMIT_MAX                                                                                  \
+	20000 /* whole, that is more than the bridge takes in one line, and refused there */
 
 /* --- a query over all things --- */
 

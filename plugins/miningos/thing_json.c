@@ -3,7 +3,6 @@
 #include "config.h"
 
 #include <json-c/json.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,28 +102,20 @@ static struct json_object *stats_json(const struct miningos *m, const struct thi
 {
 	struct json_object *o = json_object_new_object();
 	struct json_object *pools = json_object_new_array();
-	struct json_object *none;
 	double efficiency = m->settings.nominal_efficiency_w_ths;
 	const char *pool = get_text(t->opts, "role", "pool");
 
 	add_text(o, "status", thing_status_name(s->status));
 	add_object(o, "errors", errors_json(s));
 	add_count(o, "uptime_ms", s->uptime_ms);
-	/* What the protocol does not tell is not known, but for what was configured. */
-	add_double(o, "power_w", efficiency > 0 ? s->mhs_5m / 1e6 * efficiency : (double)NAN);
-	add_double(o, "efficiency_w_ths", efficiency > 0 ? efficiency : (double)NAN);
-	add_double(o, "nominal_efficiency_w_ths", efficiency > 0 ? efficiency : (double)NAN);
+	/* What the protocol does not tell, power, frequency and temperature, is left out, but for
+	 * what was configured. */
+	if (efficiency > 0) {
+		add_double(o, "power_w", s->mhs_5m / 1e6 * efficiency);
+		add_double(o, "efficiency_w_ths", efficiency);
+		add_double(o, "nominal_efficiency_w_ths", efficiency);
+	}
 	add_object(o, "hashrate_mhs", rates_json(t, s));
-	none = json_object_new_object();
-	add_double(none, "avg", (double)NAN);
-	add_object(none, "chips", json_object_new_array());
-	add_object(o, "frequency_mhz", none);
-	none = json_object_new_object();
-	add_double(none, "ambient", (double)NAN);
-	add_double(none, "max", (double)NAN);
-	add_double(none, "avg", (double)NAN);
-	add_object(none, "chips", json_object_new_array());
-	add_object(o, "temperature_c", none);
 	add_object(o, "all_pools_shares", shares_json(&s->added, NULL));
 	json_object_array_add(pools, shares_json(&s->total, pool));
 	add_object(o, "pool_status", pools);
@@ -168,13 +159,9 @@ static struct json_object *config_json(const struct thing *t, const struct snaps
 	add_text(o, "power_mode", s->status == THING_SLEEPING ? "sleep" : "normal");
 	add_bool(o, "suspended", s->paused);
 	add_bool(o, "led_status", false);
-	add_text(o, "firmware_ver", NULL);
 	split_endpoint(t->endpoint, host, sizeof(host), &port);
-	add_text(network, "mode", NULL);
-	add_text(network, "ip_address", host[0] != '\0' ? host : NULL);
-	add_text(network, "dns", NULL);
-	add_text(network, "ip_gw", NULL);
-	add_text(network, "ip_netmask", NULL);
+	if (host[0] != '\0')
+		add_text(network, "ip_address", host);
 	add_object(o, "network_config", network);
 	if (t->device[0] != '\0') {
 		add_text(o, "device", t->device);

@@ -111,15 +111,10 @@ START_TEST(test_last)
 					      "last.alerts",
 					      "last.snap.raw_errors",
 					      "last.snap.stats.errors",
-					      "last.snap.stats.power_w",
-					      "last.snap.stats.efficiency_w_ths",
-					      "last.snap.stats.frequency_mhz",
-					      "last.snap.stats.temperature_c",
 					      "last.snap.stats.pool_status",
 					      "last.snap.config.pool_config",
 					      "last.snap.config.power_mode",
 					      "last.snap.config.led_status",
-					      "last.snap.config.firmware_ver",
 					      "last.snap.config.network_config"};
 	struct json_object *list, *t;
 

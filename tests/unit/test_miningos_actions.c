@@ -59,6 +59,16 @@ static void query_succeeds(const char *user, const char *method, const char *par
 	json_object_put(o);
 }
 
+/* Of a change only that it was done. */
+static void change_succeeds(const char *user, const char *method, const char *params)
+{
+	struct json_object *o = query_thing(user, method, params);
+
+	ck_assert_str_eq(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN),
+			 "{\"success\":true}");
+	json_object_put(o);
+}
+
 static void query_refused(const char *user, const char *method, const char *params,
 			  const char *error)
 {
@@ -230,7 +240,7 @@ START_TEST(test_pools)
 {
 	struct json_object *o;
 
-	query_succeeds("local", "setupPools", "[" POOLS "," VOTE "]");
+	change_succeeds("local", "setupPools", "[" POOLS "," VOTE "]");
 	ck_assert_str_eq(rig_asked(), "pool update_pool_config {\"pool_url\":\"pool.example:3333\","
 				      "\"pool_user\":\"w\",\"pool_password\":\"s3cret\"}");
 	query_succeeds("other", "setupPools", "[" POOLS "," VOTE "]");
