@@ -27,7 +27,10 @@ static bool find_program(const char *name, char *out, size_t size)
 	const char *at = getenv("PATH");
 
 	if (strchr(name, '/') != NULL) {
-		(void)snprintf(out, size, "%s", name);
+		char *full = name[0] == '/' ? NULL : realpath(name, NULL); /* it starts elsewhere */
+
+		(void)snprintf(out, size, "%s", full != NULL ? full : name);
+		free(full);
 		return executable(out);
 	}
 	for (at = at != NULL ? at : DEFAULT_PATH; *at != '\0';) {

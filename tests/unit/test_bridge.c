@@ -564,6 +564,23 @@ START_TEST(node_comes_later)
 }
 END_TEST
 
+/* As seen from where the role is, not from where the child will be. */
+START_TEST(relative_node)
+{
+	char up[1024] = "";
+	char path[2048];
+
+	ck_assert_ptr_nonnull(getcwd(path, sizeof(path)));
+	for (const char *c = path + 1; *c != '\0'; c++) {
+		if (*c == '/' || c == path + 1)
+			(void)strncat(up, "../", sizeof(up) - strlen(up) - 1);
+	}
+	(void)snprintf(path, sizeof(path), "%s%s", up, child + 1);
+	begin_with(path, folder);
+	until(is_listening, NULL);
+}
+END_TEST
+
 START_TEST(no_script)
 {
 	begin_with(child, "/nonexistent");
@@ -704,6 +721,7 @@ static Suite *suite(void)
 	add(s, "refuses", refuses);
 	add(s, "no-node", no_node);
 	add(s, "node-later", node_comes_later);
+	add(s, "relative-node", relative_node);
 	add(s, "no-script", no_script);
 	add(s, "no-program", no_program);
 	add(s, "options", options);
