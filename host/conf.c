@@ -11,6 +11,7 @@
 
 #include "host/log.h"
 #include "host/paths.h"
+#include "lib/util/nearest.h"
 
 /* The keys of [host], and those every role section may have. A schema like a manifest's. */
 static const char *const conf_host_keys[][2] = {
@@ -57,7 +58,7 @@ static void conf_unknown_key(const struct conf_section *section, const struct co
 		names[count++] = second->keys[i].name;
 	if (strcmp(section->name, "host") == 0)
 		names[count++] = "include";
-	nearest = schema_nearest(setting->key, names, count);
+	nearest = nearest_word(setting->key, names, count);
 	if (nearest != NULL)
 		problems_add(problems, setting->file, setting->line,
 			     "%s: unknown key in [%s]; did you mean `%s`?", setting->key,
@@ -349,7 +350,7 @@ const char *conf_nearest_section(const struct conf *conf, const char *name)
 
 	for (size_t i = 0; i < conf->manifests.count && count < 258; i++)
 		names[count++] = conf->manifests.items[i]->name;
-	return schema_nearest(name, names, count);
+	return nearest_word(name, names, count);
 }
 
 static void conf_role_no_plugin(struct conf *conf, const struct conf_role *role,

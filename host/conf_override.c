@@ -16,6 +16,7 @@
 
 #include "host/ini_file.h"
 #include "lib/util/buf.h"
+#include "lib/util/nearest.h"
 
 #define OVERRIDES_MAX ((size_t)256 * 1024)
 #define OVERRIDE_VALUE_MAX 2000
@@ -149,7 +150,7 @@ static int32_t override_no_key(const struct schema *own, const struct schema *pl
 		names[count++] = own->keys[i].name;
 	for (size_t i = 0; plugin != NULL && i < plugin->count && count < 600; i++)
 		names[count++] = plugin->keys[i].name;
-	nearest = schema_nearest(key, names, count);
+	nearest = nearest_word(key, names, count);
 	return error_set(e, ADIT_E_NOT_FOUND, "%s: unknown key in [%s]%s%s%s", key, section,
 			 nearest != NULL ? "; did you mean `" : "", nearest != NULL ? nearest : "",
 			 nearest != NULL ? "`?" : "");

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "host/ini_file.h"
+#include "lib/util/nearest.h"
 
 #define MANIFEST_SIZE_MAX ((size_t)256 * 1024)
 #define MANIFESTS_MAX 256
@@ -55,7 +56,7 @@ static void manifest_section(void *user, const char *name, unsigned line)
 		}
 	}
 	p->section = SECTION_NONE;
-	nearest = schema_nearest(name, names, count);
+	nearest = nearest_word(name, names, count);
 	problems_add(p->problems, p->file, line, "[%s] is no section of a manifest%s%s", name,
 		     nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "");
 }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "host/schema.h"
+#include "lib/util/nearest.h"
 
 /* By bit: those of enum capability first. */
 static const char *const rights_all[] = {
@@ -85,7 +86,7 @@ void rights_parse(const char *text, uint32_t *set,
 
 		(void)snprintf(name, sizeof(name), "%.*s", (int)(span < 64 ? span : 63), text);
 		if (bit == 0)
-			unknown(user, name, schema_nearest(name, rights_all, RIGHTS_COUNT));
+			unknown(user, name, nearest_word(name, rights_all, RIGHTS_COUNT));
 		*set |= bit;
 		text += span;
 		text += strspn(text, between);

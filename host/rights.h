@@ -18,7 +18,7 @@ enum capability {
 	CAPABILITY_CALL_MODULE = 1 << 2,         /* calls to roles */
 	CAPABILITY_REGISTER_MODULE_API = 1 << 3, /* methods that others call */
 	CAPABILITY_READ_BLOCKCHAIN = 1 << 4,     /* calls to `node` that read */
-	CAPABILITY_SUBMIT_BLOCK = 1 << 5,        /* node.submit_block */
+	CAPABILITY_SUBMIT_BLOCK = 1 << 5,        /* node.submit_block, .queue_received_block */
 	CAPABILITY_WRITE_SHARE_LOG = 1 << 6,
 	CAPABILITY_READ_SHARE_LOG = 1 << 7,
 	CAPABILITY_RESTART_ROLES = 1 << 8, /* host.restart */

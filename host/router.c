@@ -358,7 +358,8 @@ static uint32_t router_needed(const char *target, const char *method)
 		return CAPABILITY_RESTART_ROLES;
 	if (strcmp(method, HOST_METHOD_WORKERS) == 0)
 		return CAPABILITY_CALL_MODULE;
-	if (strcmp(target, "node") == 0 && strcmp(method, "submit_block") == 0)
+	if (strcmp(target, "node") == 0 &&
+	    (strcmp(method, "submit_block") == 0 || strcmp(method, "queue_received_block") == 0))
 		return CAPABILITY_SUBMIT_BLOCK;
 	if (strcmp(target, "node") == 0 && strcmp(method, "get_status") != 0)
 		return CAPABILITY_READ_BLOCKCHAIN;

@@ -72,7 +72,5 @@ struct schema_place {
 int32_t schema_value(const struct schema_key *key, const char *text,
 		     const struct schema_place *place, char **out, struct error *e);
 
-/* The word of WORDS (COUNT) that is nearest to WORD, NULL when none is near: for "did you mean". */
-const char *schema_nearest(const char *word, const char *const *words, size_t count);
 
 #endif

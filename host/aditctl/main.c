@@ -11,6 +11,7 @@
 
 #include "host/aditctl/commands.h"
 #include "host/paths.h"
+#include "lib/util/nearest.h"
 
 struct command {
 	const char *name;
@@ -76,7 +77,8 @@ static const char usage[] =
     "  miningos [status]            the racks and miners in MiningOS; also: list-miners,\n"
     "                               list-actions, oauth-status, action ID\n"
     "  miningos trigger-action TYPE [MINER] [KEY=VALUE]...\n"
-    "                               has an action done; approve ID or deny ID decides on another's\n"
+    "                               has an action done; approve ID or deny ID decides on "
+    "another's\n"
     "  miningos login [TOKEN|-], logout, vote ID yes|no, rest ENDPOINT [JSON]\n"
     "                               with the app-node\n"
     "  trace CONNECTION|all         what Stratum V2 connections say; --off ends it\n"
@@ -113,6 +115,22 @@ static int wrong(const char *what, const char *problem)
 {
 	fprintf(stderr, "aditctl: %s: %s; `aditctl --help` shows the usage\n", what, problem);
 	return EXIT_USAGE;
+}
+
+static int no_such_command(const char *name)
+{
+	const char *names[sizeof(commands) / sizeof(commands[0])];
+	size_t count = sizeof(commands) / sizeof(commands[0]);
+	const char *nearest;
+	char problem[128];
+
+	for (size_t i = 0; i < count; i++)
+		names[i] = commands[i].name;
+	nearest = nearest_word(name, names, count);
+	if (nearest == NULL)
+		return wrong(name, "no such command");
+	(void)snprintf(problem, sizeof(problem), "no such command; did you mean `%s`?", nearest);
+	return wrong(name, problem);
 }
 
 /* A whole number of at least 1. */
@@ -202,7 +220,7 @@ int main(int argc, char **argv)
 	}
 	command = find(argv[optind]);
 	if (command == NULL)
-		return wrong(argv[optind], "no such command");
+		return no_such_command(argv[optind]);
 	o.arguments = argv + optind + 1;
 	o.argument_count = argc - optind - 1;
 	if (o.argument_count < command->arguments_min || o.argument_count > command->arguments_max)

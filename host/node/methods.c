@@ -176,6 +176,48 @@ static void get_chain_tip(void *user, struct adit_request *request,
 	method_reply(s, request, o);
 }
 
+static void get_block_height(void *user, struct adit_request *request,
+			     const struct adit_request_info *info)
+{
+	struct service *s = user;
+	struct json_object *o;
+
+	(void)info;
+	if (!method_ready(s, request))
+		return;
+	o = json_object_new_object();
+	if (o != NULL)
+		json_object_object_add(o, "height", json_object_new_int64(s->tip.height));
+	method_reply(s, request, o);
+}
+
+/* Always answers, as get_status does. */
+static void get_sync_status(void *user, struct adit_request *request,
+			    const struct adit_request_info *info)
+{
+	struct service *s = user;
+	struct json_object *o = json_object_new_object();
+	bool known = s->tip_known;
+
+	(void)info;
+	if (o != NULL) {
+		json_object_object_add(o, "phase",
+				       json_object_new_string(service_state_name(s->state)));
+		json_object_object_add(o, "detail", json_object_new_string(s->detail));
+		json_object_object_add(o, "synced",
+				       json_object_new_boolean(s->state == SERVICE_READY));
+		json_object_object_add(o, "initial_block_download",
+				       json_object_new_boolean(s->initial_download));
+		json_object_object_add(o, "height",
+				       known ? json_object_new_int64(s->tip.height) : NULL);
+		json_object_object_add(o, "headers",
+				       s->headers > 0 ? json_object_new_int64(s->headers) : NULL);
+		json_object_object_add(
+		    o, "progress", s->progress >= 0 ? json_object_new_double(s->progress) : NULL);
+	}
+	method_reply(s, request, o);
+}
+
 static void get_chain_info(void *user, struct adit_request *request,
 			   const struct adit_request_info *info)
 {
@@ -279,10 +321,9 @@ static bool has_block(struct service *s, struct adit_request *request,
 	return false;
 }
 
-static void submit_block(void *user, struct adit_request *request,
-			 const struct adit_request_info *info)
+static void take_block(struct service *s, struct adit_request *request,
+		       const struct adit_request_info *info, bool foreign)
 {
-	struct service *s = user;
 	struct service_request *r;
 
 	if (!has_block(s, request, info))
@@ -290,9 +331,23 @@ static void submit_block(void *user, struct adit_request *request,
 	r = method_request(s, request, SERVICE_MAX_REQUESTS);
 	if (r == NULL)
 		return;
+	r->foreign = foreign;
 	sha256d_header(info->attachment, r->hash);
 	r->height = block_height(info->attachment, info->attachment_size);
 	s->backend->submit(s->backend_self, info->attachment, info->attachment_size, r);
+}
+
+static void submit_block(void *user, struct adit_request *request,
+			 const struct adit_request_info *info)
+{
+	take_block(user, request, info, false);
+}
+
+/* Somebody else's. */
+static void queue_received_block(void *user, struct adit_request *request,
+				 const struct adit_request_info *info)
+{
+	take_block(user, request, info, true);
 }
 
 /* Answers when the backend can't do what is asked of it. */
@@ -463,9 +518,12 @@ int32_t service_register_methods(struct service *s)
 	    {"status", ADIT_METHOD_ALL, get_status},
 	    {"get_status", ADIT_METHOD_ANY, get_status},
 	    {"get_chain_tip", ADIT_METHOD_ANY, get_chain_tip},
+	    {"get_block_height", ADIT_METHOD_ANY | ADIT_METHOD_LOOKS, get_block_height},
+	    {"get_sync_status", ADIT_METHOD_ANY | ADIT_METHOD_LOOKS, get_sync_status},
 	    {"get_chain_info", ADIT_METHOD_ANY, get_chain_info},
 	    {"get_block_template", ADIT_METHOD_ANY, get_block_template},
 	    {"submit_block", ADIT_METHOD_ANY, submit_block},
+	    {"queue_received_block", ADIT_METHOD_ANY, queue_received_block},
 	    {"get_block", ADIT_METHOD_ANY, get_block},
 	    {"get_block_by_height", ADIT_METHOD_ANY, get_block_by_height},
 	    {"get_transactions_by_wtxid", ADIT_METHOD_ANY, get_transactions},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* NodeAPI's methods that ask the backend something, and those that the service answers itself
- * without having to be ready. All are limited by caller. */
+/* NodeAPI's methods that ask the backend something, limited by caller; and names that it refuses.
+ */
 #include "config.h"
 
 #include "host/node/query.h"
@@ -150,48 +150,6 @@ static void on_query(void *user, struct adit_request *request, const struct adit
 /* --- without the backend ------------------------------------------------------------------------
  */
 
-static void get_block_height(void *user, struct adit_request *request,
-			     const struct adit_request_info *info)
-{
-	struct service *s = user;
-	struct json_object *o;
-
-	(void)info;
-	if (!method_ready(s, request))
-		return;
-	o = json_object_new_object();
-	if (o != NULL)
-		json_object_object_add(o, "height", json_object_new_int64(s->tip.height));
-	method_reply(s, request, o);
-}
-
-/* Always answers, as get_status does. */
-static void get_sync_status(void *user, struct adit_request *request,
-			    const struct adit_request_info *info)
-{
-	struct service *s = user;
-	struct json_object *o = json_object_new_object();
-	bool known = s->tip_known;
-
-	(void)info;
-	if (o != NULL) {
-		json_object_object_add(o, "phase",
-				       json_object_new_string(service_state_name(s->state)));
-		json_object_object_add(o, "detail", json_object_new_string(s->detail));
-		json_object_object_add(o, "synced",
-				       json_object_new_boolean(s->state == SERVICE_READY));
-		json_object_object_add(o, "initial_block_download",
-				       json_object_new_boolean(s->initial_download));
-		json_object_object_add(o, "height",
-				       known ? json_object_new_int64(s->tip.height) : NULL);
-		json_object_object_add(o, "headers",
-				       s->headers > 0 ? json_object_new_int64(s->headers) : NULL);
-		json_object_object_add(
-		    o, "progress", s->progress >= 0 ? json_object_new_double(s->progress) : NULL);
-	}
-	method_reply(s, request, o);
-}
-
 /* Names of other systems' NodeAPI for which a Bitcoin node has nothing. */
 static const char *const foreign[] = {"merge_block_serve_denylist",
 				      "get_block_serve_denylist_snapshot",
@@ -221,15 +179,8 @@ static void refuse_foreign(void *user, struct adit_request *request,
 int32_t queries_register(struct service *s)
 {
 	const struct adit_host_api *api = s->api;
-	int32_t result;
+	int32_t result = ADIT_OK;
 
-	result =
-	    api->register_method(s->host, "get_block_height", ADIT_METHOD_ANY | ADIT_METHOD_LOOKS,
-				 get_block_height, s, NULL);
-	if (result == ADIT_OK)
-		result = api->register_method(s->host, "get_sync_status",
-					      ADIT_METHOD_ANY | ADIT_METHOD_LOOKS, get_sync_status,
-					      s, NULL);
 	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]) && result == ADIT_OK; i++)
 		result = api->register_method(s->host, foreign[i], ADIT_METHOD_ANY, refuse_foreign,
 					      s, NULL);

@@ -315,12 +315,14 @@ void service_submitted(struct service_request *r, const char *reason, bool dupli
 
 	hex_encode_reversed(r->hash, 32, hash);
 	if (reason == NULL) {
-		submission_accepted(s, r->hash, hash, height);
+		if (!r->foreign)
+			submission_accepted(s, r->hash, hash, height);
 		snprintf(json, sizeof(json), "{\"accepted\":true,%s\"hash\":\"%s\",\"height\":%u}",
 			 duplicate ? "\"duplicate\":true," : "", hash, height);
 	} else {
 		service_clean_reason(reason, clean, sizeof(clean));
-		s->rejected++;
+		if (!r->foreign)
+			s->rejected++;
 		service_log(s, ADIT_LOG_WARNING, "block %s refused: %s", hash, clean);
 		snprintf(json, sizeof(json),
 			 "{\"accepted\":false,\"hash\":\"%s\",\"reason\":\"%s\"}", hash, clean);

@@ -97,6 +97,7 @@ struct service_request {
 	struct adit_request *request;
 	uint8_t hash[32];
 	uint32_t height; /* of a submission, from its coinbase; 0 when that has none */
+	bool foreign;    /* a submission of a block that is not ours */
 };
 
 /* --- facts --------------------------------------------------------------------------------------

@@ -25,6 +25,8 @@
  *                   {"accepted":false,"hash":"..","reason":"bad-cb-amount"}. A duplicate of a block
  *                   that was accepted before is {"accepted":true,"duplicate":true,..}. While the
  *                   node is away the answer waits for it, a minute at most.
+ * queue_received_block  the same for a block that came from elsewhere: it is not counted, and no
+ *                   BlockMined is published. Needs the capability submit_block, too.
  * get_block         {"hash":".."} -> {"hash","height","confirmations"}; attachment: the block.
  *                   No confirmations: a block beside the best chain.
  * get_block_by_height {"height":7} -> the same.

@@ -77,27 +77,15 @@ int32_t noise_request_sign(const uint8_t authority_secret[32], const char *reque
 	return certificate_store(certificate_path, authority_x, id, e);
 }
 
-/* The file's text with a NUL; one that is too long is cut, and then is no certificate. */
+/* One that is too long is cut, and then is no certificate. */
 static int32_t read_text(const char *path, char text[CERTIFICATE_TEXT_MAX], struct error *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	size_t size = 0;
-	ssize_t got;
+	int32_t code = keyfile_read(path, 0, text, CERTIFICATE_TEXT_MAX, NULL, e);
 
-	if (fd < 0)
-		return error_set(e, errno == ENOENT ? ADIT_E_NOT_FOUND : ADIT_E_IO,
-				 "%s: %s: the authority makes it with `aditctl keys sign`", path,
-				 strerror(errno));
-	do {
-		got = read(fd, text + size, CERTIFICATE_TEXT_MAX - 1 - size);
-		if (got > 0)
-			size += (size_t)got;
-	} while (got > 0 || (got < 0 && errno == EINTR));
-	text[size] = '\0';
-	if (got < 0)
-		(void)error_set(e, ADIT_E_IO, "%s: %s", path, strerror(errno));
-	(void)close(fd);
-	return got < 0 ? ADIT_E_IO : ADIT_OK;
+	if (code == ADIT_E_NOT_FOUND)
+		return error_set(e, code, "%s: %s: the authority makes it with `aditctl keys sign`",
+				 path, strerror(ENOENT));
+	return code;
 }
 
 /* Takes the line "NAME VALUE" off *AT; NULL when it is another one. */

@@ -28,54 +28,60 @@ static int32_t io_error(struct error *e, const char *path, const char *what)
 
 /* Load ----------------------------------------------------------------------------------------- */
 
-static int32_t check_file(int fd, const char *path, bool secret, struct error *e)
+static int32_t check_file(int fd, const char *path, bool secret, struct stat *st, struct error *e)
 {
-	struct stat st;
-
-	if (fstat(fd, &st) != 0)
+	if (fstat(fd, st) != 0)
 		return io_error(e, path, "fstat");
-	if (!S_ISREG(st.st_mode))
+	if (!S_ISREG(st->st_mode))
 		return error_set(e, ADIT_E_CONFIG, "%s: not a regular file", path);
-	if (secret && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-		return error_set(
-		    e, ADIT_E_PERMISSION_DENIED,
-		    "%s: others than the owner of this secret key can get at it (mode %04o): "
-		    "chmod 600 %s",
-		    path, (unsigned)(st.st_mode & 07777u), path);
+	if (secret && (st->st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		return error_set(e, ADIT_E_PERMISSION_DENIED,
+				 "%s: others than the owner of this secret can get at it (mode "
+				 "%04o): chmod 600 %s",
+				 path, (unsigned)(st->st_mode & 07777u), path);
 	return ADIT_OK;
 }
 
-/* The first line of a small file; a longer one is cut, which the key's checksum then shows. */
-static int32_t read_line(int fd, const char *path, char text[LINE_SIZE], struct error *e)
+static int32_t read_text(int fd, const char *path, char *text, size_t capacity, struct error *e)
 {
 	size_t size = 0;
 	ssize_t got;
 
 	do {
-		got = read(fd, text + size, LINE_SIZE - 1 - size);
+		got = read(fd, text + size, capacity - 1 - size);
 		if (got > 0)
 			size += (size_t)got;
 	} while (got > 0 || (got < 0 && errno == EINTR));
-	if (got < 0)
-		return io_error(e, path, "read");
 	text[size] = '\0';
-	text[strcspn(text, "\r\n")] = '\0';
-	return ADIT_OK;
+	return got < 0 ? io_error(e, path, "read") : ADIT_OK;
+}
+
+int32_t keyfile_read(const char *path, unsigned flags, char *text, size_t capacity, struct stat *st,
+		     struct error *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY |
+				((flags & KEYFILE_NO_LINK) != 0 ? O_NOFOLLOW : 0));
+	struct stat own;
+	int32_t code;
+
+	text[0] = '\0';
+	if (fd < 0)
+		return io_error(e, path, "open");
+	code = check_file(fd, path, (flags & KEYFILE_SECRET) != 0, st != NULL ? st : &own, e);
+	if (code == ADIT_OK)
+		code = read_text(fd, path, text, capacity, e);
+	(void)close(fd);
+	return code;
 }
 
 static int32_t load(const char *path, bool secret, uint8_t key[32], struct error *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	char text[LINE_SIZE];
 	struct error why;
-	int32_t code;
+	int32_t code = keyfile_read(path, secret ? KEYFILE_SECRET : 0, text, sizeof(text), NULL, e);
 
-	if (fd < 0)
-		return io_error(e, path, "open");
-	code = check_file(fd, path, secret, e);
-	if (code == ADIT_OK)
-		code = read_line(fd, path, text, e);
-	(void)close(fd);
+	/* The first line; of a longer one the key's checksum shows that it was cut. */
+	text[strcspn(text, "\r\n")] = '\0';
 	if (code == ADIT_OK &&
 	    (secret ? noise_secret_parse : noise_public_parse)(text, key, &why) != ADIT_OK)
 		code = error_set(e, ADIT_E_CONFIG, "%s: %s", path, why.text);

@@ -139,45 +139,15 @@ static int32_t io_error(struct error *e, const char *path, const char *what)
 			 what, strerror(errno));
 }
 
-static int32_t read_text(int fd, const char *path, char text[TEXT_SIZE + 1], struct stat *st,
-			 struct error *e)
-{
-	size_t size = 0;
-	ssize_t got;
-
-	if (fstat(fd, st) != 0)
-		return io_error(e, path, "fstat");
-	if (!S_ISREG(st->st_mode))
-		return error_set(e, ADIT_E_CONFIG, "%s: not a regular file", path);
-	if ((st->st_mode & (S_IRWXG | S_IRWXO)) != 0)
-		return error_set(e, ADIT_E_PERMISSION_DENIED,
-				 "%s: others than the owner of this secret can get at it (mode "
-				 "%04o): chmod 600 %s",
-				 path, (unsigned)(st->st_mode & 07777u), path);
-	do {
-		got = read(fd, text + size, TEXT_SIZE - size);
-		if (got > 0)
-			size += (size_t)got;
-	} while (got > 0 || (got < 0 && errno == EINTR));
-	if (got < 0)
-		return io_error(e, path, "read");
-	text[size] = '\0';
-	return ADIT_OK;
-}
-
 /* Replaces what is in K by the file's keys; on failure nothing has changed. */
 static int32_t load(struct token_keys *k, struct error *e)
 {
 	char text[TEXT_SIZE + 1];
 	struct key_list list = {0};
 	struct stat st;
-	int fd = open(k->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	int32_t result;
+	int32_t result =
+	    keyfile_read(k->path, KEYFILE_SECRET | KEYFILE_NO_LINK, text, sizeof(text), &st, e);
 
-	if (fd < 0)
-		return io_error(e, k->path, "open");
-	result = read_text(fd, k->path, text, &st, e);
-	close(fd);
 	if (result == ADIT_OK)
 		result = parse(text, k->path, &list, e);
 	secure_wipe(text, sizeof(text));

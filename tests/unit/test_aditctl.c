@@ -509,6 +509,19 @@ START_TEST(call_refuses_bad_json)
 }
 END_TEST
 
+/* A command that is nearly one. */
+START_TEST(what_was_meant)
+{
+	start(false, "staus", NULL, NULL, NULL);
+	finish(-1);
+	ck_assert_int_eq(run.status, 2);
+	contains(run.err, "staus: no such command; did you mean `status`?; ");
+	start(false, "nonsense", NULL, NULL, NULL);
+	finish(-1);
+	contains(run.err, "nonsense: no such command; `aditctl --help`");
+}
+END_TEST
+
 START_TEST(usage_errors_are_status_2)
 {
 	static const char *const lines[][3] = {
@@ -1438,6 +1451,7 @@ static TCase *program_case(void)
 	tcase_add_test(c, refusal_is_status_1);
 	tcase_add_test(c, call_prints_the_result);
 	tcase_add_test(c, call_refuses_bad_json);
+	tcase_add_test(c, what_was_meant);
 	tcase_add_test(c, usage_errors_are_status_2);
 	tcase_add_test(c, miningos_action);
 	tcase_add_test(c, miningos_miners);

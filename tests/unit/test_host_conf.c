@@ -28,6 +28,7 @@
 #include "host/rights.h"
 #include "host/schema.h"
 #include "lib/util/buf.h"
+#include "lib/util/nearest.h"
 #include "tests/unit/fake_ipc_node.h"
 
 /* --- INI ----------------------------------------------------------------------------------------
@@ -294,14 +295,14 @@ START_TEST(test_schema_socket_path)
 }
 END_TEST
 
-START_TEST(test_schema_nearest)
+START_TEST(test_nearest_word)
 {
 	static const char *const words[] = {"payout", "shares_per_minute", "listen"};
 
-	ck_assert_str_eq(schema_nearest("payuot", words, 3), "payout");
-	ck_assert_str_eq(schema_nearest("share_per_minute", words, 3), "shares_per_minute");
-	ck_assert_ptr_null(schema_nearest("xyz", words, 3));
-	ck_assert_ptr_null(schema_nearest("completely_different", words, 3));
+	ck_assert_str_eq(nearest_word("payuot", words, 3), "payout");
+	ck_assert_str_eq(nearest_word("share_per_minute", words, 3), "shares_per_minute");
+	ck_assert_ptr_null(nearest_word("xyz", words, 3));
+	ck_assert_ptr_null(nearest_word("completely_different", words, 3));
 }
 END_TEST
 
@@ -1490,7 +1491,7 @@ int main(void)
 	    test_ini_lines,       test_ini_problems,       test_ini_nul,
 	    test_ini_long,        test_ini_too_long,       test_schema_values,
 	    test_schema_refusals, test_schema_definitions, test_schema_socket_path,
-	    test_schema_nearest,  test_manifest,           test_manifest_problems,
+	    test_nearest_word,  test_manifest,           test_manifest_problems,
 	    test_versions,
 	};
 	const TTest *const whole[] = {test_conf_good,          test_conf_errors_collected,

@@ -163,6 +163,36 @@ static const char *checked(struct adit_host *h, const struct buf *block)
 }
 
 /* A block without work is as good as one with it; a stale one is not, and nothing is kept. */
+/* It becomes part of the chain, but nobody here has mined it. */
+START_TEST(a_block_from_elsewhere)
+{
+	struct adit_host *h = rig_start(NULL);
+	struct fake_reply *reply;
+	struct block_builder b;
+	struct buf block = {0};
+	uint8_t hash[32];
+
+	rig_builder(h, &b);
+	block_builder_make(&b, &block, hash);
+	fake_host_forget_events(h);
+	reply = fake_host_call(h, "queue_received_block", "{}", block.data, block.size);
+	ck_assert_int_eq(reply->error, ADIT_OK);
+	ck_assert_ptr_nonnull(strstr(reply->json, "\"accepted\":true"));
+	fake_reply_free(reply);
+	ck_assert_uint_eq(fake_host_published(h, "NewBlock"), 1);
+	ck_assert_uint_eq(fake_host_published(h, "BlockMined"), 0);
+	ck_assert_int_eq(rig_number(h, "get_chain_tip", "height"), 1);
+	ck_assert_int_eq(rig_number(h, "get_status", "blocks_accepted"), 0);
+	reply = fake_host_call(h, "queue_received_block", "{}", block.data, block.size - 1);
+	ck_assert_int_eq(reply->error, ADIT_OK);
+	ck_assert_ptr_nonnull(strstr(reply->json, "block-decode-failed"));
+	fake_reply_free(reply);
+	ck_assert_int_eq(rig_number(h, "get_status", "blocks_rejected"), 0);
+	buf_free(&block);
+	fake_host_free(h);
+}
+END_TEST
+
 START_TEST(a_block_is_checked_before_it_is_mined)
 {
 	struct adit_host *h = rig_start(NULL);
@@ -1022,6 +1052,7 @@ int main(void)
 	tcase_add_test(rules, traffic_is_what_it_says);
 	tcase_add_test(rules, traffic_set_counts);
 	tcase_add_test(rules, a_block_is_accepted);
+	tcase_add_test(rules, a_block_from_elsewhere);
 	tcase_add_test(rules, a_block_is_checked_before_it_is_mined);
 	tcase_add_test(rules, transactions_by_wtxid);
 	tcase_add_test(rules, an_empty_block_from_the_event);
