@@ -59,6 +59,7 @@ struct jdc_order {
 	struct jdc_pool *before; /* the one of an earlier order, which stays until this one holds */
 	uint64_t until_ms;
 	char caller[64];
+	char result[96]; /* what came of the last one; "": there was none */
 };
 
 struct jdc_counts {

@@ -163,6 +163,7 @@ static void roll_back(struct jdc *jdc, const char *why)
 	struct jdc_pool *pool = o->pool;
 
 	o->pool = NULL;
+	snprintf(o->result, sizeof o->result, "%s", why);
 	audit(jdc, o->caller, &pool->settings, why);
 	pools_remove(jdc, pool);
 }
@@ -172,7 +173,8 @@ static void confirm(struct jdc *jdc)
 	struct jdc_order *o = &jdc->order;
 	struct jdc_pool *before = o->before;
 
-	audit(jdc, o->caller, &o->pool->settings, "it gives work, and stays");
+	snprintf(o->result, sizeof o->result, "it gives work, and stays");
+	audit(jdc, o->caller, &o->pool->settings, o->result);
 	o->before = o->pool;
 	o->pool = NULL;
 	if (before)
@@ -211,7 +213,8 @@ static int32_t apply(struct jdc *jdc, const struct pool_settings *p, const char 
 	o->pool = pool;
 	o->until_ms = clock_monotonic_ms() + jdc->settings.rollback_ms;
 	snprintf(o->caller, sizeof o->caller, "%s", caller);
-	audit(jdc, caller, p, "tried");
+	snprintf(o->result, sizeof o->result, "tried");
+	audit(jdc, caller, p, o->result);
 	pools_prefer(jdc, pool);
 	return ADIT_OK;
 }

@@ -187,6 +187,7 @@ static void on_status(void *user, struct adit_request *request,
 	add_count(o, "lost_shares", jdc->counts.lost_shares);
 	add_count(o, "easy_shares", jdc->counts.easy_shares);
 	add_text(o, "order", jdc->order.pool ? jdc->order.pool->settings.pool.address : NULL);
+	add_text(o, "order_result", jdc->order.result[0] ? jdc->order.result : NULL);
 	json_object_object_add(o, "upstreams", pools_json(jdc));
 	add_miners(o, &jdc->mining);
 	json_object_object_add(o, "miners", channels_json(&jdc->mining, MINERS_MAX));

@@ -1312,6 +1312,10 @@ START_TEST(order_that_is_rolled_back)
 	(void)expect_dial(TWO);
 	ck_assert(wait_for(order_done, NULL));
 	ck_assert(fake_host_logged(b.host, "rolled back"));
+	r = fake_host_call(b.host, "status", "{}", NULL, 0);
+	ck_assert_ptr_nonnull(strstr(r->json, "\"order\":null"));
+	ck_assert_ptr_nonnull(strstr(r->json, "rolled back"));
+	fake_reply_free(r);
 	ck_assert_uint_eq(jdc->pool_count, 2);
 	ck_assert_str_eq(jdc->active->settings.name, "one");
 	end();
