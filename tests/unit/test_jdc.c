@@ -842,6 +842,7 @@ START_TEST(next_pool_then_solo_and_back)
 
 	make();
 	set("upstream_return", "1");
+	set("upstream_cooling", "1000");
 	one = ready(NBITS_HARD);
 	job_set(&one, expect_custom_job(&one), 55);
 	m = open_miner(&b, connect_miner(&b, 1, 0), false);
