@@ -22,6 +22,7 @@
 #define HASHES_PER_DIFFICULTY 4294967296.0
 
 static void look(struct miningos *m);
+static void finish_look(struct miningos *m);
 static void ask(struct source *s, const char *target, const char *method,
 		struct json_object *params, adit_reply_fn fn, void *user);
 
@@ -157,6 +158,55 @@ static void take_device(struct source *s, const char *worker, struct json_object
 /* --- calls -------------------------------------------------------------------------------------
  */
 
+const struct source *looks_source(const struct looks *looks, const char *role)
+{
+	for (size_t i = 0; i < looks->count; i++) {
+		if (strcmp(looks->sources[i].role, role) == 0)
+			return &looks->sources[i];
+	}
+	return NULL;
+}
+
+/* Of the upstreams in a role's status the one that is mined for. */
+static void take_upstream(struct source *s, struct json_object *status)
+{
+	struct json_object *list = get_member(status, "upstreams");
+
+	for (size_t i = 0;
+	     json_object_is_type(list, json_type_array) && i < json_object_array_length(list);
+	     i++) {
+		struct json_object *one = json_object_array_get_idx(list, i);
+
+		if (!json_object_get_boolean(get_member(one, "active")))
+			continue;
+		snprintf(s->pool_url, sizeof(s->pool_url), "stratum2+tcp://%s",
+			 get_text(one, "address", ""));
+		snprintf(s->pool_user, sizeof(s->pool_user), "%s",
+			 get_text(one, "user_identity", ""));
+	}
+}
+
+/* A source's status, of one worker or the list of all of them. */
+static void on_upstream(void *user, const struct adit_reply *reply)
+{
+	struct source *s = user;
+	struct json_object *answer = NULL;
+
+	if (reply->error == ADIT_OK && parse_json(reply->json, reply->json_size, &answer)) {
+		s->pool_url[0] = '\0';
+		take_upstream(s, answer);
+		for (size_t i = 0; json_object_is_type(answer, json_type_array) &&
+				   i < json_object_array_length(answer);
+		     i++)
+			take_upstream(s,
+				      get_member(json_object_array_get_idx(answer, i), "result"));
+	}
+	json_object_put(answer);
+	s->open--;
+	if (--s->m->looks.open == 0)
+		finish_look(s->m);
+}
+
 /* A look has three turns: which instances there are, their channels, and the devices. */
 enum turn { TURN_INSTANCES, TURN_CHANNELS, TURN_DEVICES, TURN_OVER };
 
@@ -175,6 +225,8 @@ static void begin_turn(struct miningos *m, enum turn turn)
 			ask(s, s->role, "host.workers", NULL, on_page, s);
 		else if (turn == TURN_CHANNELS && !s->device)
 			ask(s, s->role, "list_channels", first_page(), on_page, s);
+		if (turn == TURN_CHANNELS && !s->device)
+			ask(s, s->role, "status", NULL, on_upstream, s);
 		else if (turn == TURN_DEVICES && s->device)
 			ask(s, s->role, "status", NULL, on_page, s);
 	}

@@ -24,6 +24,8 @@ struct source {
 	unsigned open; /* calls under way */
 	bool failed;   /* some of its channels are not known */
 	bool device;
+	char pool_url[320];  /* upstream that it mines for, "" when it has none: it is a pool itself */
+	char pool_user[160]; /* its user identity there */
 	bool whole; /* as configured: stands for all instances of the role */
 };
 
@@ -45,6 +47,8 @@ struct looks {
 int32_t looks_begin(struct miningos *m, struct error *e);
 /* Asks for a look within seconds, however often it is called. */
 void looks_soon(struct miningos *m);
+/* The source of ROLE; NULL when it is none. */
+const struct source *looks_source(const struct looks *looks, const char *role);
 /* Takes what the share log has; also called before a look is over. */
 void looks_read_shares(struct miningos *m);
 

@@ -142,20 +142,35 @@ static void split_endpoint(const char *endpoint, char *host, size_t size, uint64
 	*port = strtoul(colon + 1, NULL, 10);
 }
 
-static struct json_object *config_json(const struct thing *t, const struct snapshot *s)
+/* Where its work goes: to the pool that its role mines for, or to the role, which is a pool. */
+static struct json_object *pools_json(const struct miningos *m, const struct thing *t)
+{
+	struct json_object *list = json_object_new_array(), *o = json_object_new_object();
+	const char *role = get_text(t->opts, "role", "pool");
+	const struct source *s = looks_source(&m->looks, role);
+	char url[96];
+
+	if (s != NULL && s->pool_url[0] != '\0') {
+		add_text(o, "url", s->pool_url);
+		add_text(o, "username", s->pool_user);
+	} else {
+		snprintf(url, sizeof(url), "stratum2+tcp://%s", role);
+		add_text(o, "url", url);
+		add_text(o, "username", get_text(t->opts, "user", ""));
+	}
+	json_object_array_add(list, o);
+	return list;
+}
+
+static struct json_object *config_json(const struct miningos *m, const struct thing *t,
+				       const struct snapshot *s)
 {
 	struct json_object *o = json_object_new_object();
-	struct json_object *pools = json_object_new_array();
-	struct json_object *pool = json_object_new_object();
 	struct json_object *network = json_object_new_object();
-	char host[64], url[96];
+	char host[64];
 	uint64_t port;
 
-	snprintf(url, sizeof(url), "stratum2+tcp://%s", get_text(t->opts, "role", "pool"));
-	add_text(pool, "url", url);
-	add_text(pool, "username", get_text(t->opts, "user", NULL));
-	json_object_array_add(pools, pool);
-	add_object(o, "pool_config", pools);
+	add_object(o, "pool_config", pools_json(m, t));
 	add_text(o, "power_mode", s->status == THING_SLEEPING ? "sleep" : "normal");
 	add_bool(o, "suspended", s->paused);
 	add_bool(o, "led_status", false);
@@ -188,7 +203,7 @@ struct json_object *thing_snap_json(const struct miningos *m, const struct thing
 	add_bool(o, "success", true);
 	add_object(o, "raw_errors", json_object_new_array());
 	add_object(o, "stats", stats_json(m, t, s));
-	add_object(o, "config", config_json(t, s));
+	add_object(o, "config", config_json(m, t, s));
 	return o;
 }
 
