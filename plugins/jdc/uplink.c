@@ -96,10 +96,10 @@ bool uplink_code_stale(const struct adit_bytes *code)
 	return false;
 }
 
-void uplink_called_stale(struct uplink *u)
+void uplink_called_stale(uint64_t *since)
 {
-	if (u->stale_ms == 0)
-		u->stale_ms = clock_monotonic_ms();
+	if (*since == 0)
+		*since = clock_monotonic_ms();
 }
 
 bool uplink_may_change(struct uplink *u)
@@ -125,7 +125,7 @@ void uplink_set_tip(struct uplink *u, const uint8_t prev_hash[32])
 	memcpy(u->tip, prev_hash, 32);
 	u->has_tip = true;
 	u->tip_number++;
-	u->stale_ms = 0;
+	u->stale_ms = u->stale_job_ms = 0;
 }
 
 /* --- connecting --------------------------------------------------------------------------------
@@ -196,21 +196,35 @@ static void side_start(struct uplink_side *side, const struct pool_server *serve
 		uplink_fail(u, UPSTREAM_NOT_REACHED, "%.150s", why);
 }
 
+/* What was said on the connection: nothing of it is known on the next one. */
+static void side_forget(struct uplink_side *side)
+{
+	struct uplink *u = side->uplink;
+
+	if (side == &u->mining) {
+		u->open = u->has_group = u->has_job = u->has_pool_tip = false;
+		u->opening_ms = 0;
+		u->future_count = 0;
+	} else {
+		u->token_count = u->asked_count = 0;
+		buf_clear(&u->outputs);
+	}
+}
+
 static void clear_attempt(struct uplink *u)
 {
-	u->ready = u->open = u->has_group = u->has_job = u->has_pool_tip = false;
+	side_forget(&u->mining);
+	side_forget(&u->jds);
+	u->ready = false;
 	u->fault = UPSTREAM_NO_FAULT;
 	u->fault_told = false;
-	u->opening_ms = u->stale_ms = 0;
-	u->token_count = u->asked_count = 0;
-	u->future_count = 0;
+	u->stale_ms = u->stale_job_ms = 0;
 	u->redirects = 0;
 	u->changes = 0;
 	u->update_refused = false;
 	u->unanswered = 0;
 	u->sequence = 0;
 	memset(u->sent, 0, sizeof u->sent);
-	buf_clear(&u->outputs);
 	uplink_forget_declarations(u);
 }
 
@@ -260,6 +274,7 @@ static void side_again(struct uplink_side *side)
 
 	side->redirected = false;
 	side_free(side);
+	side_forget(side);
 	side_start(side, side == &u->mining ? &u->o.pool->pool : &u->o.pool->jds);
 }
 
@@ -369,7 +384,8 @@ void uplink_tick(struct uplink *u, uint64_t now_ms)
 		return;
 	if (u->opening_ms != 0 && now_ms - u->opening_ms >= patience)
 		uplink_fail(u, UPSTREAM_UNANSWERED, "OpenExtendedMiningChannel: no answer");
-	if (u->stale_ms != 0 && now_ms >= u->stale_ms + patience)
+	if ((u->stale_ms != 0 && now_ms >= u->stale_ms + patience) ||
+	    (u->stale_job_ms != 0 && now_ms >= u->stale_job_ms + patience))
 		uplink_fail(u, UPSTREAM_SHARE_REFUSED,
 			    "it calls our tip old, and there is no newer one");
 	if (u->jds.conn != NULL)

@@ -201,7 +201,8 @@ struct uplink {
 	uint64_t changes_ms;
 	bool update_refused;   /* and said */
 	uint32_t last_request; /* request ids, counted over all messages */
-	uint64_t stale_ms;     /* since when the pool says that our tip is old; 0: not */
+	uint64_t stale_ms;     /* since when the pool says of shares that our tip is old; 0: not */
+	uint64_t stale_job_ms; /* and of jobs, without having taken one of this tip since */
 	bool has_tip;
 	uint8_t tip[32]; /* our own */
 	struct uplink_side mining;
@@ -302,9 +303,9 @@ bool uplink_alive(const struct uplink *u);
 bool uplink_may_change(struct uplink *u);
 /* Tells `ready` when all that is needed is there. */
 void uplink_check_ready(struct uplink *u);
-/* The pool refused something of the tip that we are on, as stale: it may know of a newer one, for a
- * while. */
-void uplink_called_stale(struct uplink *u);
+/* The pool refused something of the tip that we are on, as stale: it may know of a newer one, or be
+ * behind, for a while. SINCE: u->stale_ms or u->stale_job_ms. */
+void uplink_called_stale(uint64_t *since);
 /* Whether CODE says that a tip has passed. */
 bool uplink_code_stale(const struct adit_bytes *code);
 /* A peer's text for people, into OUT. */
@@ -320,6 +321,8 @@ bool uplink_take_token(struct uplink *u, uint64_t now_ms, struct uplink_token *t
 /* Declarations go on as far as they can; those that wait for an answer too long are a fault. */
 void uplink_step(struct uplink *u, uint64_t now_ms);
 void uplink_forget_declarations(struct uplink *u);
+/* Those that nobody was told of are dropped: their coinbase is not what is demanded now. */
+void uplink_drop_unsaid(struct uplink *u);
 struct declaration *uplink_find_request(struct uplink *u, enum declaration_state state,
 					uint32_t request_id);
 void uplink_declaration_end(struct uplink *u, struct declaration *d, bool tell);

@@ -224,7 +224,7 @@ void uplink_refused(struct uplink *u, struct declaration *d, const char *what,
 	}
 	u->counts.stale++;
 	if (!passed)
-		uplink_called_stale(u);
+		uplink_called_stale(&u->stale_job_ms);
 	uplink_log(u, ADIT_LOG_DEBUG, "%s: %s, of a tip that has passed", what, text);
 	uplink_declaration_end(u, d, true);
 }
@@ -232,8 +232,8 @@ void uplink_refused(struct uplink *u, struct declaration *d, const char *what,
 /* --- steps -------------------------------------------------------------------------------------
  */
 
-/* A job with a solution is of a tip that has passed, most likely: of that the provider need not have
- * the transactions any more. */
+/* A job with a solution is of a tip that has passed, most likely: of that the provider need not
+ * have the transactions any more. */
 static void step_transactions(struct uplink *u, struct declaration *d, uint64_t now_ms)
 {
 	bool solved = d->solution.there;
@@ -318,6 +318,14 @@ static bool copy_work(struct declaration *d, const struct uplink_work *w)
 	d->min_ntime = w->min_ntime;
 	return buf_append(&d->prefix, w->prefix.data, w->prefix.size) &&
 	       buf_append(&d->suffix, w->suffix.data, w->suffix.size);
+}
+
+void uplink_drop_unsaid(struct uplink *u)
+{
+	for (uint32_t i = 0; i < UPLINK_DECLARATIONS_MAX; i++) {
+		if (is_unsaid(&u->declarations[i]))
+			drop(u, &u->declarations[i]);
+	}
 }
 
 static void drop_passed(struct uplink *u, const uint8_t prev_hash[32])

@@ -107,6 +107,7 @@ static void take_outputs(struct uplink *u, const struct adit_bytes *outputs)
 	buf_clear(&u->outputs);
 	(void)buf_append(&u->outputs, outputs->data, outputs->size);
 	u->token_count = 0;
+	uplink_drop_unsaid(u);
 	if (!first && u->ready && u->o.events->outputs)
 		u->o.events->outputs(u->o.context, u);
 }

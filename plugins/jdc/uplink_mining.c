@@ -359,6 +359,8 @@ static int32_t on_custom_success(void *context, struct adit_sv2_conn *conn,
 	}
 	id = d->id;
 	u->counts.known++;
+	if (memcmp(d->prev_hash, u->tip, 32) == 0)
+		u->stale_job_ms = 0;
 	uplink_declaration_end(u, d, false);
 	if (u->o.events->known)
 		u->o.events->known(u->o.context, u, id, m->job_id);

@@ -152,6 +152,6 @@ int32_t uplink_on_refused(void *context, struct adit_sv2_conn *conn,
 		return ADIT_OK;
 	}
 	u->counts.refused_stale++;
-	uplink_called_stale(u);
+	uplink_called_stale(&u->stale_ms);
 	return ADIT_OK;
 }

@@ -675,6 +675,44 @@ START_TEST(reconnect_while_tried)
 }
 END_TEST
 
+/* What the first connection had said is worth nothing on the second. */
+START_TEST(reconnect_after_the_channel_was_opened)
+{
+	connect_pool(JDC_FULL_TEMPLATE);
+	open_channel();
+	reconnect_to("other.test", 0);
+	fake_client_close(pool_client(), "the pool asked to reconnect");
+	ck_assert(give_token("token 1", 0));
+	ck_assert_uint_eq(told.ready, 0); /* its channel is gone */
+	mining = fake_client_open(&clients, pool_client(), 0);
+	open_channel();
+	expect_no_fault();
+	ck_assert_uint_eq(told.ready, 1);
+}
+END_TEST
+
+START_TEST(reconnect_of_the_declaration_server_while_tried)
+{
+	struct adit_sv2_reconnect m = {.new_host = bytes("other.test")};
+
+	connect_pool(JDC_FULL_TEMPLATE);
+	if (_i == 0)
+		ck_assert(give_token("of the first one", 0));
+	JDS_SAYS(reconnect, &m);
+	fake_client_close(jds_client(), "the pool asked to reconnect");
+	ck_assert_str_eq(jds_client()->address, "other.test:34264");
+	jds = fake_client_open(&clients, jds_client(), 0);
+	open_channel();
+	ck_assert_uint_eq(told.ready, 0);
+	ck_assert(give_token("token 1", 0));
+	ck_assert(give_token("token 2", 0));
+	ck_assert_uint_eq(told.ready, 1);
+	ck_assert_uint_eq(link_.token_count, 2);
+	uplink_tick(&link_, clock_monotonic_ms() + 11000);
+	expect_no_fault();
+}
+END_TEST
+
 START_TEST(reconnect_of_an_established_pool)
 {
 	start(JDC_FULL_TEMPLATE);
@@ -967,6 +1005,26 @@ START_TEST(outputs_change)
 	ck_assert(give_token("token 3", 1));
 	ck_assert_uint_eq(told.outputs, 1);
 	ck_assert_uint_eq(link_.token_count, 1);
+	expect_no_fault();
+	free_work();
+}
+END_TEST
+
+/* A job that was not said yet has the outputs of before: no new token is for it. */
+START_TEST(outputs_change_under_a_job)
+{
+	struct uplink_work w;
+
+	start(JDC_FULL_TEMPLATE);
+	(void)declare(1);
+	w = make_work(2, tip_a);
+	ck_assert(uplink_declare(&link_, &w));
+	ck_assert(give_token("token 3", 1));
+	ck_assert_uint_eq(told.outputs, 1);
+	ck_assert_uint_eq(told.dropped, 1);
+	give_transactions(2, 3, 10);
+	ck_assert_ptr_null(fake_conn_next(jds, ADIT_SV2_DECLARE_MINING_JOB));
+	ck_assert_uint_eq(uplink_pending(&link_), 1); /* the one that was said */
 	expect_no_fault();
 	free_work();
 }
@@ -1293,6 +1351,24 @@ START_TEST(called_stale)
 		uplink_tick(&link_, now + 20000);
 		expect_fault(UPSTREAM_SHARE_REFUSED);
 	}
+}
+END_TEST
+
+/* It was behind, and has come: from then on it has nothing to prove. */
+START_TEST(called_stale_and_then_acknowledged)
+{
+	uint64_t now;
+
+	start(JDC_FULL_TEMPLATE);
+	refuse_declaration(declare(1), "stale-chain-tip");
+	while (give_token("more", 0))
+		;
+	make_known(2, 9);
+	while (give_token("more", 0))
+		;
+	now = clock_monotonic_ms();
+	uplink_tick(&link_, now + 20000);
+	expect_no_fault();
 }
 END_TEST
 
@@ -1810,6 +1886,8 @@ static Suite *make_suite(void)
 	tcase_add_test(c, disconnected_before_the_fault_was_told);
 	tcase_add_test(c, no_answer_about_extensions);
 	tcase_add_test(c, reconnect_while_tried);
+	tcase_add_test(c, reconnect_after_the_channel_was_opened);
+	tcase_add_loop_test(c, reconnect_of_the_declaration_server_while_tried, 0, 2);
 	tcase_add_test(c, reconnect_of_an_established_pool);
 	tcase_add_test(c, reconnect_without_end);
 	tcase_add_test(c, reconnect_to_no_name);
@@ -1837,6 +1915,7 @@ static Suite *make_suite(void)
 	tcase_add_loop_test(c, token_with_bad_outputs, 0, 5);
 	tcase_add_test(c, outputs_too_large);
 	tcase_add_test(c, outputs_change);
+	tcase_add_test(c, outputs_change_under_a_job);
 	tcase_add_test(c, tokens_grow_old);
 	tcase_add_loop_test(c, requests_unanswered, 0, 5);
 	tcase_add_test(c, silence);
@@ -1849,6 +1928,7 @@ static Suite *make_suite(void)
 	tcase_add_test(c, custom_job_refused);
 	tcase_add_loop_test(c, refused_of_a_passed_tip, 0, 2);
 	tcase_add_loop_test(c, called_stale, 0, 2);
+	tcase_add_test(c, called_stale_and_then_acknowledged);
 	tcase_add_test(c, declarations_are_bounded);
 	tcase_add_test(c, passed_tips_are_not_declared);
 	tcase_add_test(c, transactions_are_bounded);
