@@ -289,7 +289,9 @@ int main(void)
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_set_timeout(c, (double)harness_limit(HARNESS_TEST_S));
 	if (strcmp(PROGRAM, "working") == 0) {
-		tcase_add_loop_test(c, while_it_works, 0,
+		tcase_add_loop_test(c, while_it_works, 0, 2);
+	} else if (strcmp(PROGRAM, "going") == 0) {
+		tcase_add_loop_test(c, while_it_works, 2,
 				    sizeof(working) / sizeof(working[0]) / GROUP);
 		tcase_add_test(c, it_hangs_up);
 		tcase_add_test(c, it_freezes);
