@@ -7,7 +7,7 @@
  * said jobs.c      declared jobs and what they hold;  txs.c  the transactions, each kept once
  *   block.c     the block that a job makes, and what can be said of it without the node
  *   node.c      what is asked of the node, a few at a time
- *   solution.c  PushSolution: the block goes to the node
+ *   solution.c  PushSolution: the job that it solves;  submit.c  the block goes to the node
  */
 #ifndef JDS_JDS_H
 #define JDS_JDS_H
@@ -26,9 +26,11 @@
 
 struct jds_client;
 struct jds_job;
+struct submission;
 
 TAILQ_HEAD(jds_jobs, jds_job);
 TAILQ_HEAD(jds_clients, jds_client);
+TAILQ_HEAD(submissions, submission);
 
 /* The chain's tip, as the node told last. */
 struct jds_tip {
@@ -75,6 +77,8 @@ struct jds {
 	uint64_t last_id;
 	struct jds_clients clients;
 	uint32_t client_count;
+	struct submissions submissions; /* blocks that the node has not judged yet */
+	uint32_t submission_count;
 	struct jds_stats stats;
 };
 

@@ -14,6 +14,7 @@
 #include "plugins/jds/clients.h"
 #include "plugins/jds/node.h"
 #include "plugins/jds/status.h"
+#include "plugins/jds/submit.h"
 
 #define ROTATION_LOOK_MS 10000
 
@@ -81,6 +82,7 @@ static int32_t jds_init(const struct adit_host_api *api, struct adit_host *host,
 	jds->info.size = sizeof(jds->info);
 	TAILQ_INIT(&jds->line);
 	TAILQ_INIT(&jds->clients);
+	TAILQ_INIT(&jds->submissions);
 	result = api->info(host, &jds->info);
 	if (result == ADIT_OK)
 		result = prepare(jds, &e);
@@ -127,6 +129,7 @@ static int32_t begin(struct jds *jds, struct error *e)
 		return result;
 	status_update(jds);
 	on_rotation(jds);
+	submit_resume(jds);
 	return node_start(jds, e);
 }
 
@@ -137,6 +140,7 @@ static void end(struct jds *jds)
 		jds->server->withdraw(jds->server->server, ADIT_SV2_JOB_DECLARATION);
 	jds->server = NULL;
 	jds->open = false;
+	submit_end(jds);
 }
 
 static int32_t jds_start(void *instance)

@@ -3,10 +3,6 @@
 
 #include "plugins/jds/solution.h"
 
-#include <adit/node.h>
-
-#include <json-c/json.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/bitcoin/sha256.h"
@@ -14,69 +10,24 @@
 #include "lib/util/hex.h"
 #include "plugins/jds/block.h"
 #include "plugins/jds/jobs.h"
-
-/* The node service keeps a submission for a minute while its node is away. */
-#define SUBMIT_DEADLINE_MS 70000
-
-struct submission {
-	struct jds *jds;
-	char hash[65];
-};
-
-static bool was_accepted(const struct adit_reply *reply)
-{
-	char text[512];
-	struct json_object *o, *value;
-	bool accepted;
-
-	if (reply->error != ADIT_OK || reply->json_size >= sizeof(text))
-		return false;
-	memcpy(text, reply->json, reply->json_size);
-	text[reply->json_size] = '\0';
-	o = json_tokener_parse(text);
-	accepted =
-	    json_object_object_get_ex(o, "accepted", &value) && json_object_get_boolean(value);
-	json_object_put(o);
-	return accepted;
-}
-
-static void on_submitted(void *user, const struct adit_reply *reply)
-{
-	struct submission *s = user;
-
-	if (was_accepted(reply)) {
-		s->jds->stats.blocks_accepted++;
-		jds_log(s->jds, ADIT_LOG_INFO, "block %s is accepted", s->hash);
-		return;
-	}
-	s->jds->stats.blocks_rejected++;
-	jds_log(s->jds, ADIT_LOG_WARNING, "block %s: %.*s%s", s->hash,
-		reply->error == ADIT_OK ? (int)reply->json_size : 0, reply->json, reply->message);
-}
+#include "plugins/jds/submit.h"
 
 static void submit(struct jds *jds, const struct jds_job *job, struct block_header *header,
 		   const uint8_t *extranonce, const uint8_t hash[32])
 {
-	struct submission *s = malloc(sizeof(*s));
 	struct buf block = {0};
-	int32_t result = ADIT_E_NO_MEMORY;
+	char name[65];
 
-	if (s != NULL && block_make(job, header, extranonce, &block)) {
-		s->jds = jds;
-		hex_encode_reversed(hash, 32, s->hash);
-		jds_log(jds, ADIT_LOG_INFO, "block %s by %s: %u transactions", s->hash,
-			adit_sv2_peer(job->client->conn), job->count + 1);
-		result =
-		    jds->api->call(jds->host, ADIT_NODE_ROLE, "submit_block", "{}", 2, block.data,
-				   block.size, SUBMIT_DEADLINE_MS, on_submitted, s, free, NULL);
+	hex_encode_reversed(hash, 32, name);
+	jds_log(jds, ADIT_LOG_INFO, "block %s by %s: %u transactions", name,
+		adit_sv2_peer(job->client->conn), job->count + 1);
+	if (block_make(job, header, extranonce, &block)) {
+		submit_block(jds, hash, &block);
+	} else {
+		jds->stats.blocks_rejected++;
+		jds_log(jds, ADIT_LOG_ERROR, "block %s can't be submitted: out of memory", name);
 	}
 	buf_free(&block);
-	if (result == ADIT_OK)
-		return;
-	free(s);
-	jds->stats.blocks_rejected++;
-	jds_log(jds, ADIT_LOG_ERROR, "a block of %s can't be submitted: %s",
-		adit_sv2_peer(job->client->conn), adit_error_name(result));
 }
 
 /* Whether M solves JOB: then HEADER is complete and HASH its hash. */

@@ -10,8 +10,8 @@
 
 #include <adit/node.h>
 
+#include "lib/bitcoin/block_files.h"
 #include "lib/util/hex.h"
-#include "plugins/template-provider/journal.h"
 
 #define CALL_DEADLINE_MS 30000u /* a full block verifies in a second or two */
 #define STRAIGHT_MS 3000u       /* what the straight way has before the other is taken as well */
@@ -140,7 +140,7 @@ static void judged(struct block *b, bool accepted, bool duplicate, const char *r
 		s->accepted++;
 		tp_log(s->host, ADIT_LOG_INFO, "block %s was accepted", hex);
 	}
-	tp_journal_remove(s->dir, b->hash);
+	block_files_remove(s->dir, b->hash);
 	forget(b);
 }
 
@@ -154,7 +154,7 @@ static void judged_accepted(struct block *b)
 	b->accepted = true;
 	s->accepted++;
 	tp_log(s->host, ADIT_LOG_INFO, "block %s was accepted over IPC", hex);
-	tp_journal_remove(s->dir, b->hash);
+	block_files_remove(s->dir, b->hash);
 }
 
 /* The role node's last word. While the straight way is open that may take the block all the same:
@@ -212,7 +212,7 @@ static bool note(const struct tp_submitter *s, const uint8_t hash[32], const str
 {
 	struct error e;
 
-	if (tp_journal_write(s->dir, hash, block->data, block->size, &e) == ADIT_OK)
+	if (block_files_write(s->dir, hash, block->data, block->size, &e) == ADIT_OK)
 		return true;
 	tp_log(s->host, ADIT_LOG_WARNING,
 	       "a found block could not be noted, and would be lost with this role: %s", e.text);
@@ -231,7 +231,7 @@ static void sync_once(struct block *b)
 	if (b->synced || !b->noted)
 		return;
 	b->synced = true;
-	if (tp_journal_sync(b->owner->dir, b->hash, &e) != ADIT_OK)
+	if (block_files_sync(b->owner->dir, b->hash, &e) != ADIT_OK)
 		tp_log(b->owner->host, ADIT_LOG_WARNING, "a found block is not safely on disk: %s",
 		       e.text);
 }
@@ -496,7 +496,7 @@ void tp_submitter_resume(struct tp_submitter *s, tp_way_fn *way, void *user)
 
 	s->way = way;
 	s->way_user = user;
-	count = tp_journal_load(s->dir, resume_one, s, &damaged);
+	count = block_files_load(s->dir, resume_one, s, &damaged);
 	if (count > 0)
 		tp_log(s->host, ADIT_LOG_INFO, "%zu found blocks of an earlier run are sent again",
 		       count);

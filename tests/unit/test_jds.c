@@ -95,32 +95,41 @@ static const struct fake_option usual[] = {
     {NULL, NULL},
 };
 
-static void start_jds(const char *key, const char *value)
+/* In the directory that there is. */
+static void start_again(const char *key, const char *value)
 {
 	const char *srcdir = getenv("srcdir");
 	char path[1024];
 	char *manifest;
 
-	snprintf(directory, sizeof(directory), "/tmp/test-jds-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(directory));
-	snprintf(key_path, sizeof(key_path), "%s/token.key", directory);
 	snprintf(path, sizeof(path), "%s/plugins/jds/jds.manifest", srcdir ? srcdir : ".");
 	manifest = fake_host_read_file(path);
 	ck_assert_msg(manifest != NULL, "%s is missing", path);
 	host = fake_host_new("jds", manifest, usual, node);
 	free(manifest);
 	fake_host_set_network(host, "regtest");
+	fake_host_set_state_dir(host, directory);
 	fake_host_set_config(host, "token_key", key_path);
 	if (key != NULL)
 		fake_host_set_config(host, key, value);
-	server_host = fake_host_new("sv2-server", NULL, NULL, host);
-	ck_assert_int_eq(
-	    fake_host_api()->service_offer(server_host, ADIT_SV2_SERVER_SERVICE, &service),
-	    ADIT_OK);
+	if (server_host == NULL) {
+		server_host = fake_host_new("sv2-server", NULL, NULL, host);
+		ck_assert_int_eq(
+		    fake_host_api()->service_offer(server_host, ADIT_SV2_SERVER_SERVICE, &service),
+		    ADIT_OK);
+	}
 	is_open = false;
 	ck_assert_msg(fake_host_start(host, &adit_plugin) == ADIT_OK, "%s", fake_host_error(host));
 	jds = fake_host_instance(host);
 	ck_assert(fake_host_wait(host, server_is_open, NULL, WAIT_MS));
+}
+
+static void start_jds(const char *key, const char *value)
+{
+	snprintf(directory, sizeof(directory), "/tmp/test-jds-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(key_path, sizeof(key_path), "%s/token.key", directory);
+	start_again(key, value);
 }
 
 static void start_with(const char *key, const char *value)
@@ -140,6 +149,7 @@ static void stop(void)
 
 	fake_host_stop(host);
 	fake_host_free(server_host);
+	server_host = NULL;
 	fake_host_free(host);
 	fake_host_free(node);
 	snprintf(lock, sizeof(lock), "%s.lock", key_path);
@@ -862,6 +872,21 @@ static void answer_lookup(void *user, struct adit_request *request,
 				       0);
 }
 
+static int32_t submit_error; /* what a block is answered with */
+static size_t submits;
+
+static void answer_submit(void *user, struct adit_request *request,
+			  const struct adit_request_info *info)
+{
+	static const char taken[] = "{\"accepted\":true}";
+
+	(void)user;
+	(void)info;
+	submits++;
+	fake_host_api()->reply(node, request, submit_error, "no node", taken, strlen(taken), NULL,
+			       0);
+}
+
 static void start_played(const char *key, const char *value)
 {
 	const struct adit_host_api *api = fake_host_api();
@@ -873,6 +898,9 @@ static void start_played(const char *key, const char *value)
 	node = fake_host_new("node", NULL, NULL, NULL);
 	api->register_method(node, "get_chain_info", ADIT_METHOD_ANY, answer_info, NULL, NULL);
 	api->register_method(node, "check_block", ADIT_METHOD_ANY, answer_check, NULL, NULL);
+	api->register_method(node, "submit_block", ADIT_METHOD_ANY, answer_submit, NULL, NULL);
+	submit_error = ADIT_OK;
+	submits = 0;
 	api->register_method(node, "get_transactions_by_wtxid", ADIT_METHOD_ANY, answer_lookup,
 			     NULL, NULL);
 	start_jds(key, value);
@@ -915,6 +943,74 @@ static void declare_all(struct fake_conn *c, struct declarer *d, uint32_t id)
 	declare(c, d, id);
 	ck_assert_int_eq(provide(c, d, await(c, ADIT_SV2_PROVIDE_MISSING_TRANSACTIONS)), ADIT_OK);
 }
+
+static bool was_tried(void *user)
+{
+	return submits >= *(const size_t *)user;
+}
+
+static bool has_accepted(void *user)
+{
+	(void)user;
+	return jds->stats.blocks_accepted == 1;
+}
+
+static size_t block_files(void)
+{
+	char command[128];
+	size_t count = 0;
+	FILE *from;
+
+	snprintf(command, sizeof(command), "ls %s", directory);
+	from = popen(command, "r");
+	while (from != NULL && fgets(command, sizeof(command), from) != NULL)
+		count += strncmp(command, "block-", 6) == 0;
+	ck_assert_int_eq(pclose(from), 0);
+	return count;
+}
+
+/* A block that no node takes is written down, and sent again until one does: by this run, or by the
+ * next. */
+START_TEST(a_block_is_not_lost)
+{
+	const uint8_t extranonce[DECLARER_EXTRANONCE] = {7};
+	struct adit_sv2_push_solution m = {
+	    .extranonce = {.data = extranonce, .size = sizeof(extranonce)}};
+	uint8_t target[32], hash[32];
+	struct fake_conn *c;
+	struct declarer d;
+	size_t twice = 2;
+
+	start_played(NULL, NULL);
+	c = join(ADIT_SV2_DECLARE_TX_DATA);
+	made_up(&d, c, 100);
+	declare_all(c, &d, 1);
+	(void)expect_success(c, 1);
+	m.nbits = d.nbits;
+	m.ntime = d.ntime;
+	m.version = d.version;
+	memcpy(m.prev_hash.b, d.prev_hash, 32);
+	ck_assert(target_from_nbits(d.nbits, target));
+	declarer_solve(&d, extranonce, target, &m.nonce, hash);
+	submit_error = ADIT_E_UNAVAILABLE;
+	ck_assert_int_eq(handlers->push_solution(context, &c->head, &m), ADIT_OK);
+	ck_assert(fake_host_wait(host, was_tried, &twice, WAIT_MS));
+	ck_assert_uint_eq(block_files(), 1);
+	if (_i == 1) {
+		fake_host_stop(host);
+		fake_host_free(host);
+		ck_assert_uint_eq(block_files(), 1);
+		start_again(NULL, NULL);
+		ck_assert(fake_host_logged(host, "of an earlier run"));
+	}
+	submit_error = ADIT_OK;
+	ck_assert(fake_host_wait(host, has_accepted, NULL, WAIT_MS));
+	ck_assert_uint_eq(block_files(), 0);
+	ck_assert_uint_eq(jds->submission_count, 0);
+	declarer_free(&d);
+	stop();
+}
+END_TEST
 
 /* A node that can't check blocks or find transactions: what can be said without it is said. */
 START_TEST(a_node_that_can_not_tell)
@@ -1322,6 +1418,7 @@ int main(void)
 	tcase_add_test(c, wrong_transactions);
 	tcase_add_test(c, never_answering);
 	tcase_add_loop_test(c, an_early_job, 0, 2);
+	tcase_add_loop_test(played, a_block_is_not_lost, 0, 2);
 	tcase_add_test(played, a_node_that_can_not_tell);
 	tcase_add_loop_test(played, a_new_tip, 0, 2);
 	tcase_add_loop_test(played, a_busy_node, 0, 2);

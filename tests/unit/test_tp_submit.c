@@ -14,7 +14,7 @@
 
 #include "lib/bitcoin/sha256.h"
 #include "lib/util/hex.h"
-#include "plugins/template-provider/journal.h"
+#include "lib/bitcoin/block_files.h"
 #include "plugins/template-provider/submit.h"
 #include "tests/unit/fake_host.h"
 #include "tests/unit/test_tp.h"
@@ -697,8 +697,8 @@ START_TEST(journal_file)
 	FILE *in;
 
 	make_block(&b, 1, 7, hash);
-	ck_assert_msg(tp_journal_write(journal, hash, b.data, b.size, &e) == ADIT_OK, "%s", e.text);
-	ck_assert_int_eq(tp_journal_sync(journal, hash, &e), ADIT_OK);
+	ck_assert_msg(block_files_write(journal, hash, b.data, b.size, &e) == ADIT_OK, "%s", e.text);
+	ck_assert_int_eq(block_files_sync(journal, hash, &e), ADIT_OK);
 	file_name(hash, path);
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0600);
@@ -709,7 +709,7 @@ START_TEST(journal_file)
 	fclose(in);
 	ck_assert_str_eq(text, expected);
 	ck_assert_int_eq(count_files(), 1);
-	tp_journal_remove(journal, hash);
+	block_files_remove(journal, hash);
 	ck_assert_int_eq(count_files(), 0);
 	buf_free(&b);
 }
@@ -720,7 +720,7 @@ START_TEST(journal_without_a_directory)
 	uint8_t hash[32] = {1}, data[100] = {0};
 	struct error e = {0};
 
-	ck_assert_int_eq(tp_journal_write("/nonexistent", hash, data, sizeof(data), &e), ADIT_E_IO);
+	ck_assert_int_eq(block_files_write("/nonexistent", hash, data, sizeof(data), &e), ADIT_E_IO);
 	ck_assert_ptr_nonnull(strstr(e.text, "/nonexistent"));
 }
 END_TEST
@@ -746,9 +746,9 @@ START_TEST(journal_with_strange_files)
 	FILE *out;
 
 	make_block(&b, 1, 7, hash);
-	tp_journal_write(journal, hash, b.data, b.size, &e);
+	block_files_write(journal, hash, b.data, b.size, &e);
 	hash[0] ^= 1; /* not the hash of that block */
-	tp_journal_write(journal, hash, b.data, b.size, &e);
+	block_files_write(journal, hash, b.data, b.size, &e);
 	for (size_t i = 0; i < 4; i++) {
 		hash[1]++;
 		file_name(hash, path);
@@ -758,7 +758,7 @@ START_TEST(journal_with_strange_files)
 	}
 	snprintf(path, sizeof(path), "%s/block-00.hex", journal);
 	fclose(fopen(path, "w"));
-	ck_assert_uint_eq(tp_journal_load(journal, count_block, &found, &damaged), 1);
+	ck_assert_uint_eq(block_files_load(journal, count_block, &found, &damaged), 1);
 	ck_assert_int_eq(found, 1);
 	ck_assert_uint_eq(damaged, 5);
 	ck_assert_int_eq(count_files(), 7);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "plugins/template-provider/journal.h"
+#include "lib/bitcoin/block_files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -64,7 +64,7 @@ static int32_t write_file(const char *path, const char *text, size_t size, struc
 	return r;
 }
 
-int32_t tp_journal_write(const char *dir, const uint8_t hash[32], const uint8_t *block, size_t size,
+int32_t block_files_write(const char *dir, const uint8_t hash[32], const uint8_t *block, size_t size,
 			 struct error *e)
 {
 	char path[PATH_MAX], temporary[PATH_MAX];
@@ -99,7 +99,7 @@ static int32_t sync_path(const char *path, int flags, struct error *e)
 	return r;
 }
 
-int32_t tp_journal_sync(const char *dir, const uint8_t hash[32], struct error *e)
+int32_t block_files_sync(const char *dir, const uint8_t hash[32], struct error *e)
 {
 	char path[PATH_MAX];
 
@@ -109,7 +109,7 @@ int32_t tp_journal_sync(const char *dir, const uint8_t hash[32], struct error *e
 	return r == ADIT_OK ? sync_path(dir, O_DIRECTORY, e) : r;
 }
 
-void tp_journal_remove(const char *dir, const uint8_t hash[32])
+void block_files_remove(const char *dir, const uint8_t hash[32])
 {
 	char path[PATH_MAX];
 
@@ -129,7 +129,7 @@ static char *read_text(int dir_fd, const char *name, size_t *size)
 	if (fd < 0)
 		return NULL;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 2 * HEADER_SIZE &&
-	    st.st_size <= (off_t)2 * TP_BLOCK_MAX + 1)
+	    st.st_size <= (off_t)2 * BLOCK_FILES_SIZE_MAX + 1)
 		text = malloc((size_t)st.st_size + 1);
 	for (*size = 0; text != NULL && *size < (size_t)st.st_size; *size += (size_t)n) {
 		n = read(fd, text + *size, (size_t)st.st_size - *size);
@@ -145,7 +145,7 @@ static char *read_text(int dir_fd, const char *name, size_t *size)
 	return text;
 }
 
-static bool load_file(int dir_fd, const char *name, const uint8_t hash[32], tp_journal_fn fn,
+static bool load_file(int dir_fd, const char *name, const uint8_t hash[32], block_files_fn fn,
 		      void *user)
 {
 	size_t digits;
@@ -178,7 +178,7 @@ static bool parse_name(const char *name, uint8_t hash[32])
 	return hex_decode_reversed(hex, hash, 32);
 }
 
-size_t tp_journal_load(const char *dir, tp_journal_fn fn, void *user, size_t *damaged)
+size_t block_files_load(const char *dir, block_files_fn fn, void *user, size_t *damaged)
 {
 	DIR *d = opendir(dir);
 	struct dirent *entry;
@@ -188,7 +188,7 @@ size_t tp_journal_load(const char *dir, tp_journal_fn fn, void *user, size_t *da
 	*damaged = 0;
 	if (d == NULL)
 		return 0;
-	while (count < TP_JOURNAL_MAX && (entry = readdir(d)) != NULL) {
+	while (count < BLOCK_FILES_MAX && (entry = readdir(d)) != NULL) {
 		if (!parse_name(entry->d_name, hash))
 			continue;
 		if (load_file(dirfd(d), entry->d_name, hash, fn, user))
