@@ -105,6 +105,10 @@ static void rack_failed(struct registrar_rack *rack, const char *what, const cha
 	wait = wait - wait / 4 + random_below((uint32_t)(wait / 2) + 1);
 	rack->next_ms = clock_monotonic_ms() + wait;
 	(void)snprintf(text, sizeof(text), "%s: %.120s", what, error);
+	for (char *c = text; *c != '\0'; c++) { /* the ork's words go to logs and terminals */
+		if (*c < 0x20 || *c > 0x7e)
+			*c = '?';
+	}
 	if (strcmp(text, rack->error) != 0) { /* not at each attempt */
 		(void)snprintf(line, sizeof(line), "rack %s: %s; trying again", rack->id, text);
 		registrar_log(r, ADIT_LOG_WARNING, line);

@@ -215,6 +215,7 @@ END_TEST
 static const char *const refusals[][2] = {
     {"ERR_RACK_ID_INVALID", "\"registerRack: ERR_RACK_ID_INVALID\""},
     {"E_TIMEOUT", "\"registerRack: E_TIMEOUT\""},
+    {"E\x1b[2J\n\xc3\xa4", "\"registerRack: E?[2J???\""},
     {"0", "\"registerRack: the ork did not answer 1\""},
     {"\"1\"", "\"registerRack: the ork did not answer 1\""},
     {"null", "\"registerRack: the ork did not answer 1\""},

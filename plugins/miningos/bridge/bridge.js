@@ -109,7 +109,7 @@ async function call ({ key, method, params = null, timeout }) {
     throw fail('ERR_FACS_NET_DATA_FORMAT')
   }
   if (deeper(value, DEPTH_MAX)) throw fail('ERR_FACS_NET_DATA_FORMAT')
-  if (typeof value === 'string' && value.startsWith(WIRE_ERROR)) throw fail(value.slice(WIRE_ERROR.length, WIRE_ERROR.length + 200))
+  if (typeof value === 'string' && value.startsWith(WIRE_ERROR)) throw fail(value.slice(WIRE_ERROR.length, WIRE_ERROR.length + 200).replace(/[^ -~]/g, '?') || 'ERR_UNKNOWN')
   return value
 }
 

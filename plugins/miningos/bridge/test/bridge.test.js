@@ -165,6 +165,8 @@ test('calls to an ork: values, errors of both kinds, no answer, nobody there', o
     registerRack: { payload: '1' },
     listRacks: { payload: '[{"id":"a"}]' },
     forgetRacks: { payload: '"[HRPC_ERR]=ERR_MISSING_WRITE_PERMISSIONS"' },
+    setGlobalConfig: { payload: JSON.stringify('[HRPC_ERR]=ERR_\u001b[2J\n' + 'x'.repeat(1000)) },
+    cancelActionsBatch: { payload: '"[HRPC_ERR]="' },
     getAction: { code: 'UNKNOWN_METHOD' },
     pushAction: { payload: 'no JSON' },
     voteAction: { payload: '['.repeat(50) + ']'.repeat(50) }
@@ -184,6 +186,8 @@ test('calls to an ork: values, errors of both kinds, no answer, nobody there', o
   assert.deepStrictEqual(JSON.parse(seen[1].payload), { id: 'a' })
   assert.deepStrictEqual(await role.call(KEY_B, 'listRacks', {}), [{ id: 'a' }])
   await fails(KEY_B, 'forgetRacks', 'ERR_MISSING_WRITE_PERMISSIONS')
+  await fails(KEY_B, 'setGlobalConfig', 'ERR_?[2J?' + 'x'.repeat(191))
+  await fails(KEY_B, 'cancelActionsBatch', 'ERR_UNKNOWN')
   await fails(KEY_B, 'getAction', 'UNKNOWN_METHOD')
   await fails(KEY_B, 'pushAction', 'ERR_FACS_NET_DATA_FORMAT')
   await fails(KEY_B, 'voteAction', 'ERR_FACS_NET_DATA_FORMAT')
