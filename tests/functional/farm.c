@@ -147,7 +147,7 @@ void farm_wait_accepted(int64_t more)
 
 void farm_check_connections(void)
 {
-	int64_t accepted = harness_number("sv2-server", "accepted");
+	int64_t accepted = harness_wait_number("sv2-server", "accepted", 2, HARNESS_WAIT_MS);
 
 	must(accepted == 2, "%lld connections of two miners", (long long)accepted);
 }
