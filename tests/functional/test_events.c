@@ -241,6 +241,14 @@ static void second_miner(const char *enabled)
 	json_object_put(harness_request("reload", NULL));
 }
 
+/* The embedded chain has one difficulty for ever: the test of the pool alone changes it. jdc and
+ * MiningOS's ork, which has to have the rack, have tests of their own. */
+static bool comes_elsewhere(const struct entry *e)
+{
+	return strcmp(e->type, "MiningDifficultyChanged") == 0 ||
+	       strcmp(e->type, "MiningOSRegistered") == 0 || strcmp(e->publisher, "jdc") == 0;
+}
+
 START_TEST(events_are_as_described)
 {
 	pid_t pid;
@@ -248,9 +256,17 @@ START_TEST(events_are_as_described)
 	page_read();
 	harness_configure_pool("1f00ffff", "shares_per_minute = 600\nmin_difficulty = 0.000001\n");
 	harness_configure_miner("one", "standard", 100000);
+	harness_configure("\n[miningos]\np2p_enabled = no\nhttp_enabled = no\n"
+			  "collection_interval_seconds = 1\n");
 	harness_start();
 	follow();
 	harness_wait_running();
+	until_seen("MiningOSStatsUpdated", 1);
+	until_seen("MiningOSTemplateUpdated", 1);
+	/* Nobody here takes another pool; that it failed is told. */
+	call("miningos", "trigger_action",
+	     "{\"action_type\":\"updatePoolConfig\",\"pool_url\":\"127.0.0.1:1\"}");
+	until_seen("MiningOSActionExecuted", 1);
 	until_seen("ShareSubmitted", 1);
 	until_seen("BlockFound", 1);
 	until_seen("BlockMined", 1);
@@ -286,10 +302,9 @@ START_TEST(events_are_as_described)
 	until_seen("NodeShutdown", 1);
 	control_close(&follower);
 	harness_await_end();
-	/* The embedded chain has one difficulty for ever: the test of the pool alone changes it. */
 	for (size_t i = 0; i < page_count; i++)
-		ck_assert_msg(page[i].ever || strcmp(page[i].type, "MiningDifficultyChanged") == 0,
-			      "%s was never seen", page[i].type);
+		ck_assert_msg(page[i].ever || comes_elsewhere(&page[i]), "%s was never seen",
+			      page[i].type);
 }
 END_TEST
 
