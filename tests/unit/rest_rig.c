@@ -181,7 +181,7 @@ static void on_request(void *user, struct script_request *request)
 		app_renew(app, request);
 	else if (strcmp(request->target, "/auth/userinfo") == 0)
 		app_userinfo(app, request);
-	else
+	else if (++app->permissions > 0)
 		app_answer(app, request, 200,
 			   "{\"permissions\":{\"write\":true,\"caps\":[],\"superAdmin\":false}}");
 }
@@ -207,9 +207,17 @@ static void on_changed(void *user)
 
 void rig_init(struct rig *r)
 {
+	struct event_base *base = event_base_new();
+
+	ck_assert_ptr_nonnull(base);
+	rig_init_at(r, base);
+	r->own_base = true;
+}
+
+void rig_init_at(struct rig *r, struct event_base *base)
+{
 	memset(r, 0, sizeof(*r));
-	r->base = event_base_new();
-	ck_assert_ptr_nonnull(r->base);
+	r->base = base;
 	script_server_init(&r->app.server, r->base, on_request, &r->app);
 	snprintf(r->url, sizeof(r->url), "http://127.0.0.1:%u", (unsigned)r->app.server.port);
 	strcpy(r->dir, "/tmp/adit-rest.XXXXXX");
@@ -252,7 +260,8 @@ void rig_free(struct rig *r)
 {
 	rig_stop(r);
 	script_server_free(&r->app.server);
-	event_base_free(r->base);
+	if (r->own_base)
+		event_base_free(r->base);
 	(void)unlink(r->cache);
 	ck_assert_int_eq(rmdir(r->dir), 0);
 }

@@ -28,8 +28,9 @@ struct app {
 	unsigned tokens;   /* given */
 	unsigned renewals; /* asked for */
 	unsigned checks;   /* GET /auth/userinfo */
-	char asked[256];   /* body of the last renewal */
-	int token_status;  /* of POST /auth/token; 0: as it should be */
+	unsigned permissions;
+	char asked[256];  /* body of the last renewal */
+	int token_status; /* of POST /auth/token; 0: as it should be */
 	int userinfo_status;
 	bool strict_roles; /* ERR_ROLES_INVALID for roles that are not allowed */
 	char stale[512];   /* a token that is good for its renewal alone */
@@ -45,6 +46,7 @@ struct app {
 
 struct rig {
 	struct event_base *base;
+	bool own_base;
 	struct app app;
 	struct rest *rest;
 	struct rest_settings settings;
@@ -67,6 +69,8 @@ struct rig {
 };
 
 void rig_init(struct rig *r);
+/* On a loop that is the test's. */
+void rig_init_at(struct rig *r, struct event_base *base);
 /* Also checks that the log and the status never had a token in them. */
 void rig_free(struct rig *r);
 /* Makes the client; the settings can be changed before. */

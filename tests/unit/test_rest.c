@@ -132,6 +132,52 @@ START_TEST(many_refused_at_once_are_renewed_for_once)
 }
 END_TEST
 
+static struct script_request *held;
+
+static void hold(struct app *app, struct script_request *request)
+{
+	(void)app;
+	held = request;
+}
+
+static bool is_held(struct rig *rig)
+{
+	(void)rig;
+	return held != NULL;
+}
+
+static bool may_write(struct rig *rig)
+{
+	return strcmp(rig_status(rig, "write"), "true") == 0;
+}
+
+static bool is_settled(struct rig *rig)
+{
+	return rig->app.checks == 2 && rig->app.permissions == 2;
+}
+
+/* The answer to what was sent before a renewal says nothing about the new token. */
+START_TEST(late_refusal_of_an_old_token_costs_nothing)
+{
+	rig_start_ready(&r);
+	rig_wait(&r, may_write);
+	held = NULL;
+	r.app.answer = hold;
+	ck_assert_ptr_nonnull(rig_send(&r, "list-things", NULL));
+	rig_wait(&r, is_held);
+	r.app.answer = NULL;
+	r.app.refuse = 1;
+	rig_call(&r, "list-things", NULL);
+	ck_assert_int_eq(r.error, ADIT_OK);
+	rig_wait(&r, is_settled);
+	script_answer(held, 401, "", "{\"message\":\"ERR_AUTH_FAIL\"}");
+	rig_wait_answers(&r, 2);
+	ck_assert_msg(r.error == ADIT_OK, "%s", r.message);
+	ck_assert_uint_eq(r.app.renewals, 1);
+	ck_assert_uint_eq(r.app.checks, 2);
+}
+END_TEST
+
 START_TEST(restarted_app_node_needs_a_login)
 {
 	rig_start_ready(&r);
@@ -712,6 +758,7 @@ static Suite *rest_suite(void)
 	tcase_add_test(tc, refused_token_is_renewed_and_the_call_repeated);
 	tcase_add_test(tc, refused_twice_is_an_answer);
 	tcase_add_test(tc, many_refused_at_once_are_renewed_for_once);
+	tcase_add_test(tc, late_refusal_of_an_old_token_costs_nothing);
 	tcase_add_test(tc, restarted_app_node_needs_a_login);
 	tcase_add_test(tc, missing_permission_is_no_bad_token);
 	tcase_add_loop_test(tc, outcomes_are_told_apart, 0, sizeof(outcomes) / sizeof(outcomes[0]));
