@@ -92,8 +92,8 @@ static void show_state(const struct tp_plugin *p)
 			 state);
 	else
 		snprintf(text, sizeof(text),
-			 "the node is away (%s); serving height %u to %u clients", state, s->height,
-			 p->provider.client_count);
+			 "serving height %u to %u clients; the node is away (%s)", s->height,
+			 p->provider.client_count, state);
 	p->host.api->status(p->host.handle, text);
 }
 

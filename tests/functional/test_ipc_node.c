@@ -213,17 +213,12 @@ END_TEST
 
 /* What a node can do wrong, and what the administrator reads then. */
 static const struct {
-	const char *dialect;
 	const char *fault;
 	const char *said;
 } faults[] = {
-    {"v32", "hang", "the node has not answered for "},
-    {"v32", "cut", "the peer closed the connection"},
-    {"v32", "exception", "Mining.createNewBlock: "},
-    {"v32", "unimplemented", "BlockTemplate.getTxSigops: "},
-    {"v32", "types", "template of the node: "},
-    {"v30", "types", "template of the node: "},
-    {"v31", "garbage", "the node is away ("},
+    {"hang", "the node has not answered for "}, {"cut", "the peer closed the connection"},
+    {"exception", "Mining.createNewBlock: "},   {"unimplemented", "BlockTemplate.getTxSigops: "},
+    {"types", "template of the node: "},        {"garbage", "the node is away ("},
 };
 
 /* The last work stays, the reason is shown, nothing crashes, and mining goes on when it is over. */
@@ -257,13 +252,15 @@ static void suffer(const char *dialect, const char *fault, const char *said)
 
 START_TEST(faults_of_the_node)
 {
-	suffer(faults[_i].dialect, faults[_i].fault, faults[_i].said);
+	const int count = (int)(sizeof(faults) / sizeof(faults[0]));
+
+	suffer(dialects[_i / count], faults[_i % count].fault, faults[_i % count].said);
 }
 END_TEST
 
 START_TEST(a_slow_node)
 {
-	start_node("v31");
+	start_node(dialects[_i]);
 	order("fault slow");
 	start_pool("bitcoin-ipc", 20);
 	mine(3);
@@ -471,7 +468,7 @@ static bool is_full(void *user)
  * goes ahead of it. */
 START_TEST(a_full_block)
 {
-	start_node("v31");
+	start_node(dialects[_i]);
 	order("load 4990");
 	start_pool("bitcoin-ipc", 20);
 	harness_wait(MS, is_full, NULL, "the whole template is there");
@@ -573,11 +570,13 @@ int main(void)
 	tcase_add_loop_test(c, each_dialect, 0, 3);
 	tcase_add_loop_test(c, a_young_node, 0, 3);
 	tcase_add_test(c, templates_are_destroyed);
-	tcase_add_loop_test(c, faults_of_the_node, 0, (int)(sizeof(faults) / sizeof(faults[0])));
-	tcase_add_test(c, a_slow_node);
+	/* In each dialect. */
+	tcase_add_loop_test(c, faults_of_the_node, 0,
+			    3 * (int)(sizeof(faults) / sizeof(faults[0])));
+	tcase_add_loop_test(c, a_slow_node, 0, 3);
 	tcase_add_test(c, submit_that_fails);
 	tcase_add_test(c, submit_that_fails_before_v32);
-	tcase_add_test(c, a_full_block);
+	tcase_add_loop_test(c, a_full_block, 0, 3);
 	tcase_add_loop_test(c, initial_download_and_another_network, 0, 3);
 	tcase_add_test(c, another_version_after_a_restart);
 	tcase_add_test(c, noise);

@@ -210,7 +210,7 @@ START_TEST(the_node_hangs)
 	mine(1);
 	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
 	harness_wait_status("the node has not answered for 2000 ms");
-	harness_wait_status("; serving height ");
+	harness_wait_status(" clients; the node is away (");
 	height = harness_number("template-provider", "height");
 	must(height > 0, "the last template was given up");
 	before = accepted();
