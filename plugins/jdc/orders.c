@@ -205,6 +205,7 @@ static int32_t apply(struct jdc *jdc, const struct pool_settings *p, const char 
 
 	if (!jdc->started)
 		return error_set(e, ADIT_E_UNAVAILABLE, "the role has just been started");
+	order_tick(jdc, clock_monotonic_ms()); /* it may have proved itself just now */
 	if (o->pool)
 		roll_back(jdc, "replaced by another order");
 	pool = pools_add_first(jdc, p);

@@ -1286,6 +1286,30 @@ START_TEST(order_after_order)
 }
 END_TEST
 
+/* What gives work holds, also when the next order comes at once. */
+START_TEST(order_right_after_order)
+{
+	struct fake_reply *r;
+	struct pool_side p;
+
+	make();
+	(void)ready(NBITS_HARD);
+	r = order("{\"pool_url\":\"" TWO "\",\"pool_user\":\"me\"}");
+	ck_assert_msg(r->error == ADIT_OK, "%s", r->message);
+	fake_reply_free(r);
+	p = open_two();
+	jdc->order.until_ms = 0; /* nor is it too late for it */
+	r = order("{\"pool_url\":\"" ONE "\"}");
+	ck_assert_msg(r->error == ADIT_OK, "%s", r->message);
+	fake_reply_free(r);
+	ck_assert(fake_host_logged(b.host, "it gives work, and stays"));
+	ck_assert(!fake_host_logged(b.host, "replaced by another order"));
+	ck_assert(!p.client->freed);
+	ck_assert_str_eq(jdc->active->settings.user, "me");
+	end();
+}
+END_TEST
+
 /* The role has started, and does not know yet whether there are templates. */
 START_TEST(order_too_early)
 {
@@ -1468,6 +1492,7 @@ static Suite *make_suite(void)
 	tcase_add_loop_test(c, orders_refused, 0, 8);
 	tcase_add_test(c, order_that_holds);
 	tcase_add_test(c, order_after_order);
+	tcase_add_test(c, order_right_after_order);
 	tcase_add_test(c, order_too_early);
 	tcase_add_test(c, order_that_is_rolled_back);
 	tcase_add_loop_test(c, settings_refused, 0, 14);
