@@ -14,7 +14,7 @@ const { freePort } = require('./daemon')
 const { isDht } = require('./network')
 const { socketOf } = require('./net_socket')
 const { TYPE, withSite } = require('./site')
-const { pause, test, wait } = require('./suite')
+const { SLOW, pause, test, wait } = require('./suite')
 
 const ONE = { miners: { a: 50000 } }
 
@@ -31,7 +31,7 @@ async function isWell(site, before) {
 }
 
 /* An answer, whatever it is, as text; REASON in the place of one when the transport says no. */
-async function anyAnswer(site, method, payload, ms = 20000) {
+async function anyAnswer(site, method, payload, ms = 20000 * SLOW) {
 	const client = site.stranger = site.stranger || site.network.make()
 	try {
 		return String(await client.request((await site.rack()).info.rpcPublicKey, method, Buffer.from(payload), { timeout: ms }))
@@ -178,12 +178,12 @@ test('G: 100 MB', () => withSite(ONE, async (site) => {
 		const start = Buffer.from('{"id":1,"method":"listThings","payload":"')
 		assert.ok((await raw(site, [start, ...Array(100).fill(MB), Buffer.from('"}\n')], 20000)).closed)
 	}
-	const large = await anyAnswer(site, 'listThings', JSON.stringify({ query: { id: 'x'.repeat(100 << 20) } }), 60000)
+	const large = await anyAnswer(site, 'listThings', JSON.stringify({ query: { id: 'x'.repeat(100 << 20) } }), 60000 * SLOW)
 	assert.ok(large === 'CHANNEL_CLOSED' || large === 'REQUEST_ERROR' || /HRPC_ERR|^\[\]$/.test(large), large.slice(0, 200))
 	site.stranger = undefined
-	const fifteen = await anyAnswer(site, 'saveWrkSettings', JSON.stringify({ entries: { a: 'x'.repeat(15 << 20) } }), 60000)
+	const fifteen = await anyAnswer(site, 'saveWrkSettings', JSON.stringify({ entries: { a: 'x'.repeat(15 << 20) } }), 60000 * SLOW)
 	assert.ok(!/^1$/.test(fifteen), '15 MB of settings were taken')
-	assert.ok(resident(before.role) < 400, `the role has ${resident(before.role)} MiB`)
+	assert.ok(resident(before.role) < 400 * SLOW, `the role has ${resident(before.role)} MiB`)
 	await isWell(site, before)
 }))
 
@@ -192,7 +192,7 @@ test('G: a hundred connections that say nothing, and a thousand requests at once
 	const before = await processes(site)
 	const rack = await site.rack()
 	const silent = isDht() ? [] : Array.from({ length: 100 }, () => net.connect(socketOf(site.network.directory, rack.info.rpcPublicKey)).on('error', () => {}))
-	const answers = await Promise.all([...Array(1000).keys()].map((i) => site.ork.call(rack, i % 2 ? 'listThings' : 'echo', { limit: 1, i }, 60000).catch((e) => e.message)))
+	const answers = await Promise.all([...Array(1000).keys()].map((i) => site.ork.call(rack, i % 2 ? 'listThings' : 'echo', { limit: 1, i }, 60000 * SLOW).catch((e) => e.message)))
 	const bad = answers.filter((a) => typeof a === 'string' && !/ERR_/.test(a))
 	assert.deepEqual(bad, [])
 	for (const s of silent)
@@ -217,7 +217,7 @@ test('G: a bridge that hangs is replaced', () => withSite(ONE, async (site) => {
 	await isWell(site)
 	const { role, bridge } = await processes(site)
 	process.kill(bridge, 'SIGSTOP')
-	await wait('there is another bridge', () => site.daemon.bridge() > 0 && site.daemon.bridge() !== bridge, 120000)
+	await wait('there is another bridge', () => site.daemon.bridge() > 0 && site.daemon.bridge() !== bridge, 240000 * SLOW)
 	await isWell(site)
 	assert.strictEqual(await site.daemon.pid('miningos'), role)
 }))
@@ -268,7 +268,7 @@ if (isDht())
 			assert.strictEqual(site.ork.racks.size, 0)
 			const started = Date.now()
 			await site.daemon.restart('miningos')
-			assert.ok(Date.now() - started < 30000)
+			assert.ok(Date.now() - started < 30000 * SLOW)
 		})
 	})
 

@@ -7,9 +7,9 @@
 
 const path = require('node:path')
 
-const slow = Number(process.env.ADIT_TEST_SLOW || 1)
-const WAIT_MS = 60000 * slow
-const TEST_MS = 300000 * slow
+const SLOW = Number(process.env.ADIT_TEST_SLOW || 1)
+const WAIT_MS = 60000 * SLOW
+const TEST_MS = 400000 * SLOW
 
 const tests = []
 const test = (name, run) => tests.push({ name, run })
@@ -78,4 +78,4 @@ async function runAll(pick = process.argv[2] || '') {
 	process.exit(failures > 0 || chosen.length === 0 ? 1 : 0)
 }
 
-module.exports = { WAIT_MS, pause, runAll, skip, test, wait }
+module.exports = { SLOW, WAIT_MS, pause, runAll, skip, test, wait }
