@@ -67,10 +67,8 @@ static void take_channel(struct source *s, const char *worker, struct json_objec
 	if (name[0] == '\0' || user[0] == '\0')
 		return;
 	chan = chans_open(m, name, s->role, user);
-	if (chan == NULL) {
-		s->failed = true;
-		return;
-	}
+	if (chan == NULL)
+		return; /* more than there is room for: they are no things */
 	if (!has_ring(&m->looks, worker))
 		count_growth(chan, &now, !chan->counted);
 	chan->difficulty = get_double(o, "difficulty", 0);

@@ -108,15 +108,14 @@ static void state_file(const struct miningos *m, const char *name, char *out, si
 
 void mos_save_things(struct miningos *m, bool now)
 {
+	bool many = m->things.count > SAVE_MANY;
 	uint64_t at = mos_now_ms();
+	uint64_t wait = now ? (many ? SAVE_SOON_MS : 0) : (many ? SAVE_MS : SAVE_SOON_MS);
 	char path[4096];
 	struct error e;
 
-	if (!m->things.dirty || (!now && at < m->save_ms + SAVE_MS && at >= m->save_ms))
-		return;
 	/* What people write is safe at once, but not a file of megabytes for each of a thousand. */
-	if (now && m->things.count > SAVE_MANY && at < m->save_ms + SAVE_SOON_MS &&
-	    at >= m->save_ms)
+	if (!m->things.dirty || (at < m->save_ms + wait && at >= m->save_ms))
 		return;
 	state_file(m, "things.json", path, sizeof(path));
 	if (things_save(&m->things, path, &e) != ADIT_OK)

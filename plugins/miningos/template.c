@@ -100,7 +100,7 @@ void template_refresh(struct miningos *m, bool force)
 	uint64_t now = mos_now_ms();
 
 	if (s->asking || !m->settings.template_enabled ||
-	    (!force && s->asked_ms != 0 &&
+	    (!force && s->asked_ms != 0 && now >= s->asked_ms &&
 	     now < s->asked_ms + (uint64_t)m->settings.cache_duration_seconds * 1000))
 		return;
 	s->asked_ms = now;
