@@ -188,6 +188,7 @@ START_TEST(a_block_from_elsewhere)
 	ck_assert_ptr_nonnull(strstr(reply->json, "block-decode-failed"));
 	fake_reply_free(reply);
 	ck_assert_int_eq(rig_number(h, "get_status", "blocks_rejected"), 0);
+	block_builder_free(&b);
 	buf_free(&block);
 	fake_host_free(h);
 }
@@ -902,6 +903,7 @@ START_TEST(a_full_disk)
 	ck_assert(!fake_host_logged(h, "cut off"));
 	ck_assert_int_eq(rig_number(h, "get_chain_tip", "height"), 4);
 	fake_host_free(h);
+	block_builder_free(&b);
 	buf_free(&block);
 	rig_remove_dir();
 }
