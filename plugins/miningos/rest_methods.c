@@ -13,6 +13,10 @@
 
 #define JSON_FLAGS (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
+/* What an answer may have on its way to who asked (adit/plugin.h). */
+#define MAX_JSON (8u << 20)
+#define MAX_ATTACHMENT (32u << 20)
+
 /* A request whose answer is awaited. */
 struct rest_pending {
 	struct rest_pending *next;
@@ -39,6 +43,10 @@ static void answer_with(struct rest *r, struct adit_request *request, struct jso
 
 	if (text == NULL)
 		refuse(r, request, ADIT_E_NO_MEMORY, "out of memory");
+	else if (length > MAX_JSON || size > MAX_ATTACHMENT)
+		refuse(r, request, ADIT_E_LIMIT,
+		       "the app-node's answer is too large to be handed on (8 MiB, a file 32): ask "
+		       "for less with limit, offset or fields");
 	else
 		r->api->reply(r->host, request, ADIT_OK, "", text, length, bytes, size);
 	json_object_put(result);

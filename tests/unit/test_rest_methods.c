@@ -120,6 +120,26 @@ START_TEST(calls_by_method)
 }
 END_TEST
 
+/* What the bus takes is less than what the app-node may answer. */
+START_TEST(answer_that_is_too_large_to_hand_on)
+{
+	const size_t size = 9u << 20;
+	char *body = malloc(size + 1);
+
+	ck_assert_ptr_nonnull(body);
+	memset(body, 'a', size);
+	memcpy(body, "[[\"", 3);
+	strcpy(body + size - 3, "\"]]");
+	r.settings.max_bytes = 16u << 20;
+	rig_cache_token(&r, "admin");
+	begin();
+	r.app.body = body;
+	call("rest_call", "{\"endpoint\":\"list-things\"}", ADIT_E_LIMIT);
+	ck_assert_ptr_nonnull(strstr(reply->message, "fields"));
+	free(body);
+}
+END_TEST
+
 static void hang(struct app *app, struct script_request *request)
 {
 	(void)app;
@@ -191,6 +211,7 @@ static Suite *methods_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, login_by_method);
 	tcase_add_test(tc, calls_by_method);
+	tcase_add_test(tc, answer_that_is_too_large_to_hand_on);
 	tcase_add_test(tc, stop_answers_everybody);
 	tcase_add_test(tc, keys_and_environment);
 	suite_add_tcase(suite, tc);
