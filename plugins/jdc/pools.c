@@ -56,6 +56,10 @@ static void act_disconnect(void *context, struct upstream *u)
 	struct jdc *jdc = context;
 	struct jdc_pool *pool = pool_of(u);
 
+	if (jdc->active == pool) { /* for other work, see upstreams_templates() */
+		jdc->active = NULL;
+		events_pool_disconnected(jdc, pool, "it is connected to anew");
+	}
 	uplink_disconnect(&pool->link);
 	pool->attempt = ++jdc->attempts; /* job ids of before are worth nothing */
 	pool_jobs_clear(&pool->jobs);

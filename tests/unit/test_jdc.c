@@ -492,10 +492,13 @@ START_TEST(next_template_and_tip)
 	solve(&m, m.target, true);
 	expect_accepted(&m);
 	ck_assert_uint_eq(jdc->held.count, 1);
+	c = expect_custom_job(&p); /* which the pool is about to take */
 	b.height++;
 	new_tip(&b, 0, 2, NBITS_HARD);
 	ck_assert_uint_eq(jdc->held.count, 0);
 	ck_assert_uint_eq(jdc->counts.held_dropped, 1);
+	job_set(&p, c, 57);
+	ck_assert_uint_eq(fake_conn_count(p.conn, ADIT_SV2_SUBMIT_SHARES_EXTENDED), 0);
 	end();
 }
 END_TEST
@@ -1037,6 +1040,8 @@ START_TEST(templates_lost_and_back)
 	p = open_one();
 	expect_active("one");
 	ck_assert_int_eq(jdc->active->link.mode, JDC_FULL_TEMPLATE);
+	ck_assert_uint_eq(fake_host_published(b.host, "MiningPoolConnected"), 3);
+	ck_assert_uint_eq(fake_host_published(b.host, "MiningPoolDisconnected"), 2);
 	end();
 }
 END_TEST
@@ -1264,6 +1269,8 @@ START_TEST(order_that_holds)
 	ck_assert(wait_for(order_done, NULL));
 	ck_assert_uint_eq(jdc->pool_count, 3);
 	ck_assert_str_eq(jdc->active->settings.pool.address, TWO);
+	ck_assert_uint_eq(fake_host_published(b.host, "MiningPoolConnected"), 3);
+	ck_assert_uint_eq(fake_host_published(b.host, "MiningPoolDisconnected"), 2);
 	end();
 }
 END_TEST

@@ -1208,6 +1208,52 @@ START_TEST(missing_transactions)
 }
 END_TEST
 
+static struct declaration *only_declaration(void)
+{
+	uint32_t i = 0;
+
+	ck_assert_uint_eq(uplink_pending(&link_), 1);
+	while (link_.declarations[i].state == DECLARATION_NONE)
+		i++;
+	return &link_.declarations[i];
+}
+
+/* A server that has asked is at work: its time begins again, but not for ever. */
+START_TEST(missing_transactions_take_time)
+{
+	static const uint8_t positions[] = {2, 0};
+	uint32_t request;
+
+	start(JDC_FULL_TEMPLATE);
+	request = declare(1);
+	while (give_token("more", 0))
+		;
+	for (int i = 0; i < UPLINK_PROVIDES_MAX; i++) {
+		only_declaration()->since_ms -= 8000;
+		ask_for(request, positions, 1);
+		uplink_tick(&link_, clock_monotonic_ms() + 5000);
+		expect_no_fault();
+	}
+	ask_for(request, positions, 1);
+	expect_fault(UPSTREAM_BROKE_PROTOCOL);
+}
+END_TEST
+
+/* Nobody asks for the transactions of a declared job: their memory is for others. */
+START_TEST(transactions_go_when_declared)
+{
+	uint32_t request;
+
+	start(JDC_FULL_TEMPLATE);
+	request = declare(1);
+	ck_assert_uint_gt(link_.held, 0);
+	declared(request);
+	ck_assert_uint_eq(link_.held, 0);
+	ck_assert_uint_eq(only_declaration()->txs.size, 0);
+	expect_no_fault();
+}
+END_TEST
+
 START_TEST(missing_transactions_nonsense)
 {
 	static const uint8_t past[] = {3, 0};
@@ -1351,6 +1397,23 @@ START_TEST(called_stale)
 		uplink_tick(&link_, now + 20000);
 		expect_fault(UPSTREAM_SHARE_REFUSED);
 	}
+}
+END_TEST
+
+/* Its time runs from the first one on: who says it of each job is found out. */
+START_TEST(called_stale_again_and_again)
+{
+	start(JDC_FULL_TEMPLATE);
+	refuse_declaration(declare(1), "stale-chain-tip");
+	while (give_token("more", 0))
+		;
+	link_.stale_job_ms -= 9000;
+	refuse_declaration(declare(2), "stale-chain-tip");
+	while (give_token("more", 0))
+		;
+	expect_no_fault();
+	uplink_tick(&link_, clock_monotonic_ms() + 5000);
+	expect_fault(UPSTREAM_SHARE_REFUSED);
 }
 END_TEST
 
@@ -1868,6 +1931,45 @@ END_TEST
 /* --- all ---------------------------------------------------------------------------------------
  */
 
+static TCase *declaring_cases(void)
+{
+	TCase *c = tcase_create("declaring");
+
+	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_set_timeout(c, 120);
+	tcase_add_loop_test(c, tokens_unasked, 0, 2);
+	tcase_add_loop_test(c, token_with_bad_outputs, 0, 5);
+	tcase_add_test(c, outputs_too_large);
+	tcase_add_test(c, outputs_change);
+	tcase_add_test(c, outputs_change_under_a_job);
+	tcase_add_test(c, tokens_grow_old);
+	tcase_add_loop_test(c, requests_unanswered, 0, 5);
+	tcase_add_test(c, silence);
+	tcase_add_test(c, declare_and_set);
+	tcase_add_test(c, coinbase_only);
+	tcase_add_test(c, missing_transactions);
+	tcase_add_test(c, missing_transactions_take_time);
+	tcase_add_test(c, transactions_go_when_declared);
+	tcase_add_loop_test(c, missing_transactions_nonsense, 0, 4);
+	tcase_add_loop_test(c, answers_to_nothing, 0, 7);
+	tcase_add_test(c, declaration_refused);
+	tcase_add_test(c, custom_job_refused);
+	tcase_add_loop_test(c, refused_of_a_passed_tip, 0, 2);
+	tcase_add_loop_test(c, called_stale, 0, 2);
+	tcase_add_test(c, called_stale_again_and_again);
+	tcase_add_test(c, called_stale_and_then_acknowledged);
+	tcase_add_test(c, declarations_are_bounded);
+	tcase_add_test(c, passed_tips_are_not_declared);
+	tcase_add_test(c, transactions_are_bounded);
+	tcase_add_test(c, what_is_no_transaction);
+	tcase_add_test(c, transactions_can_not_be_had);
+	tcase_add_test(c, transactions_do_not_come);
+	tcase_add_test(c, changes_are_bounded);
+	tcase_add_test(c, no_token_left);
+	tcase_add_loop_test(c, nothing_is_declared_before_ready_or_in_proxy_mode, 0, 2);
+	return c;
+}
+
 static Suite *make_suite(void)
 {
 	Suite *suite = suite_create("jdc uplink");
@@ -1908,37 +2010,7 @@ static Suite *make_suite(void)
 	tcase_add_test(c, hash_rate_is_told);
 	suite_add_tcase(suite, c);
 
-	c = tcase_create("declaring");
-	tcase_add_checked_fixture(c, setup, teardown);
-	tcase_set_timeout(c, 120);
-	tcase_add_loop_test(c, tokens_unasked, 0, 2);
-	tcase_add_loop_test(c, token_with_bad_outputs, 0, 5);
-	tcase_add_test(c, outputs_too_large);
-	tcase_add_test(c, outputs_change);
-	tcase_add_test(c, outputs_change_under_a_job);
-	tcase_add_test(c, tokens_grow_old);
-	tcase_add_loop_test(c, requests_unanswered, 0, 5);
-	tcase_add_test(c, silence);
-	tcase_add_test(c, declare_and_set);
-	tcase_add_test(c, coinbase_only);
-	tcase_add_test(c, missing_transactions);
-	tcase_add_loop_test(c, missing_transactions_nonsense, 0, 4);
-	tcase_add_loop_test(c, answers_to_nothing, 0, 7);
-	tcase_add_test(c, declaration_refused);
-	tcase_add_test(c, custom_job_refused);
-	tcase_add_loop_test(c, refused_of_a_passed_tip, 0, 2);
-	tcase_add_loop_test(c, called_stale, 0, 2);
-	tcase_add_test(c, called_stale_and_then_acknowledged);
-	tcase_add_test(c, declarations_are_bounded);
-	tcase_add_test(c, passed_tips_are_not_declared);
-	tcase_add_test(c, transactions_are_bounded);
-	tcase_add_test(c, what_is_no_transaction);
-	tcase_add_test(c, transactions_can_not_be_had);
-	tcase_add_test(c, transactions_do_not_come);
-	tcase_add_test(c, changes_are_bounded);
-	tcase_add_test(c, no_token_left);
-	tcase_add_loop_test(c, nothing_is_declared_before_ready_or_in_proxy_mode, 0, 2);
-	suite_add_tcase(suite, c);
+	suite_add_tcase(suite, declaring_cases());
 
 	c = tcase_create("shares and jobs");
 	tcase_add_checked_fixture(c, setup, teardown);
