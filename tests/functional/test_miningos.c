@@ -175,6 +175,46 @@ START_TEST(test_killed)
 }
 END_TEST
 
+static bool is_told(void *user)
+{
+	char *output;
+	bool told;
+
+	/* The role has to know its sources before. */
+	(void)harness_aditctl("miningos trigger-action reboot pool", &output);
+	told = strstr(output, user) != NULL;
+	free(output);
+	return told;
+}
+
+/* Without the right to it a role has no other one started again, and says which right that is. */
+START_TEST(test_right_to_restart)
+{
+	char folder[96], command[256];
+	pid_t pool;
+
+	/* Plugins that are not root's alone have only what they are granted. */
+	snprintf(folder, sizeof(folder), "%s/plugins", harness.directory);
+	snprintf(command, sizeof(command), "cp -r '%s' '%s' && chmod 0775 '%s'", ADIT_STAGE_PLUGINS,
+		 folder, folder);
+	ck_assert_int_eq(system(command), 0);
+	harness.plugins = folder;
+	harness_configure_pool("1f00ffff", "");
+	harness.no_grants = true;
+	harness_configure("\n[miningos]\n"
+			  "grant = subscribe_events, publish_events, call_module, "
+			  "register_module_api, read_blockchain, read_share_log\n"
+			  "p2p_enabled = no\n"
+			  "http_enabled = no\n");
+	harness_start();
+	harness_wait_running();
+	pool = harness_pid("pool");
+	harness_wait(HARNESS_WAIT_MS, is_told, "restart_roles", "the refusal names the right");
+	ck_assert_int_eq(harness_pid("pool"), pool);
+	harness_stop();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("miningos");
@@ -186,6 +226,7 @@ int main(void)
 	tcase_set_timeout(c, HARNESS_TEST_S);
 	tcase_add_test(c, test_miners_and_actions);
 	tcase_add_test(c, test_killed);
+	tcase_add_test(c, test_right_to_restart);
 	suite_add_tcase(s, c);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
