@@ -59,3 +59,18 @@ void held_clear(struct held *h)
 {
 	h->count = 0;
 }
+
+uint32_t held_keep_blocks(struct held *h, uint64_t work)
+{
+	uint32_t kept = 0;
+	uint32_t count = h->count;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct held_share *s = at(h, i);
+
+		if (s->block || (work != 0 && s->work != work))
+			*at(h, kept++) = *s;
+	}
+	h->count = kept;
+	return count - kept;
+}

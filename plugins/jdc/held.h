@@ -41,5 +41,7 @@ struct held_share *held_add(struct held *h, uint64_t *dropped);
 uint32_t held_take(struct held *h, uint64_t work,
 		   void (*fn)(void *context, const struct held_share *s), void *context);
 void held_clear(struct held *h);
+/* Forgets all but blocks; of WORK, or of all works when that is 0. Returns how many. */
+uint32_t held_keep_blocks(struct held *h, uint64_t work);
 
 #endif

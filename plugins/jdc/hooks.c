@@ -46,7 +46,8 @@ static void on_coinbase_freed(void *context, struct coinbase *c)
 	struct jdc *jdc = context;
 	struct work *work = c->role;
 
-	jdc->counts.held_dropped += held_take(&jdc->held, work->id, NULL, NULL);
+	/* A block waits until the pool knows the job, or that it won't. */
+	jdc->counts.held_dropped += held_keep_blocks(&jdc->held, work->id);
 	work_free(&jdc->works, work);
 	c->role = NULL;
 }

@@ -228,10 +228,9 @@ static void declare(struct jdc *jdc, struct template *t)
 
 void source_adopted(struct jdc *jdc, struct template *t, bool new_tip)
 {
-	if (new_tip) {
-		jdc->counts.held_dropped += jdc->held.count;
-		held_clear(&jdc->held);
-	}
+	/* A block of ours is the tip of our node at once: the pool has yet to know of it. */
+	if (new_tip)
+		jdc->counts.held_dropped += held_keep_blocks(&jdc->held, 0);
 	if (jdc->source != SOURCE_DECLARED || !jdc->active || !t->provider)
 		return;
 	uplink_set_tip(&jdc->active->link, t->tip.prev_hash);
@@ -291,9 +290,12 @@ static void forward(void *context, const struct held_share *s)
 void source_known(struct jdc *jdc, struct jdc_pool *pool, uint64_t id, uint32_t job_id)
 {
 	struct work *work = works_find(&jdc->works, id);
+	struct work gone = {.pool = pool, .attempt = pool->attempt};
 	struct forward f = {jdc, work};
 
-	if (!work || pool != jdc->active || work->pool != pool || work->attempt != pool->attempt)
+	if (!work) /* of a tip that has passed: its blocks wait still */
+		f.work = work = &gone;
+	if (pool != jdc->active || work->pool != pool || work->attempt != pool->attempt)
 		return;
 	work->state = WORK_KNOWN;
 	work->job_id = job_id;

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -208,6 +209,28 @@ START_TEST(answers_of_old_tips)
 }
 END_TEST
 
+/* At a moment at which hardly one is on its way. */
+static bool has_the_shares(void *user)
+{
+	uint64_t solutions = fake_upstream_asked(&upstream, FAKE_SOLUTION);
+
+	(void)user;
+	return solutions >= 8 && records()->blocks + 1 >= solutions;
+}
+
+/* Blocks that are found before the pool knows their job: its declaration server has them, and the
+ * pool their shares, although they are the tip of the farm's own node at once. */
+START_TEST(blocks_before_the_answer)
+{
+	answer_late(FARM_NBITS, 300);
+	fake_upstream_answer(&upstream, FAKE_CHANNEL, FAKE_WELL);
+	fake_upstream_answer(&upstream, FAKE_TOKEN, FAKE_WELL);
+	harness_wait(HARNESS_WAIT_MS, has_the_shares, NULL,
+		     "the pool has the shares of all blocks");
+	finish();
+}
+END_TEST
+
 /* Says nothing for longer than an answer may take, and has nothing to answer. */
 START_TEST(silent_but_healthy)
 {
@@ -374,6 +397,7 @@ int main(void)
 	} else if (strcmp(PROGRAM, "times") == 0) {
 		tcase_add_test(c, late_answers);
 		tcase_add_test(c, answers_of_old_tips);
+		tcase_add_test(c, blocks_before_the_answer);
 		tcase_add_test(c, silent_but_healthy);
 	} else {
 		tcase_add_test(c, nobody_at_the_start);
