@@ -398,8 +398,8 @@ int main(void)
 		tcase_add_test(c, late_answers);
 		tcase_add_test(c, answers_of_old_tips);
 		tcase_add_test(c, blocks_before_the_answer);
-		tcase_add_test(c, silent_but_healthy);
 	} else {
+		tcase_add_test(c, silent_but_healthy);
 		tcase_add_test(c, nobody_at_the_start);
 		tcase_add_test(c, another_pool_is_ordered);
 		tcase_add_test(c, jdc_is_killed);
