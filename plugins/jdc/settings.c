@@ -228,7 +228,7 @@ static int32_t read_pools(struct jdc_settings *to, const struct source *s, struc
 static int32_t read_upstreams(struct jdc_settings *to, const struct source *s, struct error *e)
 {
 	struct upstreams_options *o = &to->upstreams;
-	uint32_t mebibytes;
+	uint32_t mebibytes = 0;
 	const struct int_key keys[] = {
 	    {"answer_timeout", 100, 600000, &to->answer_timeout_ms},
 	    {"connect_timeout", 100, 60000, &to->connect_timeout_ms},
