@@ -622,6 +622,41 @@ START_TEST(block_before_the_pool_knows)
 }
 END_TEST
 
+/* The block is on disk before it leaves: the next process sends it again, whatever became of the
+ * first one. */
+START_TEST(block_is_written_down)
+{
+	char directory[] = "/tmp/adit-test-jdc-XXXXXX";
+	char command[64];
+	const struct sent *s;
+	struct miner m;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	make();
+	fake_host_set_state_dir(b.host, directory);
+	(void)ready(NBITS_EASY);
+	m = open_miner(&b, connect_miner(&b, 1, 0), false);
+	do
+		solve(&m, m.target, true);
+	while (m.hash[31] >= 0x70);
+	expect_accepted(&m);
+	end();
+
+	make();
+	fake_host_set_state_dir(b.host, directory);
+	begin();
+	ck_assert_uint_eq(jdc->mining.blocks.count, 1);
+	tdp_open(&b, 0);
+	new_tip(&b, 0, 1, NBITS_EASY);
+	s = fake_conn_next(b.tdp[0], ADIT_SV2_SUBMIT_SOLUTION);
+	ck_assert_ptr_nonnull(s);
+	ck_assert_uint_eq(s->body.submit_solution.header_nonce, m.nonce);
+	end();
+	(void)snprintf(command, sizeof command, "rm -rf %s", directory);
+	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 START_TEST(held_shares_are_bounded)
 {
 	struct pool_side p;
@@ -836,6 +871,57 @@ static void take_target(struct miner *m)
 	if (s)
 		memcpy(m->target, s->body.set_target.target.b, 32);
 }
+
+/* A pool whose outputs are larger than any before: templates leave room for them. */
+START_TEST(room_for_the_pools_outputs)
+{
+	static const uint8_t script[1000];
+	struct adit_sv2_allocate_mining_job_token_success m = {.mining_job_token = bytes("token")};
+	const struct sent *s;
+	struct pool_side p;
+	struct buf outputs = {0};
+
+	make();
+	p = ready(NBITS_HARD);
+	(void)expect_declaration(&p);
+	buf_append_u8(&outputs, 1);
+	coinbase_add_output(&outputs, 0, script, sizeof script);
+	m.coinbase_tx_outputs = (struct adit_bytes){outputs.data, (uint32_t)outputs.size};
+	s = fake_conn_next(p.jds, ADIT_SV2_ALLOCATE_MINING_JOB_TOKEN);
+	ck_assert_ptr_nonnull(s);
+	m.request_id = s->body.allocate_mining_job_token.request_id;
+	fake_conn_skip(b.tdp[0]);
+	JDS_SAYS(&p, allocate_mining_job_token_success, &m);
+	s = fake_conn_next(b.tdp[0], ADIT_SV2_COINBASE_OUTPUT_CONSTRAINTS);
+	ck_assert_ptr_nonnull(s);
+	ck_assert_uint_ge(s->body.coinbase_output_constraints.coinbase_output_max_additional_size,
+			  8 + 3 + sizeof script);
+	buf_free(&outputs);
+	end();
+}
+END_TEST
+
+/* Another pool knows nothing of the job that they are of. */
+START_TEST(held_shares_at_a_switch)
+{
+	struct pool_side one, two;
+	struct miner m;
+
+	make();
+	one = ready(NBITS_HARD);
+	m = open_miner(&b, connect_miner(&b, 1, 0), false);
+	solve(&m, m.target, true);
+	expect_accepted(&m);
+	ck_assert_uint_eq(jdc->held.count, 1);
+	fake_client_close(one.client, "end of file");
+	two = open_two();
+	expect_active("two");
+	ck_assert_uint_eq(jdc->held.count, 0);
+	ck_assert_uint_eq(jdc->counts.held_dropped, 1);
+	ck_assert_uint_eq(fake_conn_count(two.conn, ADIT_SV2_SUBMIT_SHARES_EXTENDED), 0);
+	end();
+}
+END_TEST
 
 START_TEST(next_pool_then_solo_and_back)
 {
@@ -1275,6 +1361,28 @@ START_TEST(order_that_holds)
 }
 END_TEST
 
+/* Without a key of its own the declaration server has the pool's, here too. */
+START_TEST(order_with_a_declaration_server)
+{
+	struct adit_sv2_client *c;
+	struct fake_reply *r;
+
+	make();
+	set("allow_pool", "three.test");
+	(void)ready(NBITS_HARD);
+	r = order("{\"pool_url\":\"three.test:4444\",\"authority_key\":\"" KEY
+		  "\",\"pool_user\":\"me\",\"jds_url\":\"three.test:5555\"}");
+	ck_assert_msg(r->error == ADIT_OK, "%s", r->message);
+	ck_assert_ptr_nonnull(strstr(r->json, "\"mode\":\"full-template\""));
+	fake_reply_free(r);
+	(void)expect_dial("three.test:4444");
+	c = fake_client_find(&clients, ADIT_SV2_JOB_DECLARATION, "three.test:5555");
+	ck_assert_ptr_nonnull(c);
+	ck_assert_str_eq(c->authority, KEY);
+	end();
+}
+END_TEST
+
 START_TEST(order_after_order)
 {
 	struct fake_reply *r;
@@ -1476,6 +1584,7 @@ static Suite *make_suite(void)
 	tcase_add_test(c, bound_by_the_pools_target);
 	tcase_add_test(c, block);
 	tcase_add_test(c, block_before_the_pool_knows);
+	tcase_add_test(c, block_is_written_down);
 	tcase_add_test(c, held_shares_are_bounded);
 	tcase_add_test(c, transactions_can_not_be_had);
 	tcase_add_test(c, transactions_can_never_be_had);
@@ -1484,6 +1593,8 @@ static Suite *make_suite(void)
 	suite_add_tcase(suite, c);
 	c = tcase_create("pools");
 	tcase_set_timeout(c, 120);
+	tcase_add_test(c, room_for_the_pools_outputs);
+	tcase_add_test(c, held_shares_at_a_switch);
 	tcase_add_test(c, next_pool_then_solo_and_back);
 	tcase_add_test(c, no_pool_at_all);
 	tcase_add_test(c, solo_by_configuration);
@@ -1498,6 +1609,7 @@ static Suite *make_suite(void)
 	tcase_set_timeout(c, 120);
 	tcase_add_loop_test(c, orders_refused, 0, 8);
 	tcase_add_test(c, order_that_holds);
+	tcase_add_test(c, order_with_a_declaration_server);
 	tcase_add_test(c, order_after_order);
 	tcase_add_test(c, order_right_after_order);
 	tcase_add_test(c, order_too_early);
