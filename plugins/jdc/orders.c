@@ -85,6 +85,10 @@ static int32_t read_place(const struct jdc *jdc, struct pool_server *server, con
 {
 	struct error why = {0};
 
+	/* As old pools have it. What is wrong is quoted, and logged; this is not. */
+	if (strchr(url, '@') != NULL)
+		return error_set(e, ADIT_E_INVALID_ARGUMENT,
+				 "%s: it has no user and no password: say pool_user", key);
 	if (pool_server_parse(server, url, &why) != ADIT_OK)
 		return error_set(e, ADIT_E_INVALID_ARGUMENT, "%s: %s", key, why.text);
 	if (!jdc_settings_allow(&jdc->settings, server->address))

@@ -1303,6 +1303,8 @@ START_TEST(orders_refused)
 	     ADIT_E_INVALID_ARGUMENT, "authority_key"},
 	    {"{\"pool_url\":\"" ONE "\",\"jds_url\":\"evil.test:1\"}", ADIT_E_PERMISSION_DENIED,
 	     "jds_url"},
+	    {"{\"pool_url\":\"stratum+tcp://me:secret@" ONE "\"}", ADIT_E_INVALID_ARGUMENT,
+	     "pool_user"},
 	};
 	struct fake_reply *r;
 
@@ -1314,6 +1316,7 @@ START_TEST(orders_refused)
 	ck_assert_msg(strstr(r->message, cases[_i].text) != NULL, "%s", r->message);
 	fake_reply_free(r);
 	ck_assert(fake_host_logged(b.host, "update_pool_config by control"));
+	ck_assert(!fake_host_logged(b.host, "secret"));
 	ck_assert_uint_eq(jdc->pool_count, 2);
 	ck_assert_str_eq(jdc->active->settings.name, "one");
 	end();
@@ -1607,7 +1610,7 @@ static Suite *make_suite(void)
 	suite_add_tcase(suite, c);
 	c = tcase_create("administration");
 	tcase_set_timeout(c, 120);
-	tcase_add_loop_test(c, orders_refused, 0, 8);
+	tcase_add_loop_test(c, orders_refused, 0, 9);
 	tcase_add_test(c, order_that_holds);
 	tcase_add_test(c, order_with_a_declaration_server);
 	tcase_add_test(c, order_after_order);
