@@ -310,8 +310,8 @@ void rest_stop(struct rest *r)
 		return;
 	r->stopped = true;
 	r->owner = (struct rest_owner){0};
+	rest_methods_end(r); /* cancels what it began, so before the rest of that */
 	rest_pages_end(r);
-	rest_methods_end(r);
 	while (r->calls != NULL)
 		call_free(r->calls);
 	if (r->oauth != NULL)

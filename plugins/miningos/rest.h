@@ -185,9 +185,10 @@ struct rest_page {
 	bool last;
 };
 typedef bool (*rest_page_fn)(void *user, const struct rest_page *page);
-/* LIMIT items are asked for a page; racks count by themselves, so that more can come. At most MAX
- * items in all (ADIT_E_LIMIT past it). ARGUMENTS, borrowed, without offset and limit. Errors as
- * rest_call(), and ADIT_E_INVALID_ARGUMENT for an endpoint without pages. */
+/* LIMIT items are asked for a page (200 at most of `miners`); racks count by themselves, so that
+ * more can come. At most MAX items in all (ADIT_E_LIMIT past it). ARGUMENTS, borrowed, without
+ * offset and limit. Errors as rest_call(), and ADIT_E_INVALID_ARGUMENT for an endpoint without
+ * pages. */
 int32_t rest_pages(struct rest *r, const char *endpoint, struct json_object *arguments,
 		   uint32_t limit, size_t max, rest_page_fn fn, void *user,
 		   struct rest_pages **pages, struct error *e);

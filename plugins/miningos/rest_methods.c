@@ -17,12 +17,18 @@
 #define MAX_JSON (8u << 20)
 #define MAX_ATTACHMENT (32u << 20)
 
+#define PAGE 200
+#define MOST_ITEMS 100000
+
 /* A request whose answer is awaited. */
 struct rest_pending {
 	struct rest_pending *next;
 	struct rest *rest;
 	struct adit_request *request;
 	struct rest_call *call;
+	struct rest_pages *pages;
+	struct json_object *items; /* so far */
+	char problem[256];         /* of an ork, while others answered */
 };
 
 /* --- answers ------------------------------------------------------------------------------------
@@ -74,6 +80,7 @@ static void pending_free(struct rest_pending *p)
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
+	json_object_put(p->items);
 	free(p);
 }
 
@@ -83,6 +90,7 @@ void rest_methods_end(struct rest *r)
 		struct rest_pending *p = r->pending;
 
 		rest_cancel(p->call);
+		rest_pages_cancel(p->pages);
 		refuse(r, p->request, ADIT_E_CANCELLED, "the role ends");
 		pending_free(p);
 	}
@@ -244,6 +252,63 @@ static void on_call(void *user, struct adit_request *request, const struct adit_
 	json_object_put(o);
 }
 
+static bool on_page(void *user, const struct rest_page *page)
+{
+	struct rest_pending *p = user;
+	struct json_object *result;
+
+	if (page->error != ADIT_OK) {
+		refuse(p->rest, p->request, page->error, page->message);
+		pending_free(p);
+		return false;
+	}
+	for (size_t i = 0; i < json_object_array_length(page->items); i++)
+		json_object_array_add(p->items,
+				      json_object_get(json_object_array_get_idx(page->items, i)));
+	if (page->message[0] != '\0')
+		rest_json_show(page->message, p->problem, sizeof(p->problem));
+	if (!page->last)
+		return true;
+	result = json_object_new_object();
+	json_object_object_add(result, "count",
+			       json_object_new_int64((int64_t)json_object_array_length(p->items)));
+	if (p->problem[0] != '\0')
+		json_object_object_add(result, "problem", json_object_new_string(p->problem));
+	json_object_object_add(result, "items", json_object_get(p->items));
+	answer_with(p->rest, p->request, result, NULL, 0);
+	pending_free(p);
+	return false;
+}
+
+static void on_list(void *user, struct adit_request *request, const struct adit_request_info *info)
+{
+	struct rest *r = user;
+	struct json_object *o = rest_json_parse(info->json, info->json_size);
+	const char *endpoint = rest_json_text(o, "endpoint");
+	int64_t limit = PAGE;
+	int64_t most = MOST_ITEMS;
+	struct rest_pending *p;
+	struct error e = {0};
+
+	if (endpoint == NULL ||
+	    (rest_json_member(o, "limit") != NULL &&
+	     (!rest_json_whole(o, "limit", 10000, &limit) || limit == 0)) ||
+	    (rest_json_member(o, "most") != NULL &&
+	     !rest_json_whole(o, "most", MOST_ITEMS, &most))) {
+		refuse(r, request, ADIT_E_INVALID_ARGUMENT,
+		       "expected {\"endpoint\": \"..\", \"arguments\": {..}, \"limit\": 1..10000 a "
+		       "page, \"most\": 0..100000 items}");
+	} else if ((p = pending_new(r, request)) != NULL) {
+		p->items = json_object_new_array();
+		if (rest_pages(r, endpoint, rest_json_member(o, "arguments"), (uint32_t)limit,
+			       (size_t)most, on_page, p, &p->pages, &e) != ADIT_OK) {
+			refuse(r, request, e.code, e.text);
+			pending_free(p);
+		}
+	}
+	json_object_put(o);
+}
+
 int32_t rest_register(struct rest *r, const struct adit_host_api *api, struct adit_host *host)
 {
 	static const struct {
@@ -256,6 +321,7 @@ int32_t rest_register(struct rest *r, const struct adit_host_api *api, struct ad
 	    {"oauth_logout", ADIT_METHOD_ANY, on_logout},
 	    {"rest_endpoints", ADIT_METHOD_ANY | ADIT_METHOD_LOOKS, on_endpoints},
 	    {"rest_call", ADIT_METHOD_ANY, on_call},
+	    {"rest_list", ADIT_METHOD_ANY, on_list},
 	};
 
 	r->api = api;

@@ -9,6 +9,8 @@
 #include "plugins/miningos/rest_endpoints.h"
 #include "plugins/miningos/rest_impl.h"
 
+#define MOST_OF_A_PAGE 200 /* what an app-node gives of its own lists, whatever is asked for */
+
 struct rest_pages {
 	struct rest_pages *next;
 	struct rest *rest;
@@ -134,14 +136,15 @@ int32_t rest_pages(struct rest *r, const char *endpoint, struct json_object *arg
 	p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return error_set(e, ADIT_E_NO_MEMORY, "out of memory");
-	*p = (struct rest_pages){.next = r->pages,
-				 .rest = r,
-				 .endpoint = found,
-				 .arguments = copy_arguments(arguments),
-				 .limit = limit,
-				 .max = max,
-				 .fn = fn,
-				 .user = user};
+	*p = (struct rest_pages){
+	    .next = r->pages,
+	    .rest = r,
+	    .endpoint = found,
+	    .arguments = copy_arguments(arguments),
+	    .limit = found->shape == REST_PAGE && limit > MOST_OF_A_PAGE ? MOST_OF_A_PAGE : limit,
+	    .max = max,
+	    .fn = fn,
+	    .user = user};
 	r->pages = p;
 	result = ask(p, e);
 	if (result != ADIT_OK)

@@ -120,6 +120,49 @@ START_TEST(calls_by_method)
 }
 END_TEST
 
+/* 450 things, and an ork that fails beside. */
+static void page(struct app *app, struct script_request *request)
+{
+	size_t offset = strtoul(strstr(request->target, "offset=") + 7, NULL, 10);
+	size_t limit = strtoul(strstr(request->target, "limit=") + 6, NULL, 10);
+	char body[4096] = "[[";
+
+	(void)app;
+	for (size_t i = offset; i < 450 && i < offset + limit; i++)
+		snprintf(body + strlen(body), sizeof(body) - strlen(body), "%s%zu",
+			 i > offset ? "," : "", i);
+	strcat(body, "],{\"error\":\"ERR_ORK_X\"}]");
+	script_answer(request, 200, "", body);
+}
+
+START_TEST(lists_by_method)
+{
+	rig_cache_token(&r, "admin");
+	begin();
+	r.app.answer = page;
+	call("rest_list", "{\"endpoint\":\"list-things\"}", ADIT_OK);
+	ck_assert(says("\"count\":450"));
+	ck_assert(says(",448,449]"));
+	ck_assert(says("\"problem\":\"ERR_ORK_X\""));
+	ck_assert_uint_eq(r.app.calls, 3);
+	call("rest_list", "{\"endpoint\":\"list-things\",\"limit\":451}", ADIT_OK);
+	ck_assert(says("\"count\":450"));
+	ck_assert_uint_eq(r.app.calls, 4);
+	call("rest_list", "{\"endpoint\":\"list-things\",\"most\":449}", ADIT_E_LIMIT);
+	call("rest_list", "{\"endpoint\":\"list-things\",\"limit\":0}", ADIT_E_INVALID_ARGUMENT);
+	call("rest_list", "{\"endpoint\":\"list-things\",\"most\":-1}", ADIT_E_INVALID_ARGUMENT);
+	call("rest_list", "{}", ADIT_E_INVALID_ARGUMENT);
+	call("rest_list", "{\"endpoint\":\"pools\"}", ADIT_E_INVALID_ARGUMENT);
+	/* The app-node gives 200 of these at most: who asks for more must not take that for all. */
+	r.app.answer = NULL;
+	r.app.body = "[]";
+	call("rest_list", "{\"endpoint\":\"miners\",\"limit\":1000}", ADIT_OK);
+	ck_assert_str_eq(r.app.last, "/auth/miners?offset=0&limit=200");
+	r.app.status = 500;
+	call("rest_list", "{\"endpoint\":\"miners\"}", ADIT_E_UNAVAILABLE);
+}
+END_TEST
+
 /* What the bus takes is less than what the app-node may answer. */
 START_TEST(answer_that_is_too_large_to_hand_on)
 {
@@ -153,8 +196,10 @@ START_TEST(stop_answers_everybody)
 	rig_cache_token(&r, "admin");
 	begin();
 	r.app.answer = hang;
-	call("rest_call", "{\"endpoint\":\"list-things\"}", ADIT_E_CANCELLED);
+	call(_i == 0 ? "rest_call" : "rest_list", "{\"endpoint\":\"list-things\"}",
+	     ADIT_E_CANCELLED);
 	call("rest_call", "{\"endpoint\":\"list-things\"}", ADIT_E_UNAVAILABLE);
+	call("rest_list", "{\"endpoint\":\"list-things\"}", ADIT_E_UNAVAILABLE);
 	call("oauth_login", "{}", ADIT_E_UNAVAILABLE);
 	call("oauth_login", "{\"token\":\"a\"}", ADIT_E_UNAVAILABLE);
 	call("oauth_status", "{}", ADIT_OK);
@@ -211,8 +256,9 @@ static Suite *methods_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, login_by_method);
 	tcase_add_test(tc, calls_by_method);
+	tcase_add_test(tc, lists_by_method);
 	tcase_add_test(tc, answer_that_is_too_large_to_hand_on);
-	tcase_add_test(tc, stop_answers_everybody);
+	tcase_add_loop_test(tc, stop_answers_everybody, 0, 2);
 	tcase_add_test(tc, keys_and_environment);
 	suite_add_tcase(suite, tc);
 	return suite;
