@@ -115,8 +115,12 @@ int32_t feed_begin(struct miningos *m, struct error *e)
 {
 	for (size_t i = 0; i < sizeof(feeds) / sizeof(feeds[0]); i++) {
 		uint64_t id;
-		int32_t r = m->api->subscribe(m->host, feeds[i].type, on_event, m, NULL, &id);
+		int32_t r;
 
+		/* The node compares its mempool for as long as somebody follows it. */
+		if (feeds[i].fn == on_mempool && !m->settings.stats_enabled)
+			continue;
+		r = m->api->subscribe(m->host, feeds[i].type, on_event, m, NULL, &id);
 		if (r != ADIT_OK)
 			return error_set(e, r, "can't follow %s", feeds[i].type);
 	}

@@ -91,6 +91,16 @@ static void on_list_channels(void *user, struct adit_request *request,
 	reply(h, request, all);
 }
 
+static void on_pool_status(void *user, struct adit_request *request,
+			   const struct adit_request_info *info)
+{
+	(void)info;
+	if (rig.status != NULL)
+		reply(user, request, json_object_get(rig.status));
+	else
+		refuse(user, request, ADIT_E_NOT_FOUND, "no such method");
+}
+
 static void note(const char *role, const struct adit_request_info *info)
 {
 	if (rig.asked_count < 64)
@@ -187,6 +197,7 @@ static void make_others(void)
 	for (size_t i = 0; i < 2; i++) {
 		h = other(pools[i]);
 		answers(h, "list_channels", on_list_channels);
+		answers(h, "status", on_pool_status);
 		answers(h, "set_difficulty", on_pool);
 		answers(h, "disconnect_miner", on_pool);
 		answers(h, "host.restart", on_pool);
@@ -283,6 +294,7 @@ void rig_end(void)
 		fake_host_free(others[i - 1]);
 	json_object_put(rig.channels);
 	json_object_put(rig.device);
+	json_object_put(rig.status);
 	snprintf(command, sizeof(command), "rm -r '%s'", directory);
 	ck_assert_int_eq(system(command), 0);
 }

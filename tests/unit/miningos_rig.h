@@ -20,6 +20,7 @@ struct rig {
 	struct miningos *m;
 	struct json_object *channels; /* of the pool, an array as list_channels has it */
 	struct json_object *device;   /* status of the CPU miner */
+	struct json_object *status;   /* of the pool; NULL: it has no such method */
 	unsigned pages;               /* list_channels was asked so often */
 	char asked[64][512];          /* "ROLE METHOD JSON" of everything else, in order */
 	size_t asked_count;

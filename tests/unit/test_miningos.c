@@ -292,6 +292,34 @@ START_TEST(test_same_user)
 }
 END_TEST
 
+/* Of a role that mines for another pool its miners show that pool, while it is mined for. */
+START_TEST(test_upstream)
+{
+	static const char active[] =
+	    "[{\"worker\":\"pool.1\",\"result\":{\"upstreams\":[{\"address\":\"one.example:1\","
+	    "\"active\":"
+	    "false},{\"address\":\"two.example:2\",\"user_identity\":\"farm\",\"active\":true}]}}]";
+	struct json_object *last, *pool;
+
+	rig_channel(1, 1, "a", "10.0.0.1:1");
+	rig.status = rig_parse(active);
+	rig_look();
+	last = last_of("a");
+	pool = json_object_array_get_idx(query_at(last, "snap.config.pool_config"), 0);
+	ck_assert_str_eq(rig_text(pool, "url"), "stratum2+tcp://two.example:2");
+	ck_assert_str_eq(rig_text(pool, "username"), "farm");
+	json_object_put(last);
+	json_object_put(rig.status);
+	rig.status = rig_parse("{\"upstreams\":[]}");
+	rig_look();
+	last = last_of("a");
+	pool = json_object_array_get_idx(query_at(last, "snap.config.pool_config"), 0);
+	ck_assert_str_eq(rig_text(pool, "url"), "stratum2+tcp://pool");
+	ck_assert_str_eq(rig_text(pool, "username"), "a");
+	json_object_put(last);
+}
+END_TEST
+
 /* A miner whose connection was replaced between two looks is the same thing. */
 START_TEST(test_reconnected)
 {
@@ -986,6 +1014,7 @@ static void add_tests(TCase *c)
 	tcase_add_test(c, test_statuses);
 	tcase_add_test(c, test_pool_gone);
 	tcase_add_test(c, test_same_user);
+	tcase_add_test(c, test_upstream);
 	tcase_add_test(c, test_reconnected);
 	tcase_add_test(c, test_early_shares);
 	tcase_add_test(c, test_restart);
