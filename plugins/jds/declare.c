@@ -49,10 +49,10 @@ static void refuse(struct jds_job *job, const char *code, const char *details)
 	job_free(job);
 }
 
-/* Keeps the bounds of memory after JOB has grown, or is declared. False when it is gone for it. */
-static bool make_room(const struct jds_job *job)
+/* Keeps the bounds of memory after JOB has grown (NULL: after one was declared). False when it is
+ * gone for it. */
+static bool make_room(struct jds *jds, const struct jds_job *job)
 {
-	struct jds *jds = job->client->jds;
 	struct jds_job *burden;
 	bool stays = true;
 
@@ -110,8 +110,8 @@ static void accept(struct jds_job *job)
 	}
 	jds->stats.declared++;
 	adit_sv2_send(job->client->conn, ADIT_SV2_DECLARE_MINING_JOB_SUCCESS, &m);
-	job_keep(job);
-	(void)make_room(job);
+	job_keep(job); /* which may be the oldest that its client has too many of */
+	(void)make_room(jds, NULL);
 }
 
 /* --- the block ----------------------------------------------------------------------------------
@@ -404,7 +404,7 @@ static void on_found(void *user, const struct adit_reply *reply)
 	take_known(job);
 	if (too_heavy(job))
 		refuse(job, "invalid-job", "heavier than a block may be");
-	else if (!make_room(job))
+	else if (!make_room(jds, job))
 		return;
 	else if (job->missing > 0)
 		ask_client(job);
@@ -517,7 +517,7 @@ int32_t declare_job(struct jds_client *client, const struct adit_sv2_declare_min
 	take_known(job);
 	if (!pays_pool(job))
 		refuse(job, "invalid-coinbase-tx", "the pool's output gets too little");
-	else if (!make_room(job))
+	else if (!make_room(client->jds, job))
 		return ADIT_OK;
 	else if (job->missing == 0)
 		check(job);
@@ -595,7 +595,7 @@ int32_t declare_provided(struct jds_client *client,
 	wrong = take_provided(job, &m->transaction_list);
 	if (wrong != NULL)
 		refuse(job, "invalid-job", wrong);
-	else if (make_room(job))
+	else if (make_room(client->jds, job))
 		check(job);
 	return ADIT_OK;
 }
