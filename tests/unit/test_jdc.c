@@ -641,6 +641,7 @@ START_TEST(block_is_written_down)
 	while (m.hash[31] >= 0x70);
 	expect_accepted(&m);
 	end();
+	fake_conn_free(m.conn);
 
 	make();
 	fake_host_set_state_dir(b.host, directory);
