@@ -468,7 +468,8 @@ static bool at_path(const struct part *condition, struct json_object *document, 
 	size_t size = strcspn(path, ".");
 	char key[128];
 
-	if (depth > PATH_DEPTH_MAX || size >= sizeof(key))
+	*steps_left -= STEPS_CONDITION; /* the way there, also when it leads nowhere */
+	if (*steps_left < 0 || depth > PATH_DEPTH_MAX || size >= sizeof(key))
 		return false;
 	if (json_object_is_type(document, json_type_array))
 		return array_at_path(condition, document, path, depth);

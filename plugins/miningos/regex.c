@@ -444,6 +444,7 @@ struct run {
 	bool begin, end; /* where in the text it is */
 	bool matched;
 	uint32_t round;
+	int64_t entered;                 /* instructions, in all rounds */
 	uint32_t seen[PROGRAM_MAX];      /* in which round an instruction was entered last */
 	uint16_t stack[PROGRAM_MAX + 2]; /* each instruction adds one at most to it */
 };
@@ -461,6 +462,7 @@ static void enter(struct run *run, struct threads *to, uint16_t at)
 		if (run->seen[at] == run->round)
 			continue;
 		run->seen[at] = run->round;
+		run->entered++;
 		in = &run->re->program[at];
 		if (in->op == OP_MATCH)
 			run->matched = true;
@@ -488,6 +490,7 @@ bool mos_regex_match(const struct mos_regex *re, const char *text, size_t size, 
 		size = MOS_REGEX_TEXT_MAX;
 	run.re = re;
 	run.matched = false;
+	run.entered = 0;
 	run.round = 1;
 	memset(run.seen, 0, re->count * sizeof(run.seen[0]));
 	now->count = 0;
@@ -499,7 +502,8 @@ bool mos_regex_match(const struct mos_regex *re, const char *text, size_t size, 
 		enter(&run, now, 0); /* a match may begin anywhere */
 		if (run.matched || i == size)
 			return run.matched;
-		*steps -= 1 + now->count;
+		*steps -= 1 + now->count + run.entered;
+		run.entered = 0;
 		if (*steps < 0)
 			return false;
 		run.round++;

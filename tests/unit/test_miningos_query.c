@@ -130,13 +130,33 @@ START_TEST(test_regex_hostile)
 		ck_assert_ptr_nonnull(re);
 		(void)mos_regex_match(re, text, sizeof(text), &steps);
 		ck_assert_int_ge(INT64_MAX - steps, 1);
-		ck_assert_int_le(INT64_MAX - steps, 2001 * (int64_t)sizeof(text));
+		ck_assert_int_le(INT64_MAX - steps, 4001 * (int64_t)sizeof(text));
 		steps = 100;
 		ck_assert(!mos_regex_match(re,
 					   "!aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 					   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
 					   105, &steps) ||
 			  steps >= 0);
+		mos_regex_free(re);
+	}
+}
+END_TEST
+
+/* What is entered without a character costs, too: alternatives that are empty, anchors. */
+START_TEST(test_regex_empty)
+{
+	static const char *const evil[] = {"(?:(?:|){60}){3}!", "(?:a{0,1}){2}(?:\\n?){60}!",
+					   "(?:(?:^|){20}){20}!"};
+	char text[MOS_REGEX_TEXT_MAX];
+
+	memset(text, 'a', sizeof(text));
+	for (size_t i = 0; i < sizeof(evil) / sizeof(evil[0]); i++) {
+		struct mos_regex *re = mos_regex_new(evil[i], NULL);
+		int64_t steps = INT64_MAX;
+
+		ck_assert_ptr_nonnull(re);
+		ck_assert(!mos_regex_match(re, text, sizeof(text), &steps));
+		ck_assert_int_ge(INT64_MAX - steps, 100 * (int64_t)sizeof(text));
 		mos_regex_free(re);
 	}
 }
@@ -298,6 +318,28 @@ START_TEST(test_exhaustion)
 }
 END_TEST
 
+/* Ways that lead nowhere are walked, too. */
+START_TEST(test_exhaustion_of_paths)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+	struct json_object *one = parse("{\"a\":{\"b\":{\"c\":{\"d\":{\"e\":1}}}}}");
+	struct query *q;
+	int rounds = 0;
+
+	for (int i = 0; i < 300; i++)
+		json_object_array_add(list, parse("{\"a.b.c.d.f\":{\"$exists\":true}}"));
+	json_object_object_add(o, "$or", list);
+	q = query_new(o);
+	ck_assert_ptr_nonnull(q);
+	while (!query_exhausted(q) && rounds++ < 50000)
+		ck_assert(!query_matches(q, one));
+	ck_assert(query_exhausted(q));
+	query_free(q);
+	json_object_put(o);
+	json_object_put(one);
+}
+END_TEST
+
 START_TEST(test_uses)
 {
 	struct json_object *o = parse("{\"$or\":[{\"a\":1},{\"last.snap\":1}]}");
@@ -400,12 +442,14 @@ int main(void)
 	tcase_add_loop_test(c, test_regex, 0, COUNT(patterns));
 	tcase_add_test(c, test_regex_refused);
 	tcase_add_test(c, test_regex_hostile);
+	tcase_add_test(c, test_regex_empty);
 	suite_add_tcase(s, c);
 	c = tcase_create("conditions");
 	tcase_add_loop_test(c, test_conditions, 0, COUNT(conditions));
 	tcase_add_test(c, test_conditions_refused);
 	tcase_add_test(c, test_too_many_parts);
 	tcase_add_test(c, test_exhaustion);
+	tcase_add_test(c, test_exhaustion_of_paths);
 	tcase_add_test(c, test_uses);
 	tcase_set_timeout(c, 60);
 	suite_add_tcase(s, c);
