@@ -15,7 +15,8 @@
  *   templates.c  templates, and their coinbases
  *   shares.c     examination and acknowledgement;  duplicates.c;  workers.c  behind a channel
  *   blocks.c     found blocks to the template provider;  journal.c  and to disk
- *   listing.c    lists for administrators;  orders.c  what they change;  answers.c  JSON
+ *   methods.c    what administrators call: listing.c  lists;  orders.c  what they change
+ *   summary.c    state line and figures for them;  answers.c  JSON
  *   share_log.c  shares for accounting, where the role wants it
  *   payout.c     outputs by the key `payout`;  settings.c  the keys that roles have in common
  */
@@ -60,6 +61,7 @@ struct mining {
 	struct mining_config config; /* its `providers` are not owned */
 	const struct mining_hooks *hooks;
 	void *context;                                /* of the hooks: the role */
+	void (*end)(void *context);                   /* see mining_leave() */
 	const struct adit_sv2_server_service *server; /* NULL: not serving */
 	bool open;                                    /* set_open(.., true) was called */
 

@@ -15,6 +15,7 @@
 #define TICK_MS 1000
 #define SWEEP_TICKS 5        /* between two looks at every channel */
 #define NO_CHANNEL_MS 300000 /* a connection that never opened a channel */
+#define DRAIN_MS 200         /* for Reconnect to leave before connections are closed */
 
 void mining_log(struct mining *mining, int32_t level, const char *format, ...)
 {
@@ -204,6 +205,28 @@ void mining_stop(struct mining *mining)
 	upstream_forget(mining);
 	template_unref(mining->current);
 	mining->current = NULL;
+}
+
+static void on_drained(void *user)
+{
+	struct mining *mining = user;
+
+	mining->end(mining->context);
+	mining->api->stopped(mining->host);
+}
+
+int32_t mining_leave(struct mining *mining, void (*end)(void *context))
+{
+	const struct adit_host_api *api = mining->api;
+	bool anybody = mining_drain(mining);
+
+	mining->end = end;
+	api->status(mining->host, "stopping");
+	if (anybody &&
+	    api->timer_add(mining->host, DRAIN_MS, 0, on_drained, mining, NULL, NULL) == ADIT_OK)
+		return ADIT_E_UNAVAILABLE;
+	end(mining->context);
+	return ADIT_OK;
 }
 
 /* --- another configuration ---------------------------------------------------------------------

@@ -156,6 +156,10 @@ int32_t mining_start(struct mining *m, struct error *e);
 bool mining_drain(struct mining *m);
 /* Ends service and providers; connections were closed by the server before or are then. */
 void mining_stop(struct mining *m);
+/* What a role's `stop` does and returns: drains and calls END, which is to call mining_stop(), with
+ * the hooks' context: at once (ADIT_OK), or a moment later when there was anybody
+ * (ADIT_E_UNAVAILABLE); then the host hears from here that the role has stopped. */
+int32_t mining_leave(struct mining *m, void (*end)(void *context));
 void mining_fini(struct mining *m);
 /* Takes over the bounds of difficulty, limits, times, tag (of templates to come) and max_classes;
  * the rest stays as it was at init. */

@@ -3,14 +3,11 @@
 
 #include <stdlib.h>
 
-#include "lib/mining/share_log.h"
 #include "plugins/jdc/hooks.h"
 #include "plugins/jdc/jdc.h"
 #include "plugins/jdc/pools.h"
 #include "plugins/jdc/sources.h"
 #include "plugins/jdc/status.h"
-
-#define DRAIN_MS 200 /* for Reconnect to leave before connections are closed */
 
 static void jdc_free(struct jdc *jdc)
 {
@@ -74,13 +71,10 @@ static int32_t jdc_init(const struct adit_host_api *api, struct adit_host *host,
 static int32_t begin(struct jdc *jdc, struct error *e)
 {
 	const struct adit_host_api *api = jdc->mining.api;
-	int32_t result = status_start(jdc);
+	int32_t result = status_start(jdc, e);
 
 	if (result != ADIT_OK)
-		return error_set(e, result, "methods: %s", adit_error_name(result));
-	result = share_log_start(&jdc->mining);
-	if (result != ADIT_OK)
-		return error_set(e, result, "share log: %s", adit_error_name(result));
+		return result;
 	jdc->clients = api->service_find(jdc->mining.host, ADIT_SV2_CLIENT_SERVICE);
 	if (!jdc->clients)
 		return error_set(e, ADIT_E_NOT_FOUND,
@@ -93,8 +87,10 @@ static int32_t begin(struct jdc *jdc, struct error *e)
 	return result == ADIT_OK ? pools_start(jdc, e) : result;
 }
 
-static void end(struct jdc *jdc)
+static void end(void *instance)
 {
+	struct jdc *jdc = instance;
+
 	pools_stop(jdc);
 	source_forget(jdc);
 	mining_stop(&jdc->mining);
@@ -150,34 +146,17 @@ static int32_t jdc_reload(void *instance)
 	return result;
 }
 
-static void on_drained(void *user)
-{
-	struct jdc *jdc = user;
-
-	end(jdc);
-	jdc->mining.api->stopped(jdc->mining.host);
-}
-
 static int32_t jdc_stop(void *instance)
 {
 	struct jdc *jdc = instance;
-	const struct adit_host_api *api = jdc->mining.api;
-	struct adit_host *host = jdc->mining.host;
-	bool anybody = mining_drain(&jdc->mining);
 
-	api->status(host, "stopping");
-	if (anybody && api->timer_add(host, DRAIN_MS, 0, on_drained, jdc, NULL, NULL) == ADIT_OK)
-		return ADIT_E_UNAVAILABLE;
-	end(jdc);
-	return ADIT_OK;
+	return mining_leave(&jdc->mining, end);
 }
 
 static void jdc_fini(void *instance)
 {
-	struct jdc *jdc = instance;
-
-	end(jdc);
-	jdc_free(jdc);
+	end(instance);
+	jdc_free(instance);
 }
 
 extern const struct adit_plugin_descriptor adit_plugin;

@@ -8,8 +8,9 @@
 #include <string.h>
 
 #include "lib/mining/answers.h"
-#include "lib/mining/listing.h"
+#include "lib/mining/methods.h"
 #include "lib/mining/orders.h"
+#include "lib/mining/summary.h"
 #include "lib/util/clock.h"
 #include "plugins/jdc/jdc.h"
 #include "plugins/jdc/orders.h"
@@ -46,18 +47,11 @@ static void say_work(const struct jdc *jdc, char *text, size_t capacity)
 
 void status_update(struct jdc *jdc)
 {
-	char text[700];
-	size_t size;
+	char text[400];
 
-	say_work(jdc, text, 400);
-	size = strlen(text);
-	if (jdc->mining.journal.error[0] != '\0')
-		snprintf(text + size, sizeof text - size,
-			 "; found blocks can't be written to disk: %s", jdc->mining.journal.error);
-	jdc->mining.api->status(jdc->mining.host, text);
+	say_work(jdc, text, sizeof text);
+	summary_state(&jdc->mining, text);
 }
-
-#define MINERS_MAX 200 /* an answer is bounded; `list_channels` has pages */
 
 /* --- the method `status` -----------------------------------------------------------------------
  */
@@ -125,50 +119,6 @@ static const char *present_mode(const struct jdc *jdc)
 	return jdc->source == SOURCE_SOLO ? "solo" : NULL;
 }
 
-static void add_miners(struct json_object *o, const struct mining *m)
-{
-	uint64_t refused = 0;
-
-	for (int i = SHARE_INVALID_CHANNEL; i < SHARE_RESULTS; i++)
-		refused += i == SHARE_STALE ? 0 : m->stats.results[i];
-	add_count(o, "connections", m->conn_count);
-	add_count(o, "channels", m->channel_count);
-	add_double(o, "hashrate", rate_get(&m->stats.rate, clock_monotonic_ms()));
-	add_count(o, "shares_accepted", m->stats.accepted);
-	add_count(o, "shares_rejected", refused);
-	add_count(o, "shares_stale", m->stats.stale);
-	json_object_object_add(o, "rejects", listing_reasons(m->stats.results));
-	add_count(o, "blocks_found", m->stats.blocks_found);
-	add_count(o, "blocks_pending", m->blocks.count);
-	add_text(o, "journal_error", m->journal.error[0] ? m->journal.error : NULL);
-	add_count(o, "height", m->current ? m->current->height : 0);
-	if (m->current)
-		add_hash(o, "prev_hash", m->current->tip.prev_hash);
-	else
-		add_text(o, "prev_hash", NULL);
-	add_text(o, "template_provider", m->providers.active ? m->providers.active->address : NULL);
-	json_object_object_add(o, "template_providers", providers_json(m));
-	add_count(o, "jobs_sent", m->stats.jobs_sent);
-	add_double(o, "best_difficulty", m->stats.best_difficulty);
-}
-
-static struct json_object *channels_json(const struct mining *m, uint32_t max)
-{
-	struct json_object *list = json_object_new_array();
-	uint64_t now = clock_monotonic_ms();
-	const struct mining_conn *conn;
-
-	TAILQ_FOREACH(conn, &m->conns, link)
-	{
-		for (uint32_t i = 0; i < conn->count; i++) {
-			if (max-- == 0)
-				return list;
-			json_object_array_add(list, listing_channel(conn->channels[i], now));
-		}
-	}
-	return list;
-}
-
 static void on_status(void *user, struct adit_request *request,
 		      const struct adit_request_info *info)
 {
@@ -189,8 +139,12 @@ static void on_status(void *user, struct adit_request *request,
 	add_text(o, "order", jdc->order.pool ? jdc->order.pool->settings.pool.address : NULL);
 	add_text(o, "order_result", jdc->order.result[0] ? jdc->order.result : NULL);
 	json_object_object_add(o, "upstreams", pools_json(jdc));
-	add_miners(o, &jdc->mining);
-	json_object_object_add(o, "miners", channels_json(&jdc->mining, MINERS_MAX));
+	summary_shares(o, &jdc->mining);
+	add_count(o, "blocks_pending", jdc->mining.blocks.count);
+	summary_tip(o, &jdc->mining);
+	summary_providers(o, &jdc->mining);
+	add_double(o, "best_difficulty", jdc->mining.stats.best_difficulty);
+	summary_miners(o, &jdc->mining);
 	answer(&jdc->mining, request, o);
 }
 
@@ -201,18 +155,9 @@ static void on_get_pool_stats(void *user, struct adit_request *request,
 	struct jdc *jdc = user;
 	const struct mining_stats *stats = &jdc->mining.stats;
 	struct json_object *o = json_object_new_object();
-	uint64_t refused = 0;
 
 	(void)info;
-	for (int i = SHARE_INVALID_CHANNEL; i < SHARE_RESULTS; i++)
-		refused += stats->results[i];
-	add_count(o, "miner_count", jdc->mining.conn_count);
-	add_count(o, "channel_count", jdc->mining.channel_count);
-	add_double(o, "hashrate", rate_get(&stats->rate, clock_monotonic_ms()));
-	add_count(o, "total_shares", stats->accepted + refused);
-	add_count(o, "accepted_shares", stats->accepted);
-	add_count(o, "rejected_shares", refused);
-	add_count(o, "stale_shares", stats->stale);
+	summary_totals(o, &jdc->mining);
 	add_text(o, "pool_url", jdc->active ? jdc->active->settings.pool.address : NULL);
 	add_text(o, "pool_user", jdc->active ? jdc->active->settings.user : NULL);
 	add_double(o, "best_difficulty", stats->best_difficulty);
@@ -225,41 +170,13 @@ static void on_get_pool_stats(void *user, struct adit_request *request,
 /* --- methods -----------------------------------------------------------------------------------
  */
 
-struct method {
-	const char *name;
-	int32_t mode;
-	adit_method_fn fn;
-};
-
-static int32_t register_all(struct jdc *jdc, const struct method *methods, size_t count, void *user)
+int32_t status_start(struct jdc *jdc, struct error *e)
 {
-	const struct mining *mining = &jdc->mining;
-	int32_t result = ADIT_OK;
-
-	for (size_t i = 0; i < count && result == ADIT_OK; i++)
-		result = mining->api->register_method(mining->host, methods[i].name,
-						      methods[i].mode, methods[i].fn, user, NULL);
-	return result;
-}
-
-int32_t status_start(struct jdc *jdc)
-{
-	static const struct method own[] = {
+	static const struct mining_method methods[] = {
 	    {"status", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_status},
 	    {"get_pool_stats", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_get_pool_stats},
 	    {"update_pool_config", ADIT_METHOD_ANY, on_update_pool_config},
 	};
-	static const struct method engine[] = {
-	    {"get_connected_miners", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_miners},
-	    {"list_channels", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_channels},
-	    {"list_jobs", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_jobs},
-	    {"list_workers", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_workers},
-	    {"set_difficulty", ADIT_METHOD_ALL, on_set_difficulty},
-	    {"disconnect_miner", ADIT_METHOD_ALL, on_disconnect_miner},
-	};
-	int32_t result = register_all(jdc, own, sizeof own / sizeof own[0], jdc);
 
-	return result == ADIT_OK
-		   ? register_all(jdc, engine, sizeof engine / sizeof engine[0], &jdc->mining)
-		   : result;
+	return mining_begin(&jdc->mining, methods, sizeof methods / sizeof methods[0], e);
 }

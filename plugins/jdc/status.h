@@ -5,10 +5,12 @@
 
 #include <stdint.h>
 
+#include "lib/util/error.h"
+
 struct jdc;
 
-/* Registers the methods. */
-int32_t status_start(struct jdc *jdc);
+/* Registers the methods and opens the share log, mining_begin(). */
+int32_t status_start(struct jdc *jdc, struct error *e);
 /* The state line of `aditctl status`. */
 void status_update(struct jdc *jdc);
 

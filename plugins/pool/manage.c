@@ -8,8 +8,9 @@
 
 #include "lib/mining/answers.h"
 #include "lib/mining/listing.h"
+#include "lib/mining/methods.h"
 #include "lib/mining/orders.h"
-#include "lib/util/clock.h"
+#include "lib/mining/summary.h"
 #include "plugins/pool/pool.h"
 #include "plugins/pool/status.h"
 
@@ -42,18 +43,9 @@ static void on_get_pool_stats(void *user, struct adit_request *request,
 	struct pool *pool = user;
 	const struct mining_stats *stats = &pool->mining.stats;
 	struct json_object *o = json_object_new_object();
-	uint64_t refused = 0;
 
 	(void)info;
-	for (int i = SHARE_INVALID_CHANNEL; i < SHARE_RESULTS; i++)
-		refused += stats->results[i];
-	add_count(o, "miner_count", pool->mining.conn_count);
-	add_count(o, "channel_count", pool->mining.channel_count);
-	add_double(o, "hashrate", rate_get(&stats->rate, clock_monotonic_ms()));
-	add_count(o, "total_shares", stats->accepted + refused);
-	add_count(o, "accepted_shares", stats->accepted);
-	add_count(o, "rejected_shares", refused);
-	add_count(o, "stale_shares", stats->stale);
+	summary_totals(o, &pool->mining);
 	json_object_object_add(o, "rejects", listing_reasons(stats->results));
 	json_object_object_add(o, "limits", limits_json(pool));
 	add_double(o, "best_difficulty", stats->best_difficulty);
@@ -142,45 +134,23 @@ static void on_get_pool_config(void *user, struct adit_request *request,
 	answer(&pool->mining, request, o);
 }
 
-struct method {
-	const char *name;
-	int32_t mode;
-	adit_method_fn fn;
-};
-
-static int32_t register_all(struct pool *pool, const struct method *methods, size_t count,
-			    void *user)
+/* Not among the methods of all roles: the jdc has none. */
+static void on_renew(void *user, struct adit_request *request, const struct adit_request_info *info)
 {
-	const struct mining *mining = &pool->mining;
-	int32_t result = ADIT_OK;
+	struct pool *pool = user;
 
-	for (size_t i = 0; i < count && result == ADIT_OK; i++)
-		result = mining->api->register_method(mining->host, methods[i].name,
-						      methods[i].mode, methods[i].fn, user, NULL);
-	return result;
+	on_renew_extranonce(&pool->mining, request, info);
 }
 
-int32_t manage_start(struct pool *pool)
+int32_t manage_start(struct pool *pool, struct error *e)
 {
-	static const struct method own[] = {
+	static const struct mining_method methods[] = {
 	    {"status", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, status_answer},
 	    {"get_pool_stats", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_get_pool_stats},
 	    {"get_template", ADIT_METHOD_ANY | ADIT_METHOD_LOOKS, on_get_template},
 	    {"get_pool_config", ADIT_METHOD_ANY | ADIT_METHOD_LOOKS, on_get_pool_config},
+	    {"renew_extranonce", ADIT_METHOD_ALL, on_renew},
 	};
-	static const struct method engine[] = {
-	    {"get_connected_miners", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_miners},
-	    {"list_channels", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_channels},
-	    {"list_jobs", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_jobs},
-	    {"list_workers", ADIT_METHOD_ALL | ADIT_METHOD_LOOKS, on_list_workers},
-	    /* Each worker knows its own: the others answer that they changed nothing. */
-	    {"set_difficulty", ADIT_METHOD_ALL, on_set_difficulty},
-	    {"disconnect_miner", ADIT_METHOD_ALL, on_disconnect_miner},
-	    {"renew_extranonce", ADIT_METHOD_ALL, on_renew_extranonce},
-	};
-	int32_t result = register_all(pool, own, sizeof own / sizeof own[0], pool);
 
-	return result == ADIT_OK
-		   ? register_all(pool, engine, sizeof engine / sizeof engine[0], &pool->mining)
-		   : result;
+	return mining_begin(&pool->mining, methods, sizeof methods / sizeof methods[0], e);
 }

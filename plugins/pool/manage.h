@@ -8,9 +8,11 @@
 
 #include <stdint.h>
 
+#include "lib/util/error.h"
+
 struct pool;
 
-/* Registers all methods of the role. */
-int32_t manage_start(struct pool *pool);
+/* Registers all methods of the role and opens the share log, mining_begin(). */
+int32_t manage_start(struct pool *pool, struct error *e);
 
 #endif

@@ -5,12 +5,9 @@
 
 #include <stdlib.h>
 
-#include "lib/mining/share_log.h"
 #include "plugins/pool/hooks.h"
 #include "plugins/pool/manage.h"
 #include "plugins/pool/payouts.h"
-
-#define DRAIN_MS 200 /* for Reconnect to leave before connections are closed */
 
 static void pool_free(struct pool *pool)
 {
@@ -58,14 +55,9 @@ static int32_t pool_init(const struct adit_host_api *api, struct adit_host *host
 
 static int32_t pool_begin(struct pool *pool, struct error *e)
 {
-	int32_t result = manage_start(pool);
+	int32_t result = manage_start(pool, e);
 
-	if (result != ADIT_OK)
-		return error_set(e, result, "methods: %s", adit_error_name(result));
-	result = share_log_start(&pool->mining);
-	if (result != ADIT_OK)
-		return error_set(e, result, "share log: %s", adit_error_name(result));
-	return mining_start(&pool->mining, e);
+	return result == ADIT_OK ? mining_start(&pool->mining, e) : result;
 }
 
 static int32_t pool_start(void *instance)
@@ -118,34 +110,24 @@ static int32_t pool_reload(void *instance)
 	return ADIT_OK;
 }
 
-static void on_drained(void *user)
+static void pool_end(void *instance)
 {
-	struct pool *pool = user;
+	struct pool *pool = instance;
 
 	mining_stop(&pool->mining);
-	pool->mining.api->stopped(pool->mining.host);
 }
 
 static int32_t pool_stop(void *instance)
 {
 	struct pool *pool = instance;
-	const struct adit_host_api *api = pool->mining.api;
-	struct adit_host *host = pool->mining.host;
-	bool anybody = mining_drain(&pool->mining);
 
-	api->status(host, "stopping");
-	if (anybody && api->timer_add(host, DRAIN_MS, 0, on_drained, pool, NULL, NULL) == ADIT_OK)
-		return ADIT_E_UNAVAILABLE;
-	mining_stop(&pool->mining);
-	return ADIT_OK;
+	return mining_leave(&pool->mining, pool_end);
 }
 
 static void pool_fini(void *instance)
 {
-	struct pool *pool = instance;
-
-	mining_stop(&pool->mining);
-	pool_free(pool);
+	pool_end(instance);
+	pool_free(instance);
 }
 
 extern const struct adit_plugin_descriptor adit_plugin;

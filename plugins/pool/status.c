@@ -8,11 +8,8 @@
 #include <string.h>
 
 #include "lib/mining/answers.h"
-#include "lib/mining/listing.h"
-#include "lib/util/clock.h"
+#include "lib/mining/summary.h"
 #include "plugins/pool/pool.h"
-
-#define MINERS_MAX 200 /* an answer is bounded; `list_channels` has pages */
 
 /* --- the state line ----------------------------------------------------------------------------
  */
@@ -58,46 +55,15 @@ static void say_work(const struct pool *pool, char *text, size_t capacity)
 
 void status_update(struct pool *pool)
 {
-	char text[700];
-	size_t size;
+	char text[500];
 
-	say_work(pool, text, 500);
-	size = strlen(text);
-	if (pool->mining.journal.error[0] != '\0')
-		snprintf(text + size, sizeof text - size,
-			 "; found blocks can't be written to disk: %s", pool->mining.journal.error);
-	pool->mining.api->status(pool->mining.host, text);
-}
-
-static struct json_object *channels_json(const struct pool *pool, uint32_t max)
-{
-	struct json_object *list = json_object_new_array();
-	uint64_t now = clock_monotonic_ms();
-	const struct mining_conn *conn;
-
-	TAILQ_FOREACH(conn, &pool->mining.conns, link)
-	{
-		for (uint32_t i = 0; i < conn->count; i++) {
-			if (max-- == 0)
-				return list;
-			json_object_array_add(list, listing_channel(conn->channels[i], now));
-		}
-	}
-	return list;
+	say_work(pool, text, sizeof text);
+	summary_state(&pool->mining, text);
 }
 
 /* --- the method `status`
  * -----------------------------------------------------------------------------------
  */
-
-static uint64_t rejected_count(const struct pool *pool)
-{
-	uint64_t count = 0;
-
-	for (int i = SHARE_INVALID_CHANNEL; i < SHARE_RESULTS; i++)
-		count += i == SHARE_STALE ? 0 : pool->mining.stats.results[i];
-	return count;
-}
 
 void status_answer(void *user, struct adit_request *request, const struct adit_request_info *info)
 {
@@ -105,28 +71,12 @@ void status_answer(void *user, struct adit_request *request, const struct adit_r
 	struct json_object *o = json_object_new_object();
 
 	(void)info;
-	add_count(o, "connections", pool->mining.conn_count);
-	add_count(o, "channels", pool->mining.channel_count);
-	add_double(o, "hashrate", rate_get(&pool->mining.stats.rate, clock_monotonic_ms()));
-	add_count(o, "shares_accepted", pool->mining.stats.accepted);
-	add_count(o, "shares_rejected", rejected_count(pool));
-	add_count(o, "shares_stale", pool->mining.stats.stale);
-	json_object_object_add(o, "rejects", listing_reasons(pool->mining.stats.results));
-	add_count(o, "blocks_found", pool->mining.stats.blocks_found);
-	add_text(o, "journal_error",
-		 pool->mining.journal.error[0] ? pool->mining.journal.error : NULL);
-	add_count(o, "height", pool->mining.current ? pool->mining.current->height : 0);
-	if (pool->mining.current)
-		add_hash(o, "prev_hash", pool->mining.current->tip.prev_hash);
-	else
-		add_text(o, "prev_hash", NULL);
+	summary_shares(o, &pool->mining);
+	summary_tip(o, &pool->mining);
 	add_count(o, "template_id", pool->mining.current ? pool->mining.current->id : 0);
-	add_text(o, "template_provider",
-		 pool->mining.providers.active ? pool->mining.providers.active->address : NULL);
-	json_object_object_add(o, "template_providers", providers_json(&pool->mining));
-	add_count(o, "jobs_sent", pool->mining.stats.jobs_sent);
+	summary_providers(o, &pool->mining);
 	custom_status(pool, o);
 	add_double(o, "best_difficulty", pool->mining.stats.best_difficulty);
-	json_object_object_add(o, "miners", channels_json(pool, MINERS_MAX));
+	summary_miners(o, &pool->mining);
 	answer(&pool->mining, request, o);
 }
