@@ -12,6 +12,7 @@
  *
  *   declaring:    need transactions -> token -> DeclareMiningJob -> SetCustomMiningJob -> known
  *   coinbase-only:                     token ---------------------> SetCustomMiningJob -> known
+ *                                        ^------ refused as stale, on our tip -------'
  *
  * Each thing that goes wrong is an enum upstream_fault, told once per attempt, from the loop and
  * never from inside of a function here; nothing else is told after it. All that a pool can make
@@ -41,7 +42,8 @@
 #define UPLINK_PROVIDES_MAX 4   /* requests for transactions of one job */
 #define UPLINK_CHANGES_MAX 20   /* of outputs and prefix in UPLINK_CHANGES_MS */
 #define UPLINK_CHANGES_MS 10000
-#define TOKEN_AGE_MS 300000 /* older ones are not used: servers forget them */
+#define UPLINK_AGAIN_MS 1000 /* until a job that was refused as stale is declared again */
+#define TOKEN_AGE_MS 300000  /* older ones are not used: servers forget them */
 
 struct uplink;
 
@@ -125,7 +127,8 @@ enum declaration_state {
 	DECLARATION_TRANSACTIONS,
 	DECLARATION_TOKEN,
 	DECLARATION_DECLARED,
-	DECLARATION_SET
+	DECLARATION_SET,
+	DECLARATION_REFUSED /* as stale, on our present tip: declared again, soon */
 };
 
 /* What solves a job that the declaration server has yet to accept. */
@@ -144,6 +147,8 @@ struct declaration {
 	uint64_t id;
 	uint32_t request_id; /* of the message that waits for an answer */
 	uint64_t since_ms;   /* in this state */
+	uint64_t stale_ms;   /* when it was refused as stale first; 0: not */
+	bool declared;       /* the declaration server has accepted it */
 	bool asked;          /* need_transactions() was answered with true */
 	uint32_t version;
 	struct buf prefix; /* stripped */

@@ -81,10 +81,11 @@ struct declaration *uplink_find_request(struct uplink *u, enum declaration_state
 	return NULL;
 }
 
-/* Whether D was said to nobody yet. */
+/* Whether D was said to nobody yet, or has to be said again. */
 static bool is_unsaid(const struct declaration *d)
 {
-	return d->state == DECLARATION_TRANSACTIONS || d->state == DECLARATION_TOKEN;
+	return d->state == DECLARATION_TRANSACTIONS || d->state == DECLARATION_TOKEN ||
+	       d->state == DECLARATION_REFUSED;
 }
 
 /* Whether D may be dropped for others. One that makes a block has to be declared. */
@@ -166,6 +167,7 @@ static void send_declaration(struct uplink *u, struct declaration *d,
 		m.coinbase_tx_suffix =
 		    (struct adit_bytes){.data = suffix.data, .size = (uint32_t)suffix.size};
 		d->request_id = m.request_id;
+		d->provided = 0;
 		enter(d, DECLARATION_DECLARED, now_ms);
 		adit_sv2_send(u->jds.conn, ADIT_SV2_DECLARE_MINING_JOB, &m);
 	} else {
@@ -201,15 +203,29 @@ void uplink_set_job(struct uplink *u, struct declaration *d, const struct adit_b
 	memcpy(m.prev_hash.b, d->prev_hash, 32);
 	if (u->mining.conn == NULL || !u->open)
 		return;
-	u->held -= d->txs.size;
-	buf_free(&d->txs); /* nobody asks for them any more */
 	d->request_id = m.request_id;
 	enter(d, DECLARATION_SET, now_ms);
 	adit_sv2_send(u->mining.conn, ADIT_SV2_SET_CUSTOM_MINING_JOB, &m);
 }
 
+/* D, which was refused as stale, waits to be declared again: to a pool whose node is behind ours
+ * the tip is not there yet, and without this its miners would work for nothing until the next
+ * template. False: it has waited enough, or what it takes has made way for others. */
+static bool wait_again(struct uplink *u, struct declaration *d)
+{
+	uint64_t now = clock_monotonic_ms();
+
+	if (d->stale_ms == 0)
+		d->stale_ms = now;
+	if (now - d->stale_ms >= u->o.settings->answer_timeout_ms ||
+	    (d->tx_count > 0 && d->txs.size == 0))
+		return false;
+	enter(d, DECLARATION_REFUSED, now);
+	return true;
+}
+
 /* A refusal is our own fault when the tip has passed. When the code says so and we know of no other
- * tip, the pool may be faster: it has answer_timeout to be right. */
+ * tip, the pool may be faster, or slower: it has answer_timeout to be right. */
 void uplink_refused(struct uplink *u, struct declaration *d, const char *what,
 		    const struct adit_bytes *code)
 {
@@ -225,8 +241,10 @@ void uplink_refused(struct uplink *u, struct declaration *d, const char *what,
 	u->counts.stale++;
 	if (!passed)
 		uplink_called_stale(&u->stale_job_ms);
-	uplink_log(u, ADIT_LOG_DEBUG, "%s: %s, of a tip that has passed", what, text);
-	uplink_declaration_end(u, d, true);
+	uplink_log(u, ADIT_LOG_DEBUG, "%s: %s, of %s", what, text,
+		   passed ? "a tip that has passed" : "our present tip");
+	if (passed || !wait_again(u, d))
+		uplink_declaration_end(u, d, true);
 }
 
 /* --- steps -------------------------------------------------------------------------------------
@@ -262,6 +280,18 @@ static void step_token(struct uplink *u, struct declaration *d, uint64_t now_ms)
 		send_declaration(u, d, &token, now_ms);
 }
 
+static void step_refused(struct uplink *u, struct declaration *d, uint64_t now_ms)
+{
+	if (memcmp(d->prev_hash, u->tip, 32) != 0 && may_go(d)) {
+		drop(u, d);
+		return;
+	}
+	if (now_ms < d->since_ms || now_ms - d->since_ms < UPLINK_AGAIN_MS)
+		return;
+	enter(d, DECLARATION_TOKEN, now_ms);
+	step_token(u, d, now_ms);
+}
+
 static void check_answer(struct uplink *u, const struct declaration *d, uint64_t now_ms)
 {
 	if (now_ms - d->since_ms < u->o.settings->answer_timeout_ms || now_ms < d->since_ms)
@@ -291,6 +321,8 @@ void uplink_step(struct uplink *u, uint64_t now_ms)
 			step_transactions(u, d, now_ms);
 		else if (d->state == DECLARATION_TOKEN)
 			step_token(u, d, now_ms);
+		else if (d->state == DECLARATION_REFUSED)
+			step_refused(u, d, now_ms);
 		else
 			check_answer(u, d, now_ms);
 	}
@@ -384,9 +416,28 @@ static bool read_transactions(struct declaration *d, const struct adit_sv2_seq *
 	return buf_append(&d->txs, list->data, list->size);
 }
 
+static void forget_transactions(struct uplink *u, struct declaration *d)
+{
+	u->held -= d->txs.size;
+	buf_free(&d->txs);
+}
+
+/* Lets go what is kept of jobs that the declaration server has, for the case only that the pool
+ * refuses them as stale. Nobody asks for it. */
+static void forget_kept(struct uplink *u, size_t size)
+{
+	for (uint32_t i = 0; i < UPLINK_DECLARATIONS_MAX; i++) {
+		if (u->held + size <= u->o.settings->template_bytes)
+			return;
+		if (u->declarations[i].state == DECLARATION_SET)
+			forget_transactions(u, &u->declarations[i]);
+	}
+}
+
 /* Room for SIZE bytes of transactions: what was not said yet makes way, but not D. */
 static bool make_room(struct uplink *u, struct declaration *d, size_t size)
 {
+	forget_kept(u, size);
 	while (u->held + size > u->o.settings->template_bytes) {
 		struct declaration *victim = NULL;
 

@@ -84,14 +84,14 @@ bool uplink_push_solution(struct uplink *u, uint64_t id, const struct uplink_sha
 
 	if (!u->connected || u->mode != JDC_FULL_TEMPLATE || u->jds.conn == NULL)
 		return false;
-	if (d != NULL && d->state != DECLARATION_SET)
+	if (d != NULL && !d->declared)
 		return keep_solution(d, s);
 	return push(u, s, prev_hash, nbits);
 }
 
 void uplink_declared(struct uplink *u, struct declaration *d)
 {
-	const struct uplink_solution *k = &d->solution;
+	struct uplink_solution *k = &d->solution;
 	const struct uplink_share share = {
 	    .nonce = k->nonce,
 	    .ntime = k->ntime,
@@ -99,8 +99,10 @@ void uplink_declared(struct uplink *u, struct declaration *d)
 	    .extranonce = {.data = k->extranonce, .size = k->extranonce_size}};
 
 	u->counts.declared++;
+	d->declared = true;
 	if (k->there)
 		(void)push(u, &share, d->prev_hash, d->nbits);
+	k->there = false;
 }
 
 /* --- answers -----------------------------------------------------------------------------------

@@ -681,6 +681,42 @@ START_TEST(held_shares_are_bounded)
 }
 END_TEST
 
+static bool is_declared_again(void *user)
+{
+	return fake_conn_count(user, ADIT_SV2_DECLARE_MINING_JOB) > 0;
+}
+
+/* The pool's node is behind ours: shares found meanwhile are held. */
+START_TEST(called_stale)
+{
+	struct adit_sv2_declare_mining_job_error stale = {.error_code = bytes("stale-chain-tip")};
+	struct adit_sv2_declare_mining_job_success good = {.new_mining_job_token = bytes("new")};
+	struct pool_side p;
+	struct miner m;
+
+	make();
+	p = ready(NBITS_HARD);
+	m = open_miner(&b, connect_miner(&b, 1, 0), false);
+	stale.request_id = expect_declaration(&p)->request_id;
+	JDS_SAYS(&p, declare_mining_job_error, &stale);
+	solve(&m, m.target, true);
+	expect_accepted(&m);
+	ck_assert_uint_eq(jdc->counts.lost_shares, 0);
+	ck_assert_uint_eq(jdc->held.count, 1);
+	give_tokens(&p, 0xb1);
+	ck_assert(wait_for(is_declared_again, p.jds));
+	good.request_id =
+	    fake_conn_next(p.jds, ADIT_SV2_DECLARE_MINING_JOB)->body.declare_mining_job.request_id;
+	JDS_SAYS(&p, declare_mining_job_success, &good);
+	job_set(&p,
+		&fake_conn_next(p.conn, ADIT_SV2_SET_CUSTOM_MINING_JOB)->body.set_custom_mining_job,
+		55);
+	ck_assert_uint_eq(expect_share(&p)->job_id, 55);
+	ck_assert_uint_eq(jdc->held.count, 0);
+	end();
+}
+END_TEST
+
 START_TEST(transactions_can_not_be_had)
 {
 	struct adit_sv2_request_transaction_data_error m = {.error_code =
@@ -1590,6 +1626,7 @@ static Suite *make_suite(void)
 	tcase_add_test(c, block_before_the_pool_knows);
 	tcase_add_test(c, block_is_written_down);
 	tcase_add_test(c, held_shares_are_bounded);
+	tcase_add_test(c, called_stale);
 	tcase_add_test(c, transactions_can_not_be_had);
 	tcase_add_test(c, transactions_can_never_be_had);
 	tcase_add_test(c, pools_prefix_changes);

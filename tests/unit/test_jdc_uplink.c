@@ -1218,6 +1218,22 @@ static struct declaration *only_declaration(void)
 	return &link_.declarations[i];
 }
 
+static void refuse_declaration(uint32_t request, const char *code)
+{
+	struct adit_sv2_declare_mining_job_error m = {.request_id = request,
+						      .error_code = bytes(code)};
+
+	JDS_SAYS(declare_mining_job_error, &m);
+}
+
+static void refuse_custom(uint32_t request, const char *code)
+{
+	struct adit_sv2_set_custom_mining_job_error m = {
+	    .channel_id = CHANNEL, .request_id = request, .error_code = bytes(code)};
+
+	POOL_SAYS(set_custom_mining_job_error, &m);
+}
+
 /* A server that has asked is at work: its time begins again, but not for ever. */
 START_TEST(missing_transactions_take_time)
 {
@@ -1239,18 +1255,29 @@ START_TEST(missing_transactions_take_time)
 }
 END_TEST
 
-/* Nobody asks for the transactions of a declared job: their memory is for others. */
+/* Nobody asks for the transactions of a declared job: others may have their memory, also when the
+ * pool has yet to answer. */
 START_TEST(transactions_go_when_declared)
 {
-	uint32_t request;
+	struct uplink_work w;
+	uint32_t custom;
 
 	start(JDC_FULL_TEMPLATE);
-	request = declare(1);
+	declared(declare(1));
+	custom = expect_custom_job();
 	ck_assert_uint_gt(link_.held, 0);
-	declared(request);
-	ck_assert_uint_eq(link_.held, 0);
-	ck_assert_uint_eq(only_declaration()->txs.size, 0);
+	w = make_work(2, tip_a);
+	ck_assert(uplink_declare(&link_, &w));
+	give_transactions(2, 1, settings.template_bytes - link_.held);
+	ck_assert_uint_eq(told.dropped, 0);
+	ck_assert_uint_le(link_.held, settings.template_bytes);
+	ck_assert_ptr_nonnull(fake_conn_next(jds, ADIT_SV2_DECLARE_MINING_JOB));
+	/* without them it can't be declared again */
+	refuse_custom(custom, "stale-chain-tip");
+	ck_assert_uint_eq(told.dropped, 1);
+	ck_assert_uint_eq(told.dropped_id, 1);
 	expect_no_fault();
+	free_work();
 }
 END_TEST
 
@@ -1322,22 +1349,6 @@ START_TEST(answers_to_nothing)
 	expect_fault(UPSTREAM_BROKE_PROTOCOL);
 }
 END_TEST
-
-static void refuse_declaration(uint32_t request, const char *code)
-{
-	struct adit_sv2_declare_mining_job_error m = {.request_id = request,
-						      .error_code = bytes(code)};
-
-	JDS_SAYS(declare_mining_job_error, &m);
-}
-
-static void refuse_custom(uint32_t request, const char *code)
-{
-	struct adit_sv2_set_custom_mining_job_error m = {
-	    .channel_id = CHANNEL, .request_id = request, .error_code = bytes(code)};
-
-	POOL_SAYS(set_custom_mining_job_error, &m);
-}
 
 START_TEST(declaration_refused)
 {
@@ -1431,6 +1442,131 @@ START_TEST(called_stale_and_then_acknowledged)
 		;
 	now = clock_monotonic_ms();
 	uplink_tick(&link_, now + 20000);
+	expect_no_fault();
+}
+END_TEST
+
+/* Refuses what was declared with REQUEST as a pool does whose node is behind. */
+static void call_stale(uint32_t request, bool by_the_pool)
+{
+	if (by_the_pool) {
+		declared(request);
+		refuse_custom(expect_custom_job(), "stale-chain-tip");
+	} else {
+		refuse_declaration(request, "stale-chain-tip");
+	}
+	while (give_token("more", 0))
+		;
+}
+
+static uint32_t expect_declared_again(void)
+{
+	const struct sent *s;
+
+	uplink_tick(&link_, clock_monotonic_ms() + UPLINK_AGAIN_MS / 2);
+	ck_assert_uint_eq(fake_conn_count(jds, ADIT_SV2_DECLARE_MINING_JOB), 0);
+	uplink_tick(&link_, clock_monotonic_ms() + UPLINK_AGAIN_MS);
+	s = fake_conn_next(jds, ADIT_SV2_DECLARE_MINING_JOB);
+	ck_assert_msg(s != NULL, "it is not declared again");
+	ck_assert_uint_eq(s->body.declare_mining_job.wtxid_list.count, 3);
+	return s->body.declare_mining_job.request_id;
+}
+
+/* A pool whose node is behind knows the tip soon: miners must not work for nothing until the next
+ * template. The server may ask for transactions each time. */
+START_TEST(declared_again)
+{
+	static const uint8_t positions[] = {1, 0};
+	uint32_t request;
+
+	start(JDC_FULL_TEMPLATE);
+	request = declare(1);
+	for (unsigned i = 0; i < UPLINK_PROVIDES_MAX + 1; i++) {
+		ask_for(request, positions, 1);
+		call_stale(request, _i == 1);
+		ck_assert_uint_eq(told.dropped, 0);
+		request = expect_declared_again();
+	}
+	declared(request);
+	job_set(expect_custom_job(), 9);
+	ck_assert_uint_eq(told.known, 1);
+	ck_assert_uint_eq(told.id, 1);
+	ck_assert_uint_eq(told.needs, 1);
+	ck_assert_uint_eq(uplink_pending(&link_), 0);
+	ck_assert_uint_eq(link_.held, 0);
+	expect_no_fault();
+}
+END_TEST
+
+START_TEST(coinbase_only_declared_again)
+{
+	struct uplink_work w = make_work(1, tip_a);
+
+	start(JDC_COINBASE_ONLY);
+	uplink_set_tip(&link_, tip_a);
+	ck_assert(uplink_declare(&link_, &w));
+	refuse_custom(expect_custom_job(), "stale-chain-tip");
+	while (give_token("more", 0))
+		;
+	uplink_tick(&link_, clock_monotonic_ms() + UPLINK_AGAIN_MS);
+	job_set(expect_custom_job(), 9);
+	ck_assert_uint_eq(told.known, 1);
+	ck_assert_uint_eq(told.dropped, 0);
+	expect_no_fault();
+	free_work();
+}
+END_TEST
+
+/* When the tip passes while it waits the pool was right. */
+START_TEST(declared_again_unless_passed)
+{
+	start(JDC_FULL_TEMPLATE);
+	call_stale(declare(1), _i == 1);
+	uplink_set_tip(&link_, tip_b);
+	uplink_tick(&link_, clock_monotonic_ms() + UPLINK_AGAIN_MS);
+	ck_assert_uint_eq(told.dropped, 1);
+	ck_assert_uint_eq(told.dropped_id, 1);
+	ck_assert_uint_eq(fake_conn_count(jds, ADIT_SV2_DECLARE_MINING_JOB), 0);
+	expect_no_fault();
+}
+END_TEST
+
+/* Also when the pool takes other jobs of this tip. */
+START_TEST(declared_again_but_not_for_ever)
+{
+	uint32_t request;
+
+	start(JDC_FULL_TEMPLATE);
+	call_stale(declare(1), true);
+	request = expect_declared_again();
+	only_declaration()->stale_ms -= settings.answer_timeout_ms;
+	call_stale(request, true);
+	ck_assert_uint_eq(told.dropped, 1);
+	ck_assert_uint_eq(uplink_pending(&link_), 0);
+	ck_assert_uint_eq(link_.held, 0);
+	expect_no_fault();
+}
+END_TEST
+
+/* The declaration server has the solution once: as soon as it has accepted the job. */
+START_TEST(solution_of_a_job_called_stale)
+{
+	static const uint8_t extranonce[PREFIX_SIZE + ROLLABLE] = {1, 2};
+	const struct uplink_share share = {.nonce = 7,
+					   .extranonce = {extranonce, sizeof extranonce}};
+	bool by_the_pool = _i == 1;
+
+	start(JDC_FULL_TEMPLATE);
+	call_stale(declare(1), by_the_pool);
+	ck_assert(uplink_push_solution(&link_, 1, &share, tip_a, 0x207fffff));
+	ck_assert_uint_eq(fake_conn_count(jds, ADIT_SV2_PUSH_SOLUTION), by_the_pool ? 1 : 0);
+	/* it is the tip of our own node */
+	uplink_set_tip(&link_, tip_b);
+	if (!by_the_pool)
+		declared(expect_declared_again());
+	uplink_tick(&link_, clock_monotonic_ms() + UPLINK_AGAIN_MS);
+	ck_assert_uint_eq(fake_conn_count(jds, ADIT_SV2_PUSH_SOLUTION), 1);
+	ck_assert_uint_eq(fake_conn_count(jds, ADIT_SV2_DECLARE_MINING_JOB), 0);
 	expect_no_fault();
 }
 END_TEST
@@ -1958,6 +2094,11 @@ static TCase *declaring_cases(void)
 	tcase_add_loop_test(c, called_stale, 0, 2);
 	tcase_add_test(c, called_stale_again_and_again);
 	tcase_add_test(c, called_stale_and_then_acknowledged);
+	tcase_add_loop_test(c, declared_again, 0, 2);
+	tcase_add_test(c, coinbase_only_declared_again);
+	tcase_add_loop_test(c, declared_again_unless_passed, 0, 2);
+	tcase_add_test(c, declared_again_but_not_for_ever);
+	tcase_add_loop_test(c, solution_of_a_job_called_stale, 0, 2);
 	tcase_add_test(c, declarations_are_bounded);
 	tcase_add_test(c, passed_tips_are_not_declared);
 	tcase_add_test(c, transactions_are_bounded);
