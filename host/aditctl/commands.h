@@ -22,6 +22,8 @@ struct options {
 	bool off;            /* --off */
 	const char *role;    /* --role NAME or NULL */
 	const char *summary; /* --summary FILE or NULL */
+	const char *key;     /* --key KEY or NULL */
+	const char *jds;     /* --jds URL or NULL */
 	char **arguments;    /* what follows the command */
 	int argument_count;
 	struct terminal terminal; /* standard output */
@@ -39,6 +41,7 @@ int command_describe(const struct options *o);
 int command_node(const struct options *o);
 int command_keys(const struct options *o);
 int command_pool(const struct options *o);
+int command_jdc(const struct options *o);
 int command_miningos(const struct options *o);
 int command_trace(const struct options *o);
 int command_config(const struct options *o);

@@ -30,6 +30,7 @@ static const struct command commands[] = {
     {"call", 2, 3, "", command_call},
     {"watch", 0, 0, "bS", command_watch},
     {"pool", 0, 3, "nr", command_pool},
+    {"jdc", 0, 3, "nrkJ", command_jdc},
     {"miningos", 0, 7, "nr", command_miningos},
     {"trace", 1, 1, "nO", command_trace},
     {"config", 0, 4, "", command_config},
@@ -51,6 +52,8 @@ static const struct option long_options[] = {
     {"blocks", required_argument, NULL, 'b'},
     {"summary", required_argument, NULL, 'S'},
     {"role", required_argument, NULL, 'r'},
+    {"key", required_argument, NULL, 'k'},
+    {"jds", required_argument, NULL, 'J'},
     {"off", no_argument, NULL, 'O'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -74,6 +77,10 @@ static const char usage[] =
     "                               ends a connection, or one channel of it\n"
     "  pool renew-extranonce [CHANNEL]\n"
     "                               gives a channel, or all, another extranonce prefix\n"
+    "  jdc [status]                 the pools that jdc works for; also: miners, channels, "
+    "workers\n"
+    "  jdc order URL USER [--key KEY] [--jds URL]\n"
+    "                               has jdc work for another pool, which allow_pool allows\n"
     "  miningos [status]            the racks and miners in MiningOS; also: list-miners,\n"
     "                               list-actions, oauth-status, action ID\n"
     "  miningos trigger-action TYPE [MINER] [KEY=VALUE]...\n"
@@ -101,7 +108,9 @@ static const char usage[] =
     "  -s, --socket SOCKET  the control socket (default: $ADIT_SOCKET, else as configured)\n"
     "  -j, --json           prints the answer as it came, one JSON document a line\n"
     "  -n, --count COUNT    ends after COUNT events, or rows of a pool's list\n"
-    "  -r, --role ROLE      pool, miningos: an instance or a worker (default: pool, miningos)\n"
+    "  -r, --role ROLE      pool, jdc, miningos: an instance or a worker (default: pool, ...)\n"
+    "      --key KEY        jdc order: the pool's authority public key\n"
+    "      --jds URL        jdc order: the pool's job declaration server\n"
     "      --blocks N       ends after N accepted blocks\n"
     "      --summary FILE   watch: writes a line with the totals to FILE at the end\n"
     "  -h, --help           prints this\n"
@@ -179,6 +188,12 @@ static int parse_options(int argc, char **argv, struct options *o, char *given, 
 			break;
 		case 'S':
 			o->summary = optarg;
+			break;
+		case 'k':
+			o->key = optarg;
+			break;
+		case 'J':
+			o->jds = optarg;
 			break;
 		case 'O':
 			o->off = true;

@@ -11,108 +11,11 @@
 #include "host/aditctl/commands.h"
 #include "host/aditctl/json.h"
 #include "host/aditctl/pool_show.h"
+#include "host/aditctl/role_session.h"
 #include "host/aditctl/text.h"
 
 #define ROLE "pool"
-#define CALL_MS 60000 /* aditd's own deadline is shorter */
 #define PAGE_ROWS 500 /* entries that are asked for and shown at a time */
-
-struct pool_session {
-	const struct options *o;
-	struct control control;
-};
-
-/* --- calls -------------------------------------------------------------------------------------
- */
-
-/* Calls METHOD of TARGET; PARAMS (may be NULL) is consumed, *RESULT the caller's. */
-static int32_t call(struct pool_session *s, const char *target, const char *method,
-		    struct json_object *params, struct json_object **result, struct error *e)
-{
-	struct json_object *request = json_object_new_object();
-	int32_t r;
-
-	json_object_object_add(request, "target", json_object_new_string(target));
-	json_object_object_add(request, "method", json_object_new_string(method));
-	json_object_object_add(request, "params",
-			       params != NULL ? params : json_object_new_object());
-	r = control_request(&s->control, "call", request, CALL_MS, result, e);
-	json_object_put(request);
-	return r;
-}
-
-/* Says what failed, and where to look when the role or its method is not there. */
-static int failed(struct pool_session *s, const struct error *e)
-{
-	struct error more = *e;
-
-	if (s->control.refused && (e->code == ADIT_E_NOT_FOUND || e->code == ADIT_E_UNAVAILABLE))
-		error_set(&more, e->code,
-			  "%.300s; `aditctl status` shows what runs, --role names "
-			  "another pool",
-			  e->text);
-	return command_failed(&s->control, &more);
-}
-
-static int no_answer(struct pool_session *s)
-{
-	struct error e;
-
-	error_set(&e, ADIT_E_PROTOCOL, "the answer of the pool has another shape than expected");
-	return command_failed(&s->control, &e);
-}
-
-static const char *role(const struct pool_session *s)
-{
-	return s->o->role != NULL ? s->o->role : ROLE;
-}
-
-/* What a worker could not answer; true when ANSWER, an element of a gathered one, is such. */
-static bool report_error(struct json_object *answer)
-{
-	struct json_object *error = json_object_member(answer, "error");
-	char worker[TABLE_CELL_MAX], text[TABLE_CELL_MAX];
-
-	if (error == NULL)
-		return false;
-	text_clean(json_text(answer, "worker", "?"), worker, sizeof(worker));
-	text_clean(json_text(error, "message", "?"), text, sizeof(text));
-	fprintf(stderr, "aditctl: %s: %s\n", worker, text);
-	return true;
-}
-
-/* The answers of all workers, an array also of a role's one worker, and when TARGET is a worker.
- * NULL after *STATUS was set. */
-static struct json_object *gather(struct pool_session *s, const char *target, const char *method,
-				  struct json_object *params, int *status)
-{
-	struct json_object *result, *list, *answer;
-	struct error e;
-
-	if (call(s, target, method, params, &result, &e) != ADIT_OK) {
-		*status = failed(s, &e);
-		return NULL;
-	}
-	if (json_object_is_type(result, json_type_array))
-		return result;
-	list = json_object_new_array();
-	answer = json_object_new_object();
-	json_object_object_add(answer, "worker", json_object_new_string(target));
-	json_object_object_add(answer, "result", result);
-	json_object_array_add(list, answer);
-	return list;
-}
-
-/* EXIT_REFUSED after the errors among ANSWERS were told, if there are any. */
-static int report_errors(struct json_object *answers)
-{
-	int status = EXIT_OK;
-
-	for (size_t i = 0; i < json_count(answers); i++)
-		if (report_error(json_element(answers, i)))
-			status = EXIT_REFUSED;
-	return status;
-}
 
 /* --- lists -------------------------------------------------------------------------------------
  */
@@ -123,14 +26,14 @@ struct shown {
 	bool cut; /* -n came before the end */
 };
 
-static int64_t rows_wanted(const struct pool_session *s, const struct shown *shown)
+static int64_t rows_wanted(const struct role_session *s, const struct shown *shown)
 {
 	int64_t left = s->o->count > 0 ? s->o->count - shown->rows : PAGE_ROWS;
 
 	return left < PAGE_ROWS ? left : PAGE_ROWS;
 }
 
-static void show_page(const struct pool_session *s, const struct pool_list *list,
+static void show_page(const struct role_session *s, const struct pool_list *list,
 		      const char *worker, struct json_object *page, struct shown *shown)
 {
 	struct json_object *entries = json_array_member(page, list->member);
@@ -154,7 +57,7 @@ static void show_page(const struct pool_session *s, const struct pool_list *list
 }
 
 /* All pages of one worker, or as many as are wanted. */
-static int show_worker(struct pool_session *s, const struct pool_list *list, const char *worker,
+static int show_worker(struct role_session *s, const struct pool_list *list, const char *worker,
 		       struct shown *shown)
 {
 	struct json_object *after = NULL, *page;
@@ -167,11 +70,11 @@ static int show_worker(struct pool_session *s, const struct pool_list *list, con
 				       json_object_new_int64(rows_wanted(s, shown)));
 		if (after != NULL)
 			json_object_object_add(params, "after", after);
-		if (call(s, worker, list->method, params, &page, &e) != ADIT_OK)
-			return failed(s, &e);
+		if (role_call(s, worker, list->method, params, &page, &e) != ADIT_OK)
+			return role_failed(s, &e);
 		if (json_array_member(page, list->member) == NULL) {
 			json_object_put(page);
-			return no_answer(s);
+			return role_no_answer(s);
 		}
 		show_page(s, list, worker, page, shown);
 		after = json_object_get(json_member(page, "next"));
@@ -187,15 +90,15 @@ static int show_worker(struct pool_session *s, const struct pool_list *list, con
 	return EXIT_OK;
 }
 
-static int show_list(struct pool_session *s, const struct pool_list *list)
+static int show_list(struct role_session *s, const struct pool_list *list)
 {
 	int status = EXIT_OK;
-	struct json_object *workers = gather(s, role(s), "get_pool_stats", NULL, &status);
+	struct json_object *workers = role_gather(s, s->role, "get_pool_stats", NULL, &status);
 	struct shown shown = {0};
 
 	if (workers == NULL)
 		return status;
-	status = report_errors(workers);
+	status = role_report_errors(workers);
 	for (size_t i = 0; i < json_count(workers); i++) {
 		struct json_object *one = json_element(workers, i);
 		int own;
@@ -225,11 +128,11 @@ static int show_list(struct pool_session *s, const struct pool_list *list)
 /* --- looking -----------------------------------------------------------------------------------
  */
 
-static int show_all(struct pool_session *s, const char *method,
+static int show_all(struct role_session *s, const char *method,
 		    void (*show)(const struct options *, struct json_object *))
 {
 	int status = EXIT_OK;
-	struct json_object *answers = gather(s, role(s), method, NULL, &status);
+	struct json_object *answers = role_gather(s, s->role, method, NULL, &status);
 
 	if (answers == NULL)
 		return status;
@@ -237,26 +140,26 @@ static int show_all(struct pool_session *s, const char *method,
 		json_print(stdout, answers);
 	else
 		show(s->o, answers);
-	status = report_errors(answers);
+	status = role_report_errors(answers);
 	json_object_put(answers);
 	return status;
 }
 
-static int show_one(struct pool_session *s, const char *method,
+static int show_one(struct role_session *s, const char *method,
 		    void (*show)(const struct options *, struct json_object *))
 {
 	struct json_object *answer;
 	struct error e;
 	int status = EXIT_OK;
 
-	if (call(s, role(s), method, NULL, &answer, &e) != ADIT_OK)
-		return failed(s, &e);
+	if (role_call(s, s->role, method, NULL, &answer, &e) != ADIT_OK)
+		return role_failed(s, &e);
 	if (s->o->json)
 		json_print(stdout, answer);
 	else if (json_object_is_type(answer, json_type_object))
 		show(s->o, answer);
 	else
-		status = no_answer(s);
+		status = role_no_answer(s);
 	json_object_put(answer);
 	return status;
 }
@@ -302,7 +205,7 @@ static int want_name(const char *command)
 
 /* Has METHOD done with NAME, the member KEY of PARAMS, which is consumed. DONE is the member of
  * the answer that says to how many. */
-static int order(struct pool_session *s, const char *method, const char *name,
+static int order(struct role_session *s, const char *method, const char *name,
 		 struct json_object *params, const char *done, struct json_object **result)
 {
 	char worker[96];
@@ -310,8 +213,8 @@ static int order(struct pool_session *s, const char *method, const char *name,
 
 	*result = NULL;
 	worker_of(name, worker, sizeof(worker));
-	if (call(s, worker, method, params, result, &e) != ADIT_OK)
-		return failed(s, &e);
+	if (role_call(s, worker, method, params, result, &e) != ADIT_OK)
+		return role_failed(s, &e);
 	if (json_integer(*result, done, -1) > 0)
 		return EXIT_OK;
 	s->control.refused = true;
@@ -350,7 +253,7 @@ static bool parse_difficulty(const char *text, double *out)
 	return end != text && *end == '\0' && isfinite(*out) && *out > 0;
 }
 
-static int set_difficulty(struct pool_session *s, char **arguments)
+static int set_difficulty(struct role_session *s, char **arguments)
 {
 	struct json_object *params, *result;
 	double difficulty;
@@ -376,7 +279,7 @@ static int set_difficulty(struct pool_session *s, char **arguments)
 	return status;
 }
 
-static int disconnect(struct pool_session *s, char **arguments, int count)
+static int disconnect(struct role_session *s, char **arguments, int count)
 {
 	struct json_object *params, *result;
 	char name[TABLE_CELL_MAX];
@@ -399,14 +302,14 @@ static int disconnect(struct pool_session *s, char **arguments, int count)
 }
 
 /* Without a name that of every channel, by all workers. */
-static int renew_extranonce(struct pool_session *s, char **arguments, int count)
+static int renew_extranonce(struct role_session *s, char **arguments, int count)
 {
 	char worker[96];
 	struct json_object *params = NULL, *answers;
 	int64_t renewed;
 	int status = EXIT_OK;
 
-	snprintf(worker, sizeof(worker), "%s", role(s));
+	snprintf(worker, sizeof(worker), "%s", s->role);
 	if (count > 0 && !is_name(arguments[0]))
 		return want_name("renew-extranonce");
 	if (count > 0) {
@@ -414,7 +317,7 @@ static int renew_extranonce(struct pool_session *s, char **arguments, int count)
 		params = json_object_new_object();
 		json_object_object_add(params, "channel", json_object_new_string(arguments[0]));
 	}
-	answers = gather(s, worker, "renew_extranonce", params, &status);
+	answers = role_gather(s, worker, "renew_extranonce", params, &status);
 	if (answers == NULL)
 		return status;
 	renewed = pool_sum(answers, "renewed");
@@ -425,7 +328,7 @@ static int renew_extranonce(struct pool_session *s, char **arguments, int count)
 		       renewed > 0 ? ""
 				   : "; those whose jobs have the one before keep theirs until the "
 				     "next block");
-	status = report_errors(answers);
+	status = role_report_errors(answers);
 	json_object_put(answers);
 	return status;
 }
@@ -472,7 +375,7 @@ static const struct pool_command *find(const char *name)
 	return NULL;
 }
 
-static int perform(struct pool_session *s, const struct pool_command *command, char **arguments,
+static int perform(struct role_session *s, const struct pool_command *command, char **arguments,
 		   int count)
 {
 	switch (command->action) {
@@ -501,7 +404,7 @@ int command_pool(const struct options *o)
 	const char *name = o->argument_count > 0 ? o->arguments[0] : "stats";
 	const struct pool_command *command = find(name);
 	int count = o->argument_count > 0 ? o->argument_count - 1 : 0;
-	struct pool_session s = {.o = o};
+	struct role_session s;
 	int status;
 
 	if (command == NULL || count < command->arguments_min || count > command->arguments_max) {
@@ -518,7 +421,7 @@ int command_pool(const struct options *o)
 			name);
 		return EXIT_USAGE;
 	}
-	status = command_connect(o, &s.control);
+	status = role_open(&s, o, ROLE);
 	if (status != EXIT_OK)
 		return status;
 	status = perform(&s, command, o->arguments + 1, count);

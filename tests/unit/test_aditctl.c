@@ -533,6 +533,7 @@ START_TEST(usage_errors_are_status_2)
 	    {"events", "-n", "x"},        {"stop", "more", NULL},
 	    {"call", NULL, NULL},         {"pool", "nonsense", NULL},
 	    {"pool", "disconnect", NULL}, {"pool", "stats", "more"},
+	    {"jdc", "order", "h:1"},      {"jdc", "--key", "k"},
 	    {"trace", NULL, NULL},        {"trace", "--off", NULL},
 	    {"config", "set", NULL},      {"config", "set", "pool"},
 	    {"config", "reset", NULL},    {"reload", "more", NULL},
@@ -814,6 +815,98 @@ START_TEST(pool_worker_without_an_answer)
 }
 END_TEST
 
+#define JDC_STATUS                                                                                 \
+	"\"result\":[{\"worker\":\"jdc\",\"result\":{\"upstream\":\"primary\",\"mode\":"                  \
+	"\"full-template\",\"solo\":false,\"switches\":2,\"solo_times\":1,\"held_shares\":4,"         \
+	"\"held_shares_dropped\":0,\"lost_shares\":5,\"order\":null,\"order_result\":\"rolled "      \
+	"back\",\"channels\":3,\"hashrate\":1500000,\"height\":8,\"upstreams\":[{\"name\":"          \
+	"\"primary\",\"address\":\"p:3333\",\"state\":\"active\",\"since_ms\":65000,\"mode\":"      \
+	"\"full-template\",\"shares_sent\":1234,\"shares_accepted\":1200,\"shares_refused\":30,"    \
+	"\"jobs_declared\":12,\"jobs_acknowledged\":11,\"jobs_stale\":1,\"jobs_dropped\":0},{"      \
+	"\"name\":\"second\",\"address\":\"q:3333\",\"state\":\"cooling\",\"since_ms\":2000,"       \
+	"\"next_ms\":28000,\"mode\":null,\"fault\":\"closed\",\"fault_text\":\"went \\u001b[2J\","   \
+	"\"jobs_declared\":3}]}}]"
+
+/* A line a pool, then what became of jobs and shares. */
+START_TEST(jdc_status_is_readable)
+{
+	exchange(JDC_STATUS, "jdc");
+	ck_assert_int_eq(run.status, 0);
+	contains(run.requests, "\"target\":\"jdc\",\"method\":\"status\"");
+	contains(run.out,
+		 "mining for primary, full-template, at height 8; channels 3, 1.50 MH/s\n");
+	contains(run.out, "primary  p:3333   active");
+	contains(run.out, "1m 05s");
+	contains(run.out, "1,234     1,200       30");
+	contains(run.out, "28s");
+	contains(run.out, "went ?[2J");
+	contains(run.out,
+		 "jobs: declared 15, acknowledged 11, refused as stale 1, dropped 0\n"
+		 "shares: held 4, held in vain 0, without a pool 5\n"
+		 "times: solo 1, from pool to pool 2\norder: rolled back\n");
+}
+END_TEST
+
+START_TEST(jdc_status_as_json)
+{
+	int fd;
+
+	start(false, "--json", "jdc", "-r", "jdc-2", "status", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), JDC_STATUS);
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	contains(run.requests, "\"target\":\"jdc-2\"");
+	contains(run.out, "\"worker\":\"jdc\"");
+	contains(run.out, "\"jobs_acknowledged\":11");
+}
+END_TEST
+
+/* The lists are those of a pool. */
+START_TEST(jdc_lists)
+{
+	int fd;
+
+	start(false, "jdc", "-n", "1", "channels", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd), "\"result\":[{\"worker\":\"jdc\",\"result\":{}}]");
+	answer(fd, read_request(fd), PAGE(CHANNEL("jdc/1/2"), "null"));
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	contains(run.requests, "\"target\":\"jdc\",\"method\":\"list_channels\"");
+	contains(run.out, "jdc/1/2");
+}
+END_TEST
+
+START_TEST(jdc_order)
+{
+	int fd;
+
+	start(false, "jdc", "order", "q:3333", "account", "--key", "9K", "--jds", "q:34264", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd),
+	       "\"result\":{\"ok\":true,\"pool_url\":\"q:3333\",\"user\":\"account\",\"mode\":"
+	       "\"full-template\",\"rollback_after_ms\":30000}");
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	contains(run.requests,
+		 "\"target\":\"jdc\",\"method\":\"update_pool_config\",\"params\":{\"pool_url\":"
+		 "\"q:3333\",\"pool_user\":\"account\",\"authority_key\":\"9K\",\"jds_url\":"
+		 "\"q:34264\"}");
+	contains(run.out, "trying q:3333 for account, full-template; unless it gives work within "
+			  "30s, all is as before");
+	start(false, "jdc", "order", "q:3333", "account", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd),
+	       "\"error\":{\"code\":-32000,\"message\":\"pool_url: q:3333 is neither in a section "
+	       "[jdc/NAME] nor in allow_pool\"}");
+	finish(fd);
+	ck_assert_int_eq(run.status, 1);
+	contains(run.requests, "\"pool_user\":\"account\"}");
+	contains(run.err, "nor in allow_pool");
+}
+END_TEST
+
 /* Answers of the wrong shape: shown as well as can be, or refused, but never a crash. %s: nothing.
  */
 static const char *const wrong_results[] = {
@@ -848,8 +941,8 @@ static const char *const wrong_results[] = {
 
 START_TEST(wrong_shapes_are_survived)
 {
-	static const char *const methods[] = {"status", "roles", "stop", "pool"};
-	size_t m = (size_t)_i % 4, i = (size_t)_i / 4;
+	static const char *const methods[] = {"status", "roles", "stop", "pool", "jdc"};
+	size_t m = (size_t)_i % 5, i = (size_t)_i / 5;
 
 	exchange(wrong_results[i], methods[m]);
 	ck_assert_int_le(run.status, 4);
@@ -1459,13 +1552,17 @@ static TCase *program_case(void)
 	tcase_add_test(c, pool_lists_are_taken_in_pages);
 	tcase_add_test(c, pool_list_ends_at_the_count);
 	tcase_add_test(c, pool_worker_without_an_answer);
+	tcase_add_test(c, jdc_status_is_readable);
+	tcase_add_test(c, jdc_status_as_json);
+	tcase_add_test(c, jdc_lists);
+	tcase_add_test(c, jdc_order);
 	tcase_add_test(c, events_are_lines);
 	tcase_add_test(c, events_as_json_are_one_a_line);
 	tcase_add_test(c, events_end_well_on_ctrl_c);
 	tcase_add_test(c, watch_joins_the_two_events);
 	tcase_add_test(c, watch_on_a_terminal_has_a_live_line);
 	tcase_add_test(c, watch_says_when_the_connection_ends);
-	tcase_add_loop_test(c, wrong_shapes_are_survived, 0, COUNT(wrong_results) * 4);
+	tcase_add_loop_test(c, wrong_shapes_are_survived, 0, COUNT(wrong_results) * 5);
 	tcase_add_loop_test(c, wrong_shapes_do_not_stop_a_watch, 0, COUNT(wrong_results));
 	tcase_add_test(c, number_beyond_64_bits);
 	tcase_add_loop_test(c, garbage_is_status_4, 0, 11);
