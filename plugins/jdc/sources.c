@@ -269,6 +269,14 @@ struct forward {
 	const struct work *work;
 };
 
+/* Only blocks are held longer than their tip; of jobs that are gone there are none on the present.
+ */
+static bool has_passed(const struct jdc *jdc, const struct work *work)
+{
+	return !work->coinbase || memcmp(work->coinbase->template->tip.prev_hash,
+					 jdc->active->link.tip, 32) != 0;
+}
+
 static void forward(void *context, const struct held_share *s)
 {
 	const struct forward *f = context;
@@ -279,6 +287,7 @@ static void forward(void *context, const struct held_share *s)
 	    .version = s->version,
 	    .extranonce = {.data = s->extranonce, .size = s->extranonce_size},
 	    .worker = {.data = s->worker, .size = s->worker_size},
+	    .passed = has_passed(f->jdc, f->work),
 	};
 
 	if (!s->block && !target_met(s->hash, f->work->target))

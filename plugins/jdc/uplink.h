@@ -70,6 +70,7 @@ struct uplink_share {
 	struct adit_bytes
 	    extranonce;           /* of a share what follows the pool's prefix; of a solution all */
 	struct adit_bytes worker; /* user_identity of extension 0x0002; cut to what fits */
+	bool passed;              /* of a share: its job's tip is not ours any more */
 };
 
 /* What happens. Called from the loop; all may be NULL. */

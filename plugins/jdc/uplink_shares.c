@@ -39,7 +39,7 @@ bool uplink_submit(struct uplink *u, const struct uplink_share *s)
 		return false;
 	u->sequence++;
 	u->sent[u->sequence % UPLINK_SENT_MAX].sequence = u->sequence;
-	u->sent[u->sequence % UPLINK_SENT_MAX].tip_number = u->tip_number;
+	u->sent[u->sequence % UPLINK_SENT_MAX].tip_number = u->tip_number - s->passed;
 	u->counts.submitted++;
 	u->unanswered++;
 	return true;

@@ -622,6 +622,35 @@ START_TEST(block_before_the_pool_knows)
 }
 END_TEST
 
+/* The share of a block that the pool hears of when its tip has passed: a pool that has forgotten the
+ * job by then is well. */
+START_TEST(late_block_refused)
+{
+	struct adit_sv2_submit_shares_error refused = {.channel_id = CHANNEL,
+						       .error_code = bytes("invalid-job-id")};
+	const struct adit_sv2_set_custom_mining_job *c;
+	struct pool_side p;
+	struct miner m;
+
+	make();
+	p = ready(NBITS_EASY);
+	m = open_miner(&b, connect_miner(&b, 1, 0), false);
+	do
+		solve(&m, m.target, true);
+	while (m.hash[31] >= 0x70);
+	expect_accepted(&m);
+	c = expect_custom_job(&p); /* which the pool is about to take */
+	b.height++;
+	new_tip(&b, 0, 2, NBITS_EASY);
+	job_set(&p, c, 55);
+	refused.sequence_number = expect_share(&p)->sequence_number;
+	POOL_SAYS(&p, submit_shares_error, &refused);
+	ck_assert_uint_eq(jdc->pools[0]->link.counts.refused_stale, 1);
+	ck_assert_int_eq(jdc->pools[0]->link.fault, UPSTREAM_NO_FAULT);
+	end();
+}
+END_TEST
+
 /* The block is on disk before it leaves: the next process sends it again, whatever became of the
  * first one. */
 START_TEST(block_is_written_down)
@@ -1624,6 +1653,7 @@ static Suite *make_suite(void)
 	tcase_add_test(c, bound_by_the_pools_target);
 	tcase_add_test(c, block);
 	tcase_add_test(c, block_before_the_pool_knows);
+	tcase_add_test(c, late_block_refused);
 	tcase_add_test(c, block_is_written_down);
 	tcase_add_test(c, held_shares_are_bounded);
 	tcase_add_test(c, called_stale);

@@ -471,7 +471,7 @@ static void make_known(uint64_t id, uint32_t job_id)
 	ck_assert_uint_eq(told.job_id, job_id);
 }
 
-static bool send_share(uint32_t job_id, const char *worker)
+static bool send_share_of(uint32_t job_id, const char *worker, bool passed)
 {
 	static const uint8_t extranonce[ROLLABLE];
 	const struct uplink_share share = {.job_id = job_id,
@@ -479,9 +479,15 @@ static bool send_share(uint32_t job_id, const char *worker)
 					   .ntime = 2,
 					   .version = 3,
 					   .extranonce = {extranonce, sizeof extranonce},
-					   .worker = bytes(worker)};
+					   .worker = bytes(worker),
+					   .passed = passed};
 
 	return uplink_submit(&link_, &share);
+}
+
+static bool send_share(uint32_t job_id, const char *worker)
+{
+	return send_share_of(job_id, worker, false);
 }
 
 static void refuse_share(uint32_t sequence, const char *code)
@@ -1845,6 +1851,21 @@ START_TEST(share_of_a_passed_tip_refused)
 }
 END_TEST
 
+START_TEST(late_share_of_a_passed_tip_refused)
+{
+	start(JDC_FULL_TEMPLATE);
+	make_known(1, 100);
+	uplink_set_tip(&link_, tip_b);
+	ck_assert(send_share_of(100, "", true));
+	refuse_share(1, "invalid-job-id");
+	expect_no_fault();
+	ck_assert_uint_eq(link_.counts.refused_stale, 1);
+	ck_assert(send_share_of(100, "", false)); /* so it is with the present tip only */
+	refuse_share(2, "invalid-job-id");
+	expect_fault(UPSTREAM_SHARE_REFUSED);
+}
+END_TEST
+
 START_TEST(share_called_stale)
 {
 	uint64_t now;
@@ -2160,6 +2181,7 @@ static Suite *make_suite(void)
 	tcase_add_test(c, workers_are_told_only_where_negotiated);
 	tcase_add_test(c, share_refused);
 	tcase_add_test(c, share_of_a_passed_tip_refused);
+	tcase_add_test(c, late_share_of_a_passed_tip_refused);
 	tcase_add_test(c, share_called_stale);
 	tcase_add_test(c, shares_of_long_ago);
 	tcase_add_test(c, no_shares_without_a_pool);
