@@ -27,7 +27,11 @@ static void tell(const struct action_run *run, const char *error, const char *te
 {
 	struct miningos *m = run->m;
 	const struct thing *t = run->thing_id[0] ? things_find(&m->things, run->thing_id) : NULL;
-	const char *target = t != NULL ? t->code : run->thing_id[0] ? run->thing_id : "the rack";
+	const char *role = action_role(run->action, run->params);
+	const char *target = t != NULL          ? t->code
+			     : run->thing_id[0] ? run->thing_id
+			     : role != NULL     ? role
+						: "the rack";
 	struct json_object *o;
 
 	mos_log(m, ADIT_LOG_INFO, "action %s: %s on %s for %s: %s%s%.200s", run->number,
@@ -38,7 +42,10 @@ static void tell(const struct action_run *run, const char *error, const char *te
 	o = json_object_new_object();
 	add_text(o, "action_id", run->number);
 	add_text(o, "action_type", run->action->name);
-	add_text(o, "target", run->thing_id[0] ? run->thing_id : m->settings.rack_id);
+	add_text(o, "target",
+		 run->thing_id[0] ? run->thing_id
+		 : role != NULL   ? role
+				  : m->settings.rack_id);
 	add_text(o, "user", run->user);
 	add_bool(o, "success", error == NULL);
 	add_text(o, "error", error);

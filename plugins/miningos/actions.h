@@ -18,6 +18,9 @@ struct json_object;
 struct miningos;
 struct thing;
 
+/* The thing is not connected: no matter of the parameters. */
+#define ERR_AWAY "ERR_THING_NOT_CONNECTED"
+
 struct action_run;
 
 struct action {
@@ -39,6 +42,8 @@ struct action {
 const struct action *action_find(const char *name);
 /* The INDEXth; NULL past the last. */
 const struct action *action_at(size_t index);
+/* The role that PARAMS of a reboot name instead of a thing; NULL: none. */
+const char *action_role(const struct action *action, struct json_object *params);
 /* actions_enabled, and in supported_actions. */
 bool action_allowed(const struct miningos *m, const struct action *action);
 

@@ -31,6 +31,7 @@ struct local_action {
 	enum local_status status;
 	const struct action *action;
 	char thing_id[65];
+	char role[72]; /* instead of a thing; "" for none */
 	char user[72];
 	char error[320];
 	struct json_object *params; /* while it may still be done */

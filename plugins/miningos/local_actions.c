@@ -42,7 +42,7 @@ static struct json_object *action_json(const struct local_action *a)
 
 	add_count(o, "action_id", a->id);
 	add_text(o, "action", a->action->name);
-	add_text(o, "target", a->thing_id[0] ? a->thing_id : NULL);
+	add_text(o, "target", a->thing_id[0] ? a->thing_id : a->role[0] ? a->role : NULL);
 	add_text(o, "user", a->user);
 	add_text(o, "status", status_name(a));
 	add_object(o, "result", json_object_get(a->result));
@@ -151,6 +151,31 @@ static struct json_object *list_params(struct json_object *o, const char *action
 	return list;
 }
 
+/* What people are told beside MiningOS's name of an error. */
+static const char *advice(const char *error)
+{
+	static const char *const list[][2] = {
+	    {"ERR_THING_NOT_CONNECTED", "the miner is offline"},
+	    {"ERR_THING_NOTFOUND", "target: the id or code of a miner, or a role of `sources` or "
+				   "`devices`"},
+	    {"ERR_SET_POWER_MODE_INVALID", "mode=sleep or mode=normal"},
+	    {"ERR_SET_POWER_MODE_UNSUPPORTED", "only miners that are roles of this machine rest "
+					       "(mode=sleep) and go on (mode=normal)"},
+	    {"ERR_SET_HASHRATE_INVALID", "hashrate=RATE, hashes a second, or hashrate=null"},
+	    {"ERR_SET_LED_UNSUPPORTED", "a Stratum V2 miner has no light that can be reached"},
+	    {"ERR_SET_LED_ENABLED_INVALID", "enabled=true or enabled=false"},
+	    {"ERR_POOL_CONFIG_INVALID",
+	     "pool_url=HOST:PORT, perhaps with stratum2+tcp:// before it "
+	     "and /KEY behind it; pool_user=NAME; authority_key=KEY"},
+	};
+
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		if (strcmp(list[i][0], error) == 0)
+			return list[i][1];
+	}
+	return "";
+}
+
 static void answer_wrong(struct miningos *m, struct adit_request *request, int32_t code,
 			 const char *text)
 {
@@ -189,6 +214,9 @@ static const struct action *wanted_action(struct miningos *m, struct adit_reques
 		snprintf(text, sizeof(text),
 			 "%s is not in supported_actions of the section [%s]; allowed are %s", name,
 			 m->info.instance, names);
+	else if (action != NULL)
+		snprintf(text, sizeof(text), "%s is only done for MiningOS; from here there are %s",
+			 name, names);
 	else
 		snprintf(text, sizeof(text), "action_type: there is no action `%.60s`, but %s",
 			 name, names);
@@ -231,6 +259,7 @@ static void trigger(struct miningos *m, struct adit_request *request, const char
 	struct local_action *a;
 	const char *role, *wrong;
 	struct thing *t;
+	char text[320];
 
 	if (!read_target(m, request, o, action, &t, &role))
 		return;
@@ -238,14 +267,18 @@ static void trigger(struct miningos *m, struct adit_request *request, const char
 	wrong = action->validate(m, t, params);
 	a = wrong == NULL ? new_action(m) : NULL;
 	if (a == NULL) {
+		if (wrong != NULL)
+			snprintf(text, sizeof(text), "%s%s%s", wrong, advice(wrong)[0] ? ": " : "",
+				 advice(wrong));
 		answer_wrong(m, request, wrong != NULL ? ADIT_E_INVALID_ARGUMENT : ADIT_E_LIMIT,
-			     wrong != NULL ? wrong : "too many actions are under way");
+			     wrong != NULL ? text : "too many actions are under way");
 		json_object_put(params);
 		return;
 	}
 	a->action = action;
 	a->params = params;
 	snprintf(a->thing_id, sizeof(a->thing_id), "%s", t != NULL ? t->id : "");
+	snprintf(a->role, sizeof(a->role), "%s", role != NULL ? role : "");
 	snprintf(a->user, sizeof(a->user), "%s", caller);
 	/* Who is at the control socket could do it without us. */
 	if (m->settings.require_approval && action->changes && strcmp(caller, "control") != 0) {

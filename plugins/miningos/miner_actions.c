@@ -41,7 +41,7 @@ static const char *check_reboot(struct miningos *m, const struct thing *t,
 	struct json_object *role = first(params);
 
 	if (t != NULL)
-		return t->chan == NULL && t->device[0] == '\0' ? "ERR_THING_NOT_CONNECTED" : NULL;
+		return t->chan == NULL && t->device[0] == '\0' ? ERR_AWAY : NULL;
 	for (size_t i = 0; json_object_is_type(role, json_type_string) && i < m->looks.count; i++) {
 		if (strcmp(m->looks.sources[i].role, json_object_get_string(role)) == 0)
 			return NULL;
@@ -49,9 +49,18 @@ static const char *check_reboot(struct miningos *m, const struct thing *t,
 	return "ERR_THING_NOTFOUND";
 }
 
+const char *action_role(const struct action *action, struct json_object *params)
+{
+	struct json_object *role = first(params);
+
+	return action->bit == MOS_REBOOT && json_object_is_type(role, json_type_string)
+		   ? json_object_get_string(role)
+		   : NULL;
+}
+
 static const char *was_disconnected(struct json_object *answer)
 {
-	return get_count(answer, "disconnected", 0) > 0 ? NULL : "ERR_THING_NOT_CONNECTED";
+	return get_count(answer, "disconnected", 0) > 0 ? NULL : ERR_AWAY;
 }
 
 /* A miner that is a role of this machine is restarted; of another one the connection ends, and it
@@ -146,12 +155,12 @@ static const char *check_hashrate(struct miningos *m, const struct thing *t,
 	if (count_of(params) == 0 || (rate != NULL && !is_number(rate)) ||
 	    (rate != NULL && !(value > 0 && value <= 1e21)))
 		return "ERR_SET_HASHRATE_INVALID";
-	return t->chan == NULL && t->device[0] == '\0' ? "ERR_THING_NOT_CONNECTED" : NULL;
+	return t->chan == NULL && t->device[0] == '\0' ? ERR_AWAY : NULL;
 }
 
 static const char *was_changed(struct json_object *answer)
 {
-	return get_count(answer, "changed", 0) > 0 ? NULL : "ERR_THING_NOT_CONNECTED";
+	return get_count(answer, "changed", 0) > 0 ? NULL : ERR_AWAY;
 }
 
 /* H/s, null for none. The CPU miner is capped; another miner does what it does, and what can be set

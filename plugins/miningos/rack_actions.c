@@ -29,7 +29,11 @@ static bool add_call(void *user, struct thing *t)
 	struct write_calls *w = user;
 	struct json_object *o;
 
+	/* Of a fleet somebody is always away: who is, has an error of its own when its turn comes.
+	 */
 	w->wrong = w->action->validate(w->m, t, w->params);
+	if (w->wrong != NULL && strcmp(w->wrong, ERR_AWAY) == 0)
+		w->wrong = NULL;
 	if (w->wrong != NULL)
 		return false;
 	o = json_object_new_object();

@@ -580,6 +580,23 @@ START_TEST(miningos_action)
 }
 END_TEST
 
+/* Who has the role started anew does not hear of it from that role. */
+START_TEST(miningos_rack_reboot)
+{
+	int fd;
+
+	start(false, "miningos", "trigger-action", "rackReboot", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd),
+	       "\"result\":{\"action_id\":18,\"action\":\"rackReboot\",\"status\":\"EXECUTING\"}");
+	answer(fd, read_request(fd),
+	       "\"error\":{\"code\":-32000,\"message\":\"action_id: there is no such action\"}");
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	contains(run.out, "COMPLETED");
+}
+END_TEST
+
 START_TEST(miningos_miners)
 {
 	int fd;
@@ -1547,6 +1564,7 @@ static TCase *program_case(void)
 	tcase_add_test(c, what_was_meant);
 	tcase_add_test(c, usage_errors_are_status_2);
 	tcase_add_test(c, miningos_action);
+	tcase_add_test(c, miningos_rack_reboot);
 	tcase_add_test(c, miningos_miners);
 	tcase_add_test(c, stop_waits_for_the_end);
 	tcase_add_test(c, pool_lists_are_taken_in_pages);

@@ -307,6 +307,13 @@ START_TEST(test_query_errors)
 	rig_no_channels();
 	rig_look();
 	query_refused("other", "reboot", "[" VOTE "]", "ERR_THING_NOT_CONNECTED");
+	/* One who is away keeps nobody from acting on a fleet: the vote is, and its call fails. */
+	o = rig_call("getWriteCalls", "{\"query\":{},\"action\":\"reboot\",\"params\":[]}");
+	ck_assert_uint_ge(json_object_array_length(get_member(o, "calls")), 2);
+	json_object_put(o);
+	rig_expect_error("getWriteCalls",
+			 "{\"query\":{},\"action\":\"setHashrate\",\"params\":[-1]}",
+			 "ERR_SET_HASHRATE_INVALID");
 }
 END_TEST
 
@@ -407,6 +414,8 @@ START_TEST(test_trigger)
 	json_object_put(o);
 	o = trigger("{\"action_type\":\"reboot\",\"target\":\"cpu-miner\"}");
 	ck_assert_str_eq(rig_asked(), "cpu-miner host.restart {}");
+	ck_assert_str_eq(rig_text(o, "target"), "cpu-miner");
+	ck_assert(fake_host_logged(rig.host, "reboot on cpu-miner for control: done"));
 	json_object_put(o);
 	o = rig_method("list_actions", "{}", NULL);
 	ck_assert_uint_eq(json_object_array_length(get_member(o, "actions")), 4);
@@ -422,7 +431,9 @@ static const struct {
     {"{}", ADIT_E_INVALID_ARGUMENT, "there is no action"},
     {"{\"action_type\":\"explode\"}", ADIT_E_INVALID_ARGUMENT, "reboot"},
     {"{\"action_type\":\"queryStats\"}", ADIT_E_PERMISSION_DENIED, "supported_actions"},
-    {"{\"action_type\":\"registerThing\"}", ADIT_E_PERMISSION_DENIED, ""},
+    {"{\"action_type\":\"registerThing\"}", ADIT_E_PERMISSION_DENIED, "for MiningOS"},
+    {"{\"action_type\":\"setPowerMode\",\"target\":\"SV2-0001\"}", ADIT_E_INVALID_ARGUMENT,
+     "ERR_SET_POWER_MODE_INVALID: mode=sleep or"},
     {"{\"action_type\":\"reboot\"}", ADIT_E_INVALID_ARGUMENT, "get_miner_list"},
     {"{\"action_type\":\"reboot\",\"target\":\"node\"}", ADIT_E_INVALID_ARGUMENT,
      "ERR_THING_NOTFOUND"},
