@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/bitcoin/sha256.h"
+#include "lib/util/file.h"
 #include "lib/util/hex.h"
 
 #define HEADER_SIZE 80
@@ -34,28 +35,13 @@ static int32_t io_error(struct error *e, const char *path)
 	return error_set(e, ADIT_E_IO, "%s: %s", path, strerror(errno));
 }
 
-static bool write_all(int fd, const char *data, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = write(fd, data, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		data += n;
-		size -= (size_t)n;
-	}
-	return true;
-}
-
 static int32_t write_file(const char *path, const char *text, size_t size, struct error *e)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		return io_error(e, path);
-	bool written = write_all(fd, text, size);
+	bool written = file_write_all(fd, text, size);
 	int32_t r = written ? ADIT_OK : io_error(e, path);
 	if (close(fd) != 0 && written)
 		r = io_error(e, path);

@@ -16,6 +16,7 @@
 
 #include "lib/noise/keyfile.h"
 #include "lib/noise/secp.h"
+#include "lib/util/file.h"
 #include "lib/util/random.h"
 
 #define LINE_SIZE (NOISE_KEY_TEXT_SIZE + 1) /* a key, its newline and a NUL */
@@ -44,16 +45,10 @@ static int32_t check_file(int fd, const char *path, bool secret, struct stat *st
 
 static int32_t read_text(int fd, const char *path, char *text, size_t capacity, struct error *e)
 {
-	size_t size = 0;
-	ssize_t got;
+	ssize_t size = file_read_all(fd, text, capacity - 1);
 
-	do {
-		got = read(fd, text + size, capacity - 1 - size);
-		if (got > 0)
-			size += (size_t)got;
-	} while (got > 0 || (got < 0 && errno == EINTR));
-	text[size] = '\0';
-	return got < 0 ? io_error(e, path, "read") : ADIT_OK;
+	text[size < 0 ? 0 : size] = '\0';
+	return size < 0 ? io_error(e, path, "read") : ADIT_OK;
 }
 
 int32_t keyfile_read(const char *path, unsigned flags, char *text, size_t capacity, struct stat *st,
@@ -101,61 +96,12 @@ int32_t noise_public_load(const char *path, uint8_t public_x[32], struct error *
 
 /* Create --------------------------------------------------------------------------------------- */
 
-static bool write_all(int fd, const char *text, size_t size)
-{
-	while (size > 0) {
-		ssize_t written = write(fd, text, size);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written <= 0)
-			return false;
-		text += written;
-		size -= (size_t)written;
-	}
-	return true;
-}
-
-/* The directory's entry has to survive a power cut as well. */
-static bool sync_directory_of(const char *path)
-{
-	char directory[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	int fd;
-	bool ok;
-
-	if (slash == NULL)
-		(void)snprintf(directory, sizeof(directory), ".");
-	else
-		(void)snprintf(directory, sizeof(directory), "%.*s", (int)(slash - path) + 1, path);
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	ok = fsync(fd) == 0;
-	(void)close(fd);
-	return ok;
-}
-
-/* Makes a file beside PATH that holds TEXT and a newline. BESIDE receives its
- * name. */
 static int32_t write_beside(const char *path, mode_t mode, const char *text, char beside[PATH_MAX],
 			    struct error *e)
 {
-	int fd;
-	bool ok;
+	const char *failed = file_write_beside(path, mode, text, strlen(text), "\n", beside);
 
-	if (snprintf(beside, PATH_MAX, "%s.XXXXXX", path) >= PATH_MAX)
-		return error_set(e, ADIT_E_INVALID_ARGUMENT, "%s: the path is too long", path);
-	fd = mkostemp(beside, O_CLOEXEC); /* mode 0600 */
-	if (fd < 0)
-		return io_error(e, path, "create");
-	ok = write_all(fd, text, strlen(text)) && write_all(fd, "\n", 1) && fchmod(fd, mode) == 0 &&
-	     fsync(fd) == 0;
-	(void)close(fd);
-	if (ok)
-		return ADIT_OK;
-	(void)unlink(beside);
-	return io_error(e, path, "write");
+	return failed ? io_error(e, path, failed) : ADIT_OK;
 }
 
 /* Gives the file its name. A link and not a rename, since link(2) refuses to replace a file. */
@@ -186,7 +132,7 @@ int32_t noise_key_create(const char *path, uint8_t secret[32], struct error *e)
 	secure_wipe(text, sizeof(text));
 	if (code == ADIT_OK)
 		code = link_new(beside, path, e);
-	if (code == ADIT_OK && !sync_directory_of(path))
+	if (code == ADIT_OK && !file_sync_directory_of(path))
 		code = io_error(e, path, "sync of its directory");
 	if (code != ADIT_OK)
 		secure_wipe(secret, 32);

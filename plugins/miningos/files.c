@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,4 +38,23 @@ int32_t file_replace(const char *path, void (*write)(FILE *f, void *user), void 
 		return ADIT_OK;
 	(void)unlink(next);
 	return error_set(e, ADIT_E_IO, "%.200s: %s", path, strerror(saved));
+}
+
+int32_t file_read_lines(const char *path, void (*line)(void *user, const char *text, size_t size),
+			void *user, struct error *e)
+{
+	FILE *f = fopen(path, "re");
+	char *text = NULL;
+	size_t room = 0;
+	ssize_t size;
+
+	if (f == NULL && errno == ENOENT)
+		return ADIT_OK;
+	if (f == NULL)
+		return error_set(e, ADIT_E_IO, "%.200s: %s", path, strerror(errno));
+	while ((size = getline(&text, &room, f)) > 0)
+		line(user, text, (size_t)size);
+	free(text);
+	fclose(f);
+	return ADIT_OK;
 }

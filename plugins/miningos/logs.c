@@ -3,7 +3,6 @@
 
 #include "plugins/miningos/logs.h"
 
-#include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,31 +247,23 @@ struct json_object *log_read(const struct log *log, const struct log_range *rang
 /* --- the file ----------------------------------------------------------------------------------
  */
 
+static void load_line(void *user, const char *text, size_t size)
+{
+	struct logs *logs = user;
+	struct json_object *o, *entry;
+
+	if (size > LOG_ENTRY_MAX + 1024 || !parse_json(text, size, &o))
+		return;
+	entry = get_member(o, "entry");
+	if (json_object_is_type(entry, json_type_object))
+		logs_add(logs, get_text(o, "key", ""), get_text(o, "tag", ""),
+			 get_count(entry, "ts", 0), json_object_get(entry));
+	json_object_put(o);
+}
+
 int32_t logs_load(struct logs *logs, const char *file, struct error *e)
 {
-	FILE *f = fopen(file, "re");
-	char *line = NULL;
-	size_t room = 0;
-	ssize_t size;
-
-	if (f == NULL && errno == ENOENT)
-		return ADIT_OK;
-	if (f == NULL)
-		return error_set(e, ADIT_E_IO, "%.200s: %s", file, strerror(errno));
-	while ((size = getline(&line, &room, f)) > 0) {
-		struct json_object *o, *entry;
-
-		if ((size_t)size > LOG_ENTRY_MAX + 1024 || !parse_json(line, (size_t)size, &o))
-			continue;
-		entry = get_member(o, "entry");
-		if (json_object_is_type(entry, json_type_object))
-			logs_add(logs, get_text(o, "key", ""), get_text(o, "tag", ""),
-				 get_count(entry, "ts", 0), json_object_get(entry));
-		json_object_put(o);
-	}
-	free(line);
-	fclose(f);
-	return ADIT_OK;
+	return file_read_lines(file, load_line, logs, e);
 }
 
 static void write_logs(FILE *f, void *user)

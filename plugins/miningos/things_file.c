@@ -2,10 +2,8 @@
 /* things_file.c: things.json, read and written. */
 #include "config.h"
 
-#include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "plugins/miningos/files.h"
@@ -57,26 +55,26 @@ static bool load_line(struct things *things, const char *text, size_t size)
 	return t != NULL;
 }
 
+struct loading {
+	struct things *things;
+	size_t *bad;
+};
+
+static void on_line(void *user, const char *text, size_t size)
+{
+	const struct loading *l = user;
+
+	if (size > LINE_MAX_BYTES || !load_line(l->things, text, size))
+		(*l->bad)++;
+	l->things->dirty = false; /* as the file says */
+}
+
 int32_t things_load(struct things *things, const char *file, size_t *bad, struct error *e)
 {
-	FILE *f = fopen(file, "re");
-	char *line = NULL;
-	size_t room = 0;
-	ssize_t size;
+	struct loading l = {things, bad};
 
 	*bad = 0;
-	if (f == NULL && errno == ENOENT)
-		return ADIT_OK;
-	if (f == NULL)
-		return error_set(e, ADIT_E_IO, "%.200s: %s", file, strerror(errno));
-	while ((size = getline(&line, &room, f)) > 0) {
-		if ((size_t)size > LINE_MAX_BYTES || !load_line(things, line, (size_t)size))
-			(*bad)++;
-	}
-	free(line);
-	fclose(f);
-	things->dirty = false;
-	return ADIT_OK;
+	return file_read_lines(file, on_line, &l, e);
 }
 
 static struct json_object *line_of(const struct thing *t)

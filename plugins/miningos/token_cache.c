@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/util/file.h"
 #include "lib/util/random.h"
 #include "plugins/miningos/rest_json.h"
 
@@ -139,27 +140,12 @@ static int32_t check_file(int fd, const char *path, struct error *e)
 	return ADIT_OK;
 }
 
-/* At most ROOM bytes; *SIZE is ROOM when there are more. */
-static int32_t read_all(int fd, const char *path, char *text, size_t room, size_t *size,
-			struct error *e)
-{
-	ssize_t got;
-
-	*size = 0;
-	do {
-		got = read(fd, text + *size, room - *size);
-		if (got > 0)
-			*size += (size_t)got;
-	} while (got > 0 || (got < 0 && errno == EINTR));
-	return got < 0 ? io_error(e, path, "read") : ADIT_OK;
-}
-
 int32_t token_cache_load(const char *path, struct oauth_token *token, struct error *e)
 {
 	char text[TOKEN_CACHE_MAX + 1];
 	struct error why = {0};
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-	size_t size = 0;
+	ssize_t size = 0;
 	int32_t result;
 
 	memset(token, 0, sizeof(*token));
@@ -169,65 +155,27 @@ int32_t token_cache_load(const char *path, struct oauth_token *token, struct err
 	if (fd < 0)
 		return io_error(e, path, "open");
 	result = check_file(fd, path, e);
-	if (result == ADIT_OK)
-		result = read_all(fd, path, text, sizeof(text), &size, e);
+	if (result == ADIT_OK && (size = file_read_all(fd, text, sizeof(text))) < 0)
+		result = io_error(e, path, "read");
 	(void)close(fd);
-	if (result == ADIT_OK && size == sizeof(text))
+	if (result == ADIT_OK && size == (ssize_t)sizeof(text))
 		result = error_set(e, ADIT_E_CONFIG, "%s: too large for a token", path);
-	else if (result == ADIT_OK && token_cache_parse(text, size, token, &why) != ADIT_OK)
+	else if (result == ADIT_OK && token_cache_parse(text, (size_t)size, token, &why) != ADIT_OK)
 		result =
 		    error_set(e, ADIT_E_CONFIG, "%s: %s; a new login replaces it", path, why.text);
-	secure_wipe(text, size);
+	/* Of a file that could not be read to its end there may be a part. */
+	secure_wipe(text, size < 0 ? sizeof(text) : (size_t)size);
 	return result;
-}
-
-static bool write_all(int fd, const char *text, size_t size)
-{
-	while (size > 0) {
-		ssize_t written = write(fd, text, size);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written <= 0)
-			return false;
-		text += written;
-		size -= (size_t)written;
-	}
-	return true;
-}
-
-/* The directory's entry has to survive a power cut as well. */
-static bool sync_directory_of(const char *path)
-{
-	char directory[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	int fd;
-	bool ok;
-
-	(void)snprintf(directory, sizeof(directory), "%.*s",
-		       slash != NULL ? (int)(slash - path) + 1 : 1, slash != NULL ? path : ".");
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	ok = fsync(fd) == 0;
-	(void)close(fd);
-	return ok;
 }
 
 static int32_t replace(const char *path, const char *text, size_t size, struct error *e)
 {
 	char beside[PATH_MAX];
-	int fd;
-	bool ok;
+	const char *failed = file_write_beside(path, S_IRUSR | S_IWUSR, text, size, "", beside);
 
-	if (snprintf(beside, sizeof(beside), "%s.XXXXXX", path) >= (int)sizeof(beside))
-		return error_set(e, ADIT_E_CONFIG, "%s: the path is too long", path);
-	fd = mkostemp(beside, O_CLOEXEC); /* mode 0600 */
-	if (fd < 0)
-		return error_set(e, ADIT_E_IO, "%s: create: %s", beside, strerror(errno));
-	ok = write_all(fd, text, size) && fchmod(fd, S_IRUSR | S_IWUSR) == 0 && fsync(fd) == 0;
-	(void)close(fd);
-	if (ok && rename(beside, path) == 0 && sync_directory_of(path))
+	if (failed != NULL)
+		return error_set(e, ADIT_E_IO, "%s: %s: %s", path, failed, strerror(errno));
+	if (rename(beside, path) == 0 && file_sync_directory_of(path))
 		return ADIT_OK;
 	(void)error_set(e, ADIT_E_IO, "%s: write: %s", path, strerror(errno));
 	(void)unlink(beside);

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/util/buf.h"
+#include "lib/util/file.h"
 
 #define FILE_SIZE_MAX (256u << 10)
 #define INDEX_MAX 0x7fffffffu /* BIP32: an unhardened step */
@@ -176,24 +176,6 @@ bool indexes_changed(const struct indexes *x)
 /* --- writing -----------------------------------------------------------------------------------
  */
 
-static bool write_all(int fd, const struct buf *text)
-{
-	return write(fd, text->data, text->size) == (ssize_t)text->size && fsync(fd) == 0;
-}
-
-/* The new name is on disk, too. */
-static bool sync_directory(const struct indexes *x)
-{
-	char *copy = strdup(x->path);
-	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	bool synced = fd >= 0 && fsync(fd) == 0;
-
-	if (fd >= 0)
-		close(fd);
-	free(copy);
-	return synced;
-}
-
 static int32_t replace_file(const struct indexes *x, const struct buf *text, struct stat *st,
 			    struct error *e)
 {
@@ -206,9 +188,10 @@ static int32_t replace_file(const struct indexes *x, const struct buf *text, str
 	fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return io_error(x, "create", e);
-	written = write_all(fd, text) && fstat(fd, st) == 0;
+	written =
+	    file_write_all(fd, text->data, text->size) && fsync(fd) == 0 && fstat(fd, st) == 0;
 	close(fd);
-	if (!written || rename(name, x->path) != 0 || !sync_directory(x))
+	if (!written || rename(name, x->path) != 0 || !file_sync_directory_of(x->path))
 		return io_error(x, "write", e);
 	return ADIT_OK;
 }

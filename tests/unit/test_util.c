@@ -2,10 +2,16 @@
 #include "config.h"
 
 #include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/util/buf.h"
+#include "lib/util/file.h"
 #include "lib/util/hex.h"
 #include "lib/util/reader.h"
 
@@ -119,6 +125,55 @@ START_TEST(hex_knows_its_digits)
 }
 END_TEST
 
+/* A file beside another has its mode whatever the umask is, and the text with its end; it is read
+ * to its end, or to the end of the room. */
+START_TEST(file_is_written_beside)
+{
+	char directory[] = "/tmp/adit-util.XXXXXX";
+	char path[64], beside[PATH_MAX], text[16];
+	struct stat st;
+	int fd;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/file", directory);
+	umask(077);
+	ck_assert_ptr_null(file_write_beside(path, 0644, "abc", 3, "\n", beside));
+	ck_assert_int_eq(access(path, F_OK), -1);
+	ck_assert_int_eq(stat(beside, &st), 0);
+	ck_assert_int_eq(st.st_mode & 07777, 0644);
+	ck_assert_int_eq(rename(beside, path), 0);
+	ck_assert(file_sync_directory_of(path));
+	fd = open(path, O_RDONLY);
+	ck_assert_int_eq(file_read_all(fd, text, sizeof(text)), 4);
+	ck_assert_mem_eq(text, "abc\n", 4);
+	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+	ck_assert_int_eq(file_read_all(fd, text, 3), 3);
+	close(fd);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
+START_TEST(file_says_what_failed)
+{
+	char longest[PATH_MAX], beside[PATH_MAX], text[4];
+	int fd = open("/", O_RDONLY | O_DIRECTORY);
+
+	ck_assert_str_eq(file_write_beside("/nonexistent/file", 0600, "a", 1, "", beside),
+			 "create");
+	ck_assert_int_eq(errno, ENOENT);
+	memset(longest, 'a', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	ck_assert_str_eq(file_write_beside(longest, 0600, "a", 1, "", beside), "create");
+	ck_assert_int_eq(errno, ENAMETOOLONG);
+	ck_assert(!file_sync_directory_of("/nonexistent/file"));
+	ck_assert_int_eq(file_read_all(fd, text, sizeof(text)), -1);
+	ck_assert_int_eq(errno, EISDIR);
+	ck_assert(!file_write_all(fd, "a", 1));
+	close(fd);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("util");
@@ -132,6 +187,8 @@ int main(void)
 	tcase_add_test(tcase, buf_keeps_its_limit);
 	tcase_add_test(tcase, hex_both_orders);
 	tcase_add_test(tcase, hex_knows_its_digits);
+	tcase_add_test(tcase, file_is_written_beside);
+	tcase_add_test(tcase, file_says_what_failed);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
