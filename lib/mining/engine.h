@@ -18,7 +18,8 @@
  *   methods.c    what administrators call: listing.c  lists;  orders.c  what they change
  *   summary.c    state line and figures for them;  answers.c  JSON
  *   share_log.c  shares for accounting, where the role wants it
- *   payout.c     outputs by the key `payout`;  settings.c  the keys that roles have in common
+ *   payout.c     outputs by the key `payout`;  settings.c  the keys that roles have in common;
+ *   keys.c       values of keys
  */
 #ifndef MINING_ENGINE_H
 #define MINING_ENGINE_H

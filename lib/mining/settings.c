@@ -10,23 +10,12 @@
 #include "lib/bitcoin/coinbase.h"
 #include "lib/bitcoin/target.h"
 #include "lib/mining/extranonce.h"
+#include "lib/mining/keys.h"
 #include "lib/mining/templates.h"
 
-struct source {
-	const struct adit_host_api *api;
-	struct adit_host *host;
-};
-
-static const char *text_of(const struct source *s, const char *key)
+static int32_t read_double(const struct keys *s, const char *key, double *out, struct error *e)
 {
-	const char *value = s->api->config(s->host, key);
-
-	return value ? value : "";
-}
-
-static int32_t read_double(const struct source *s, const char *key, double *out, struct error *e)
-{
-	const char *text = text_of(s, key);
+	const char *text = keys_text(s, key);
 	char *end;
 
 	*out = strtod(text, &end);
@@ -36,18 +25,9 @@ static int32_t read_double(const struct source *s, const char *key, double *out,
 	return ADIT_OK;
 }
 
-static int32_t read_int(const struct source *s, const char *key, int64_t low, int64_t high,
-			int64_t *out, struct error *e)
+static int32_t read_tag(struct mining_config *c, const struct keys *s, struct error *e)
 {
-	if (s->api->config_int(s->host, key, out) != ADIT_OK || *out < low || *out > high)
-		return error_set(e, ADIT_E_CONFIG, "%s: expected %lld..%lld, not \"%s\"", key,
-				 (long long)low, (long long)high, text_of(s, key));
-	return ADIT_OK;
-}
-
-static int32_t read_tag(struct mining_config *c, const struct source *s, struct error *e)
-{
-	const char *text = text_of(s, "tag");
+	const char *text = keys_text(s, "tag");
 	size_t size = strlen(text);
 	size_t full = EXTRANONCE_OWN_BASE + (size_t)c->number_size + c->rollable;
 	size_t script = TEMPLATE_SCRIPT_MAX + (size ? 1 + size : 0) + 1 + full;
@@ -62,14 +42,14 @@ static int32_t read_tag(struct mining_config *c, const struct source *s, struct 
 	return ADIT_OK;
 }
 
-static int32_t read_providers(struct mining_config *c, const struct source *s, struct error *e)
+static int32_t read_providers(struct mining_config *c, const struct keys *s, struct error *e)
 {
-	const char *at = text_of(s, "template_provider");
+	const char *at = keys_text(s, "template_provider");
 	int64_t patience;
 	int64_t back;
 
-	if (read_int(s, "provider_patience", 0, 600000, &patience, e) != ADIT_OK ||
-	    read_int(s, "provider_return", 0, 3600000, &back, e) != ADIT_OK)
+	if (keys_int(s, "provider_patience", 0, 600000, &patience, e) != ADIT_OK ||
+	    keys_int(s, "provider_return", 0, 3600000, &back, e) != ADIT_OK)
 		return ADIT_E_CONFIG;
 	c->provider_patience_ms = (uint32_t)patience;
 	c->provider_return_ms = (uint32_t)back;
@@ -96,9 +76,9 @@ static int32_t read_providers(struct mining_config *c, const struct source *s, s
 }
 
 /* A difficulty as work, or 0, which is "none". */
-static int32_t read_optional(const struct source *s, const char *key, double *work, struct error *e)
+static int32_t read_optional(const struct keys *s, const char *key, double *work, struct error *e)
 {
-	const char *text = text_of(s, key);
+	const char *text = keys_text(s, key);
 	double difficulty;
 	char *end;
 
@@ -111,7 +91,7 @@ static int32_t read_optional(const struct source *s, const char *key, double *wo
 	return ADIT_OK;
 }
 
-static int32_t read_difficulties(struct mining_config *c, const struct source *s, struct error *e)
+static int32_t read_difficulties(struct mining_config *c, const struct keys *s, struct error *e)
 {
 	struct vardiff_options *v = &c->vardiff;
 	double low;
@@ -132,14 +112,9 @@ static int32_t read_difficulties(struct mining_config *c, const struct source *s
 }
 
 /* The keys that are counts. */
-static int32_t read_counts(struct mining_config *c, const struct source *s, struct error *e)
+static int32_t read_counts(struct mining_config *c, const struct keys *s, struct error *e)
 {
-	const struct {
-		const char *key;
-		int64_t low;
-		int64_t high;
-		uint32_t *out;
-	} keys[] = {
+	const struct keys_count counts[] = {
 	    {"max_channels", 1, 1000000, &c->max_channels},
 	    {"max_pending_opens", 0, 1000000, &c->max_pending_opens},
 	    {"max_total_channels", 1, 10000000, &c->max_total_channels},
@@ -149,17 +124,10 @@ static int32_t read_counts(struct mining_config *c, const struct source *s, stru
 	    {"max_workers", 0, 1000000, &c->max_workers},
 	};
 
-	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-		int64_t value;
-
-		if (read_int(s, keys[i].key, keys[i].low, keys[i].high, &value, e) != ADIT_OK)
-			return ADIT_E_CONFIG;
-		*keys[i].out = (uint32_t)value;
-	}
-	return ADIT_OK;
+	return keys_counts(s, counts, sizeof counts / sizeof counts[0], e);
 }
 
-static int32_t read_limits(struct mining_config *c, const struct source *s, uint8_t least_rollable,
+static int32_t read_limits(struct mining_config *c, const struct keys *s, uint8_t least_rollable,
 			   struct error *e)
 {
 	int64_t most_rollable = EXTRANONCE_MAX - EXTRANONCE_OWN_BASE - c->number_size;
@@ -167,22 +135,20 @@ static int32_t read_limits(struct mining_config *c, const struct source *s, uint
 	int64_t mebibytes;
 
 	if (read_counts(c, s, e) != ADIT_OK ||
-	    read_int(s, "extranonce_size", least_rollable, most_rollable, &extranonce, e) !=
+	    keys_int(s, "extranonce_size", least_rollable, most_rollable, &extranonce, e) !=
 		ADIT_OK ||
-	    read_int(s, "share_memory", 1, 4096, &mebibytes, e) != ADIT_OK)
+	    keys_int(s, "share_memory", 1, 4096, &mebibytes, e) != ADIT_OK)
 		return ADIT_E_CONFIG;
 	c->rollable = (uint8_t)extranonce;
 	c->duplicates_bytes = (size_t)mebibytes << 20;
-	if (s->api->config_bool(s->host, "version_rolling", &c->version_rolling) != ADIT_OK)
-		return error_set(e, ADIT_E_CONFIG, "version_rolling: expected true or false");
-	return ADIT_OK;
+	return keys_bool(s, "version_rolling", &c->version_rolling, e);
 }
 
 int32_t mining_settings_read(struct mining_config *c, const struct adit_host_api *api,
 			     struct adit_host *host, uint8_t number_size, uint8_t least_rollable,
 			     struct error *e)
 {
-	struct source s = {api, host};
+	struct keys s = {api, host};
 	int32_t result;
 
 	*c = (struct mining_config){.number_size = number_size};

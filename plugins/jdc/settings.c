@@ -9,53 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/mining/keys.h"
 #include "lib/mining/settings.h"
-
-struct source {
-	const struct adit_host_api *api;
-	struct adit_host *host;
-};
-
-static const char *text_of(const struct source *s, const char *key)
-{
-	const char *value = s->api->config(s->host, key);
-
-	return value ? value : "";
-}
-
-/* --- numbers -----------------------------------------------------------------------------------
- */
-
-struct int_key {
-	const char *key;
-	int64_t low;
-	int64_t high;
-	uint32_t *out;
-};
-
-static int32_t read_ints(const struct source *s, const struct int_key *keys, size_t count,
-			 struct error *e)
-{
-	for (size_t i = 0; i < count; i++) {
-		const struct int_key *k = &keys[i];
-		int64_t value;
-
-		if (s->api->config_int(s->host, k->key, &value) != ADIT_OK || value < k->low ||
-		    value > k->high)
-			return error_set(e, ADIT_E_CONFIG, "%s: expected %lld..%lld, not \"%s\"",
-					 k->key, (long long)k->low, (long long)k->high,
-					 text_of(s, k->key));
-		*k->out = (uint32_t)value;
-	}
-	return ADIT_OK;
-}
-
-static int32_t read_bool(const struct source *s, const char *key, bool *out, struct error *e)
-{
-	if (s->api->config_bool(s->host, key, out) == ADIT_OK)
-		return ADIT_OK;
-	return error_set(e, ADIT_E_CONFIG, "%s: expected true or false", key);
-}
 
 /* The next item of a list with commas between, without blanks around it; NULL past the last. */
 static const char *next_item(const char **at, size_t *size)
@@ -71,10 +26,10 @@ static const char *next_item(const char **at, size_t *size)
 	return *size > 0 ? item : NULL;
 }
 
-static int32_t read_list(const struct source *s, const char *key, char **items, uint32_t most,
+static int32_t read_list(const struct keys *s, const char *key, char **items, uint32_t most,
 			 uint32_t *count, struct error *e)
 {
-	const char *at = text_of(s, key);
+	const char *at = keys_text(s, key);
 	const char *item;
 	size_t size;
 
@@ -108,12 +63,12 @@ static bool parse_mode(const char *text, enum jdc_mode *mode)
 }
 
 /* A value of the section [jdc/NAME]. */
-static const char *part_of(const struct source *s, const char *name, const char *key)
+static const char *part_of(const struct keys *s, const char *name, const char *key)
 {
 	char full[JDC_NAME_MAX + 64];
 
 	snprintf(full, sizeof full, "%s.%s", name, key);
-	return text_of(s, full);
+	return keys_text(s, full);
 }
 
 struct server_keys {
@@ -122,7 +77,7 @@ struct server_keys {
 	const char *key_file;
 };
 
-static int32_t read_server(const struct source *s, const char *name, const struct server_keys *k,
+static int32_t read_server(const struct keys *s, const char *name, const struct server_keys *k,
 			   struct pool_server *server, struct error *e)
 {
 	const char *address = part_of(s, name, k->address);
@@ -151,7 +106,7 @@ static void inherit_key(struct pool_settings *p)
 	memcpy(p->jds.key_file, p->pool.key_file, sizeof p->jds.key_file);
 }
 
-static int32_t read_servers(struct pool_settings *p, const struct source *s, struct error *e)
+static int32_t read_servers(struct pool_settings *p, const struct keys *s, struct error *e)
 {
 	static const struct server_keys pool = {"address", "authority_key", "authority_key_file"};
 	static const struct server_keys jds = {"jds_address", "jds_authority_key",
@@ -174,7 +129,7 @@ static int32_t read_servers(struct pool_settings *p, const struct source *s, str
 	return ADIT_OK;
 }
 
-static int32_t read_pool(struct jdc_settings *to, const struct source *s, const char *name,
+static int32_t read_pool(struct jdc_settings *to, const struct keys *s, const char *name,
 			 size_t size, struct error *e)
 {
 	struct pool_settings *p = &to->pools[to->pool_count];
@@ -209,9 +164,9 @@ static int32_t read_pool(struct jdc_settings *to, const struct source *s, const 
 	return ADIT_OK;
 }
 
-static int32_t read_pools(struct jdc_settings *to, const struct source *s, struct error *e)
+static int32_t read_pools(struct jdc_settings *to, const struct keys *s, struct error *e)
 {
-	const char *at = text_of(s, "upstream");
+	const char *at = keys_text(s, "upstream");
 	const char *name;
 	size_t size;
 
@@ -225,11 +180,11 @@ static int32_t read_pools(struct jdc_settings *to, const struct source *s, struc
 /* --- all of it ---------------------------------------------------------------------------------
  */
 
-static int32_t read_upstreams(struct jdc_settings *to, const struct source *s, struct error *e)
+static int32_t read_upstreams(struct jdc_settings *to, const struct keys *s, struct error *e)
 {
 	struct upstreams_options *o = &to->upstreams;
 	uint32_t mebibytes = 0;
-	const struct int_key keys[] = {
+	const struct keys_count counts[] = {
 	    {"answer_timeout", 100, 600000, &to->answer_timeout_ms},
 	    {"connect_timeout", 100, 60000, &to->connect_timeout_ms},
 	    {"upstream_return", 0, 3600000, &o->return_ms},
@@ -242,7 +197,7 @@ static int32_t read_upstreams(struct jdc_settings *to, const struct source *s, s
 	    {"template_memory", 8, 4096, &mebibytes},
 	};
 
-	if (read_ints(s, keys, sizeof keys / sizeof keys[0], e) != ADIT_OK)
+	if (keys_counts(s, counts, sizeof counts / sizeof counts[0], e) != ADIT_OK)
 		return ADIT_E_CONFIG;
 	if (o->return_ms == 0)
 		o->return_ms = 1; /* 0 stands for the default */
@@ -250,31 +205,18 @@ static int32_t read_upstreams(struct jdc_settings *to, const struct source *s, s
 		o->cool_max_ms = o->cool_min_ms;
 	o->attempt_ms = to->connect_timeout_ms + to->answer_timeout_ms;
 	to->template_bytes = (size_t)mebibytes << 20;
-	return read_bool(s, "worker_identity", &to->worker_identity, e);
+	return keys_bool(s, "worker_identity", &to->worker_identity, e);
 }
 
-static int32_t read_payout(struct jdc_settings *to, const struct source *s, const char *network,
-			   struct error *e)
-{
-	const char *text = text_of(s, "payout");
-	enum bitcoin_network net;
-	struct error why = {0};
-
-	if (!network_parse(network, &net))
-		return error_set(e, ADIT_E_CONFIG, "unknown network \"%s\"", network);
-	if (reward_parse(&to->reward, text, net, &why) != ADIT_OK)
-		return error_set(e, ADIT_E_CONFIG, "payout: \"%.120s\": %s", text, why.text);
-	return ADIT_OK;
-}
-
-static int32_t read_all(struct jdc_settings *to, const struct source *s, const char *network,
+static int32_t read_all(struct jdc_settings *to, const struct keys *s, const char *network,
 			struct error *e)
 {
+	enum bitcoin_network net;
 	int32_t result;
 
-	if (!parse_mode(text_of(s, "mode"), &to->mode))
-		return error_set(e, ADIT_E_CONFIG, "mode: \"%s\" is none", text_of(s, "mode"));
-	if ((result = read_payout(to, s, network, e)) != ADIT_OK ||
+	if (!parse_mode(keys_text(s, "mode"), &to->mode))
+		return error_set(e, ADIT_E_CONFIG, "mode: \"%s\" is none", keys_text(s, "mode"));
+	if ((result = keys_payout(s, network, &net, &to->reward, e)) != ADIT_OK ||
 	    (result = mining_settings_read(&to->mining, s->api, s->host, JDC_NUMBER_SIZE,
 					   JDC_ROLLABLE_MIN, e)) != ADIT_OK ||
 	    (result = read_upstreams(to, s, e)) != ADIT_OK ||
@@ -287,7 +229,7 @@ static int32_t read_all(struct jdc_settings *to, const struct source *s, const c
 int32_t jdc_settings_read(struct jdc_settings *to, const struct adit_host_api *api,
 			  struct adit_host *host, const char *network, struct error *e)
 {
-	struct source s = {api, host};
+	struct keys s = {api, host};
 	int32_t result;
 
 	*to = (struct jdc_settings){0};

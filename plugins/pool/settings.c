@@ -6,47 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/mining/keys.h"
 #include "lib/mining/settings.h"
 
 #define NUMBER_SIZE 3    /* of a channel, in the extranonce */
 #define LEAST_ROLLABLE 8 /* bytes */
 
-struct source {
-	const struct adit_host_api *api;
-	struct adit_host *host;
-};
-
-static const char *text_of(const struct source *s, const char *key)
-{
-	const char *value = s->api->config(s->host, key);
-
-	return value ? value : "";
-}
-
-static int32_t read_payout(struct pool_config *c, const struct source *s, const char *network,
-			   struct error *e)
-{
-	struct error why = {0};
-	const char *text = text_of(s, "payout");
-
-	if (!network_parse(network, &c->network))
-		return error_set(e, ADIT_E_CONFIG, "unknown network \"%s\"", network);
-	if (reward_parse(&c->reward, text, c->network, &why) != ADIT_OK)
-		return error_set(e, ADIT_E_CONFIG, "payout: \"%.120s\": %s", text, why.text);
-	return ADIT_OK;
-}
-
-static int32_t read_identities(struct pool_config *c, const struct source *s, struct error *e)
+static int32_t read_identities(struct pool_config *c, const struct keys *s, struct error *e)
 {
 	static const char *const words[] = {
 	    [IDENTITY_ANY] = "any", [IDENTITY_POOL] = "pool", [IDENTITY_SOLO] = "solo"};
-	const char *text = text_of(s, "identities");
+	const char *text = keys_text(s, "identities");
 	int64_t payouts;
 
-	if (s->api->config_int(s->host, "max_payouts", &payouts) != ADIT_OK || payouts < 0 ||
-	    payouts > 100000)
-		return error_set(e, ADIT_E_CONFIG, "max_payouts: expected 0..100000, not \"%s\"",
-				 text_of(s, "max_payouts"));
+	if (keys_int(s, "max_payouts", 0, 100000, &payouts, e) != ADIT_OK)
+		return ADIT_E_CONFIG;
 	c->mining.max_classes = (uint32_t)payouts;
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
 		if (strcmp(text, words[i]) != 0)
@@ -58,12 +32,12 @@ static int32_t read_identities(struct pool_config *c, const struct source *s, st
 			 text);
 }
 
-static int32_t read_custom(struct pool_config *c, const struct source *s, struct error *e)
+static int32_t read_custom(struct pool_config *c, const struct keys *s, struct error *e)
 {
 	static const char *const words[] = {
 	    [CUSTOM_NONE] = "none", [CUSTOM_DECLARED] = "full-template", [CUSTOM_ANY] = "any"};
-	const char *text = text_of(s, "custom_jobs");
-	const char *share = text_of(s, "pool_share");
+	const char *text = keys_text(s, "custom_jobs");
+	const char *share = keys_text(s, "pool_share");
 	size_t i = 0;
 	char *end;
 
@@ -79,20 +53,20 @@ static int32_t read_custom(struct pool_config *c, const struct source *s, struct
 	if (end == share || *end != '\0' || !(c->pool_share >= 0 && c->pool_share <= 100))
 		return error_set(e, ADIT_E_CONFIG, "pool_share: expected 0..100, not \"%s\"",
 				 share);
-	c->token_key = strdup(text_of(s, "token_key"));
+	c->token_key = strdup(keys_text(s, "token_key"));
 	return c->token_key ? ADIT_OK : error_set(e, ADIT_E_NO_MEMORY, "out of memory");
 }
 
 int32_t settings_read(struct pool_config *c, const struct adit_host_api *api,
 		      struct adit_host *host, const char *network, struct error *e)
 {
-	struct source s = {api, host};
+	struct keys s = {api, host};
 	int32_t result;
 
 	*c = (struct pool_config){0};
 	if ((result = mining_settings_read(&c->mining, api, host, NUMBER_SIZE, LEAST_ROLLABLE,
 					   e)) != ADIT_OK ||
-	    (result = read_payout(c, &s, network, e)) != ADIT_OK ||
+	    (result = keys_payout(&s, network, &c->network, &c->reward, e)) != ADIT_OK ||
 	    (result = read_identities(c, &s, e)) != ADIT_OK)
 		return result;
 	return read_custom(c, &s, e);
