@@ -469,10 +469,12 @@ static struct adit_bytes worker_of(const struct judged_share *s)
 	return (struct adit_bytes){.data = (const uint8_t *)user, .size = (uint32_t)strlen(user)};
 }
 
+_Static_assert(HELD_WORKER_MAX >= UPLINK_WORKER_MAX, "a name that the pool is told fits");
+
 static void hold(struct jdc *jdc, const struct judged_share *s, const struct work *work)
 {
 	struct held_share *h = held_add(&jdc->held, &jdc->counts.held_dropped);
-	struct adit_bytes worker = worker_of(s);
+	struct adit_bytes worker = uplink_worker_name(worker_of(s));
 
 	if (!h)
 		return;
@@ -482,7 +484,7 @@ static void hold(struct jdc *jdc, const struct judged_share *s, const struct wor
 	h->version = s->share->version;
 	h->block = s->result == SHARE_BLOCK;
 	h->extranonce_size = (uint8_t)mining_share_extranonce(s, h->extranonce);
-	h->worker_size = (uint8_t)(worker.size < HELD_WORKER_MAX ? worker.size : HELD_WORKER_MAX);
+	h->worker_size = (uint8_t)worker.size;
 	memcpy(h->worker, worker.data, h->worker_size);
 	memcpy(h->hash, s->hash, 32);
 }

@@ -42,6 +42,7 @@
 #define UPLINK_PROVIDES_MAX 4   /* requests for transactions of one job */
 #define UPLINK_CHANGES_MAX 20   /* of outputs and prefix in UPLINK_CHANGES_MS */
 #define UPLINK_CHANGES_MS 10000
+#define UPLINK_WORKER_MAX 32 /* bytes of a worker's name: extension 0x0002 */
 #define UPLINK_AGAIN_MS 1000 /* until a job that was refused as stale is declared again */
 #define TOKEN_AGE_MS 300000  /* older ones are not used: servers forget them */
 
@@ -284,6 +285,8 @@ void uplink_drop(struct uplink *u, uint64_t id);
 /* Transactions are asked for again after RequestTransactionData was lost. */
 void uplink_ask_again(struct uplink *u);
 
+/* The front of a worker's NAME that the pool is told, not cut within a UTF-8 character. */
+struct adit_bytes uplink_worker_name(struct adit_bytes name);
 /* SubmitSharesExtended; false when it is not connected. Nothing is allocated. */
 bool uplink_submit(struct uplink *u, const struct uplink_share *share);
 /* PushSolution of work ID, in full-template mode: at once, or as soon as the declaration server has

@@ -6,14 +6,11 @@
 
 #include <string.h>
 
-#define WORKER_MAX 32 /* extension 0x0002 */
-
-/* The front of a worker's name that fits, not cut within a character. */
-static struct adit_bytes worker_name(struct adit_bytes name)
+struct adit_bytes uplink_worker_name(struct adit_bytes name)
 {
-	if (name.size <= WORKER_MAX)
+	if (name.size <= UPLINK_WORKER_MAX)
 		return name;
-	name.size = WORKER_MAX;
+	name.size = UPLINK_WORKER_MAX;
 	while (name.size > 0 && (name.data[name.size] & 0xc0) == 0x80)
 		name.size--;
 	return name;
@@ -34,7 +31,7 @@ bool uplink_submit(struct uplink *u, const struct uplink_share *s)
 	if (!uplink_alive(u) || u->mining.conn == NULL || !u->open)
 		return false;
 	if (s->worker.size > 0 && (adit_sv2_extensions(u->mining.conn) & ADIT_SV2_WORKER_HASHRATE))
-		m.user_identity = worker_name(s->worker);
+		m.user_identity = uplink_worker_name(s->worker);
 	if (adit_sv2_send(u->mining.conn, ADIT_SV2_SUBMIT_SHARES_EXTENDED, &m) != ADIT_OK)
 		return false;
 	u->sequence++;

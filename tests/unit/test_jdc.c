@@ -430,6 +430,31 @@ START_TEST(full_template)
 }
 END_TEST
 
+/* The same worker has one name, whether its share was held or not. */
+START_TEST(name_of_a_worker)
+{
+	static const char name[] = "0123456789012345678901234567890\xc3\xa9 and more";
+	struct pool_side p;
+	struct miner m;
+
+	make();
+	p = ready(NBITS_HARD);
+	b.user = name;
+	m = open_miner(&b, connect_miner(&b, 1, 0), false);
+	solve(&m, m.target, true);
+	expect_accepted(&m);
+	ck_assert_uint_eq(jdc->held.count, 1);
+	job_set(&p, expect_custom_job(&p), 55);
+	ck_assert(
+	    sent_text_is(&expect_share(&p)->user_identity, "0123456789012345678901234567890"));
+	solve(&m, m.target, true);
+	expect_accepted(&m);
+	ck_assert(
+	    sent_text_is(&expect_share(&p)->user_identity, "0123456789012345678901234567890"));
+	end();
+}
+END_TEST
+
 START_TEST(standard_channel)
 {
 	const struct adit_sv2_set_custom_mining_job *c;
@@ -1646,6 +1671,7 @@ static Suite *make_suite(void)
 
 	tcase_set_timeout(c, 120);
 	tcase_add_test(c, full_template);
+	tcase_add_test(c, name_of_a_worker);
 	tcase_add_test(c, standard_channel);
 	tcase_add_test(c, next_template_and_tip);
 	tcase_add_test(c, coinbase_only);
