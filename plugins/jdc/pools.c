@@ -77,6 +77,46 @@ static const char *source_text(const struct jdc_pool *pool)
 	}
 }
 
+uint64_t pool_next_ms(const struct jdc_pool *pool, uint64_t now_ms)
+{
+	const struct upstream *u = &pool->upstream;
+
+	if (u->state == UPSTREAM_TRYING)
+		return 0;
+	if (u->state != UPSTREAM_WAITING && u->state != UPSTREAM_COOLING)
+		return UINT64_MAX;
+	return u->at_ms > now_ms ? u->at_ms - now_ms : 0;
+}
+
+/* Says when there may be an end of it: a pool that cools is left alone for minutes. */
+static void say_solo(struct jdc *jdc)
+{
+	const struct jdc_pool *next = NULL;
+	uint64_t now = clock_monotonic_ms();
+	uint64_t soonest = UINT64_MAX;
+
+	for (uint32_t i = 0; i < jdc->pool_count; i++) {
+		uint64_t ms = pool_next_ms(jdc->pools[i], now);
+
+		if (ms >= soonest)
+			continue;
+		soonest = ms;
+		next = jdc->pools[i];
+	}
+	if (jdc->pool_count == 0)
+		mining_log(&jdc->mining, ADIT_LOG_INFO, "mining solo");
+	else if (!next)
+		mining_log(&jdc->mining, ADIT_LOG_WARNING, "mining solo: no pool gives work");
+	else if (soonest == 0)
+		mining_log(&jdc->mining, ADIT_LOG_WARNING,
+			   "mining solo: no pool gives work; %s is tried now", next->settings.name);
+	else
+		mining_log(&jdc->mining, ADIT_LOG_WARNING,
+			   "mining solo: no pool gives work; %s (%s) is tried again in %u s",
+			   next->settings.name, upstream_state_name(next->upstream.state),
+			   (unsigned)((soonest + 999) / 1000));
+}
+
 static void act_switched(void *context, struct upstream *from, struct upstream *to)
 {
 	struct jdc *jdc = context;
@@ -90,8 +130,7 @@ static void act_switched(void *context, struct upstream *from, struct upstream *
 			   pool->settings.name, pool->settings.pool.address, source_text(pool));
 		events_pool_connected(jdc, pool);
 	} else {
-		mining_log(&jdc->mining, jdc->pool_count > 0 ? ADIT_LOG_WARNING : ADIT_LOG_INFO,
-			   "mining solo%s", jdc->pool_count > 0 ? ": no pool gives work" : "");
+		say_solo(jdc);
 	}
 	mining_changed(&jdc->mining);
 }

@@ -27,6 +27,9 @@ int32_t pools_reload(struct jdc *jdc, struct error *e);
 void pools_prefer(struct jdc *jdc, struct jdc_pool *pool);
 /* Template providers have work, or have none any more. */
 void pools_templates(struct jdc *jdc, bool there);
+/* In how many milliseconds POOL may be tried again; 0: now, or it is being tried; UINT64_MAX: it is
+ * connected. */
+uint64_t pool_next_ms(const struct jdc_pool *pool, uint64_t now_ms);
 /* Each second. */
 void pools_second(struct jdc *jdc, uint64_t now_ms);
 

@@ -14,6 +14,7 @@
 #include "lib/util/clock.h"
 #include "plugins/jdc/jdc.h"
 #include "plugins/jdc/orders.h"
+#include "plugins/jdc/pools.h"
 
 static const char *mode_name(enum jdc_mode mode)
 {
@@ -84,6 +85,7 @@ static struct json_object *pool_json(const struct jdc *jdc, const struct jdc_poo
 				     uint64_t now)
 {
 	const struct upstream *u = &pool->upstream;
+	uint64_t next_ms = pool_next_ms(pool, now);
 	struct json_object *o = json_object_new_object();
 
 	add_text(o, "name", pool->settings.name);
@@ -94,6 +96,10 @@ static struct json_object *pool_json(const struct jdc *jdc, const struct jdc_poo
 	add_text(o, "state", upstream_state_name(u->state));
 	json_object_object_add(o, "active", json_object_new_boolean(jdc->active == pool));
 	add_count(o, "since_ms", now > u->since_ms ? now - u->since_ms : 0);
+	if (next_ms == UINT64_MAX)
+		json_object_object_add(o, "next_ms", NULL);
+	else
+		add_count(o, "next_ms", next_ms);
 	add_text(o, "fault", u->fault != UPSTREAM_NO_FAULT ? upstream_fault_name(u->fault) : NULL);
 	add_text(o, "fault_text", pool->link.fault_text[0] ? pool->link.fault_text : NULL);
 	add_count(o, "failures", u->failures);

@@ -1602,6 +1602,34 @@ static void expect_text(struct json_object *o, const char *key, const char *valu
 	ck_assert_str_eq(json_object_get_string(member), value);
 }
 
+/* A pool that was lost at once is left alone for a while: it is said how long. */
+START_TEST(solo_while_the_only_pool_cools)
+{
+	struct json_object *o, *list, *next;
+	struct fake_reply *r;
+	struct pool_side p;
+
+	make();
+	set("upstream", "one");
+	p = ready(NBITS_HARD);
+	job_set(&p, expect_custom_job(&p), 55);
+	fake_client_close(p.client, "end of file");
+	expect_active(NULL);
+	ck_assert(fake_host_logged(
+	    b.host, "mining solo: no pool gives work; one (cooling) is tried again in "));
+	r = fake_host_call(b.host, "status", "{}", NULL, 0);
+	o = json_tokener_parse(r->json);
+	fake_reply_free(r);
+	ck_assert(json_object_object_get_ex(o, "upstreams", &list));
+	list = json_object_array_get_idx(list, 0);
+	expect_text(list, "state", "cooling");
+	ck_assert(json_object_object_get_ex(list, "next_ms", &next));
+	ck_assert_int_gt(json_object_get_int64(next), 0);
+	json_object_put(o);
+	end();
+}
+END_TEST
+
 START_TEST(status)
 {
 	struct json_object *o, *list, *first;
@@ -1693,6 +1721,7 @@ static Suite *make_suite(void)
 	tcase_add_test(c, room_for_the_pools_outputs);
 	tcase_add_test(c, held_shares_at_a_switch);
 	tcase_add_test(c, next_pool_then_solo_and_back);
+	tcase_add_test(c, solo_while_the_only_pool_cools);
 	tcase_add_test(c, no_pool_at_all);
 	tcase_add_test(c, solo_by_configuration);
 	tcase_add_loop_test(c, faults, 0, 8);
