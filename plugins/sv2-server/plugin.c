@@ -34,15 +34,38 @@ static void server_log(void *user, int32_t level, const char *text)
 /* --- the service -------------------------------------------------------------------------------
  */
 
+/* Says where PROTOCOL is served: of several servers of a machine an operator has to tell which is
+ * the pool and which its job declaration server. */
+static void say_where(const struct instance *in, uint8_t protocol)
+{
+	static const char *const who[] = {
+	    [ADIT_SV2_MINING] = "miners connect",
+	    [ADIT_SV2_JOB_DECLARATION] = "job declarators connect (jds_address)",
+	    [ADIT_SV2_TEMPLATE_DISTRIBUTION] = "template clients connect",
+	};
+	struct adit_listener l = {.size = sizeof(l)};
+	char line[256];
+
+	for (uint32_t i = 0; in->api->listener(in->host, "listen", i, &l) == ADIT_OK; i++) {
+		(void)snprintf(line, sizeof(line), "%s to stratum2+tcp://%s/%s", who[protocol],
+			       l.address, in->public_text);
+		instance_log(in, ADIT_LOG_INFO, line);
+	}
+}
+
 static int32_t serve(void *server, uint8_t protocol, const void *handlers, void *context)
 {
 	struct instance *in = server;
+	int32_t r;
 
 	if (in->server == NULL)
 		return ADIT_E_UNAVAILABLE;
 	if (handlers == NULL)
 		return ADIT_E_INVALID_ARGUMENT;
-	return sv2_server_set(in->server, protocol, handlers, context);
+	r = sv2_server_set(in->server, protocol, handlers, context);
+	if (r == ADIT_OK)
+		say_where(in, protocol);
+	return r;
 }
 
 static void withdraw(void *server, uint8_t protocol)
@@ -258,8 +281,8 @@ static int32_t take_listeners(struct instance *in, struct error *e)
 		r = sv2_server_listen(in->server, l.fd, l.is_unix != 0);
 		if (r != ADIT_OK)
 			return error_set(e, r, "%s: can't be watched", l.address);
-		(void)snprintf(line, sizeof(line), "miners connect to stratum2+tcp://%s/%s",
-			       l.address, in->public_text);
+		(void)snprintf(line, sizeof(line), "listens at stratum2+tcp://%s/%s", l.address,
+			       in->public_text);
 		instance_log(in, ADIT_LOG_INFO, line);
 	}
 	if (i == 0)

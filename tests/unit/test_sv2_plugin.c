@@ -743,11 +743,21 @@ START_TEST(test_client_refused)
 }
 END_TEST
 
-/* A protocol that the service does not know, and one that is not served. */
+static void expect_where(const struct fixture *f, const char *who)
+{
+	char line[200];
+
+	(void)snprintf(line, sizeof(line), "%s to stratum2+tcp://%s/", who, f->address);
+	ck_assert_msg(fake_host_logged(f->host, line), "%s", line);
+}
+
+/* A protocol that the service does not know, and one that is not served. The log says who connects
+ * where. */
 START_TEST(test_serve_protocols)
 {
 	struct fixture f;
 	const struct adit_sv2_template_server_handlers templates = {.size = sizeof(templates)};
+	const struct adit_sv2_job_declaration_server_handlers jobs = {.size = sizeof(jobs)};
 
 	setup(&f);
 	listen_and_start(&f);
@@ -755,7 +765,12 @@ START_TEST(test_serve_protocols)
 	ck_assert_int_eq(f.service->serve(f.service->server, ADIT_SV2_MINING, NULL, &f),
 			 ADIT_E_INVALID_ARGUMENT);
 	f.service->withdraw(f.service->server, 77);
+	ck_assert(!fake_host_logged(f.host, " connect"));
 	ck_assert_int_eq(adit_sv2_serve_template(f.service, &templates, &f), ADIT_OK);
+	expect_where(&f, "template clients connect");
+	ck_assert_int_eq(adit_sv2_serve_job_declaration(f.service, &jobs, &f), ADIT_OK);
+	expect_where(&f, "job declarators connect (jds_address)");
+	ck_assert(!fake_host_logged(f.host, "miners connect"));
 	f.service->set_open(f.service->server, ADIT_SV2_TEMPLATE_DISTRIBUTION, true);
 	connect_client(&f);
 	ck_assert(fake_host_wait(f.host, was_refused, &f, 3000));
