@@ -190,7 +190,7 @@ static bool is_told(void *user)
 /* Without the right to it a role has no other one started again, and says which right that is. */
 START_TEST(test_right_to_restart)
 {
-	char folder[96], command[256];
+	char folder[96], command[sizeof(ADIT_STAGE_PLUGINS) + 256];
 	pid_t pool;
 
 	/* Plugins that are not root's alone have only what they are granted. */
