@@ -173,6 +173,11 @@ void actions_end(struct miningos *m)
 {
 	struct action_run *run;
 
-	while ((run = TAILQ_FIRST(&m->actions)) != NULL)
-		action_failed(run, "ERR_RACK_STOPPED", "the role stops");
+	/* That it stops is what rackReboot wanted. */
+	while ((run = TAILQ_FIRST(&m->actions)) != NULL) {
+		if (strcmp(run->action->name, "rackReboot") == 0)
+			action_done(run, NULL);
+		else
+			action_failed(run, "ERR_RACK_STOPPED", "the role stops");
+	}
 }

@@ -82,7 +82,7 @@ void action_failed(struct action_run *run, const char *error, const char *text);
  * that is none. */
 void action_call(struct action_run *run, const char *target, const char *method,
 		 struct json_object *params, const char *(*check)(struct json_object *answer));
-/* Ends all with ERR_RACK_STOPPED. */
+/* The role stops. Ends all with ERR_RACK_STOPPED; rackReboot has done what it was to. */
 void actions_end(struct miningos *m);
 
 #endif

@@ -596,6 +596,19 @@ START_TEST(test_rack_reboot)
 }
 END_TEST
 
+/* The end of the role is a reboot's success. */
+START_TEST(test_rack_reboot_ends)
+{
+	struct json_object *o =
+	    rig_method("trigger_action", "{\"action_type\":\"rackReboot\"}", NULL);
+
+	ck_assert_str_eq(rig_text(o, "status"), "EXECUTING");
+	json_object_put(o);
+	actions_end(rig.m);
+	ck_assert(fake_host_logged(rig.host, "rackReboot on the rack for control: done"));
+}
+END_TEST
+
 #define COUNT(list) ((int)(sizeof(list) / sizeof((list)[0])))
 
 int main(void)
@@ -627,6 +640,7 @@ int main(void)
 	tcase_add_test(c, test_many_actions);
 	tcase_add_test(c, test_methods);
 	tcase_add_test(c, test_rack_reboot);
+	tcase_add_test(c, test_rack_reboot_ends);
 	suite_add_tcase(s, c);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
