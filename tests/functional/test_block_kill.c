@@ -2,7 +2,8 @@
 /*
  * A found block and kill -9: the process that has the share is stopped at every system call from
  * the read of the share on, and killed there. From the first call on that hands the block to the
- * kernel, it reaches the chain, whatever comes of the process.
+ * kernel, it reaches the chain, whatever comes of the process. jdc has the pool's journal: it is
+ * killed once, where the block is nowhere else.
  */
 #include "config.h"
 
@@ -14,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "tests/functional/farm.h"
 #include "tests/functional/harness.h"
 #include "tests/functional/probe.h"
 #include "tests/functional/tracer.h"
@@ -34,6 +36,7 @@ struct run {
 	int fd;        /* where the share arrives, -1: any that brings SubmitSolution */
 	bool noted;    /* the journal has the block */
 	bool sent;     /* of the pool: and the first call after that was SubmitSolution's */
+	bool to_note;  /* the path ends when it is noted */
 	bool finished; /* the path's last call was made */
 	char trail[2048];
 };
@@ -46,7 +49,10 @@ static void run_begin(struct run *r, const char *role)
 	memset(r, 0, sizeof(*r));
 	r->fd = -1;
 	harness_setup();
-	harness_configure_pool(NBITS, POOL_KEYS);
+	if (strcmp(role, "jdc") == 0)
+		farm_configure(NBITS, "", "mode = solo\n");
+	else
+		harness_configure_pool(NBITS, POOL_KEYS);
 	harness_start();
 	harness_wait_running();
 	probe_ready(&r->miner, harness.port);
@@ -55,7 +61,7 @@ static void run_begin(struct run *r, const char *role)
 	r->height = harness_number("node", "height");
 	r->pid = harness_pid(role);
 	must(r->pid > 0, "%s has no process", role);
-	if (strcmp(role, "pool") != 0)
+	if (strcmp(role, "template-provider") == 0)
 		return;
 	ck_assert_int_eq(getsockname(r->miner.fd, (struct sockaddr *)&name, &size), 0);
 	r->fd = tracer_find_tcp(r->pid, harness.port, ntohs(name.sin_port));
@@ -137,6 +143,8 @@ static bool ends_path(const struct run *r, const struct tracer_stop *s)
 {
 	if (s->entry || !r->noted)
 		return false;
+	if (r->to_note)
+		return true;
 	return r->fd < 0 ? strncmp(tracer_name(s->nr), "unlink", 6) == 0 : s->nr == SYS_fdatasync;
 }
 
@@ -219,10 +227,26 @@ START_TEST(template_provider_is_killed)
 }
 END_TEST
 
+/* The block is in the journal and was not sent: the next process sends it. */
+START_TEST(jdc_is_killed)
+{
+	struct run r;
+
+	run_begin(&r, "jdc");
+	r.to_note = true;
+	run_to(&r, STOPS_MAX);
+	must(r.noted && !r.sent, "the block is not in the journal: %s", r.trail);
+	check_nothing_before_note(r.trail);
+	tracer_kill(r.pid);
+	run_end(&r, true);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("block-kill");
 	TCase *c = tcase_create("block-kill");
+	TCase *farm = tcase_create("farm");
 	SRunner *runner;
 	int failed;
 
@@ -231,9 +255,12 @@ int main(void)
 		return SKIPPED;
 	}
 	tcase_set_timeout(c, HARNESS_TEST_S);
+	tcase_set_timeout(farm, HARNESS_TEST_S);
 	tcase_add_test(c, pool_is_killed);
 	tcase_add_test(c, template_provider_is_killed);
+	tcase_add_test(farm, jdc_is_killed);
 	suite_add_tcase(suite, c);
+	suite_add_tcase(suite, farm);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
