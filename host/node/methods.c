@@ -159,36 +159,33 @@ static void get_status(void *user, struct adit_request *request,
 	method_reply(s, request, o);
 }
 
-static void get_chain_tip(void *user, struct adit_request *request,
-			  const struct adit_request_info *info)
+/* The tip's height; with HASH its hash, too. */
+static void reply_tip(struct service *s, struct adit_request *request, bool hash)
 {
-	struct service *s = user;
 	struct json_object *o;
 
-	(void)info;
 	if (!method_ready(s, request))
 		return;
 	o = json_object_new_object();
-	if (o != NULL) {
+	if (o != NULL && hash)
 		add_hash(o, "hash", s->tip.hash);
+	if (o != NULL)
 		add_number(o, "height", s->tip.height);
-	}
 	method_reply(s, request, o);
+}
+
+static void get_chain_tip(void *user, struct adit_request *request,
+			  const struct adit_request_info *info)
+{
+	(void)info;
+	reply_tip(user, request, true);
 }
 
 static void get_block_height(void *user, struct adit_request *request,
 			     const struct adit_request_info *info)
 {
-	struct service *s = user;
-	struct json_object *o;
-
 	(void)info;
-	if (!method_ready(s, request))
-		return;
-	o = json_object_new_object();
-	if (o != NULL)
-		json_object_object_add(o, "height", json_object_new_int64(s->tip.height));
-	method_reply(s, request, o);
+	reply_tip(user, request, false);
 }
 
 /* Always answers, as get_status does. */

@@ -264,6 +264,18 @@ static void got_job(struct uplink *u)
 	uplink_check_ready(u);
 }
 
+/* Whether what the pool says of its jobs on CHANNEL_ID is to be looked at; else it is counted. With
+ * work selection there are none (specification 05 section 5.3.1); older pools send them. */
+static bool is_pool_work(struct uplink *u, uint32_t channel_id)
+{
+	if (!uplink_alive(u))
+		return false;
+	if (u->mode == JDC_PROXY && is_ours(u, channel_id, true))
+		return true;
+	u->counts.ignored++;
+	return false;
+}
+
 static int32_t on_job(void *context, struct adit_sv2_conn *conn,
 		      const struct adit_sv2_new_extended_mining_job *m)
 {
@@ -271,14 +283,8 @@ static int32_t on_job(void *context, struct adit_sv2_conn *conn,
 	struct error e = {0};
 
 	(void)conn;
-	if (!uplink_alive(u))
+	if (!is_pool_work(u, m->channel_id))
 		return ADIT_OK;
-	/* With work selection there are none (specification 05 section 5.3.1); older pools send
-	 * them. */
-	if (u->mode != JDC_PROXY || !is_ours(u, m->channel_id, true)) {
-		u->counts.ignored++;
-		return ADIT_OK;
-	}
 	if (!job_fits(u, m)) {
 		uplink_fail(u, UPSTREAM_BROKE_PROTOCOL, "a job without room for our extranonce");
 		return ADIT_OK;
@@ -305,12 +311,8 @@ static int32_t on_new_prev_hash(void *context, struct adit_sv2_conn *conn,
 	struct error e = {0};
 
 	(void)conn;
-	if (!uplink_alive(u))
+	if (!is_pool_work(u, m->channel_id))
 		return ADIT_OK;
-	if (u->mode != JDC_PROXY || !is_ours(u, m->channel_id, true)) {
-		u->counts.ignored++;
-		return ADIT_OK;
-	}
 	if (!knows_future(u, m->job_id)) {
 		uplink_fail(u, UPSTREAM_BROKE_PROTOCOL,
 			    "SetNewPrevHash for job %u, which it has not sent", m->job_id);

@@ -119,25 +119,34 @@ static void end_call(struct oauth *o)
 	o->op = OAUTH_NOTHING;
 }
 
-struct http_call *oauth_get(struct oauth *o, const char *path, const char *token, http_answer_fn fn,
-			    void *user)
+/* REQUEST to the app-node's PATH, with TOKEN; CONTENT_TYPE NULL: it has no body. */
+static struct http_call *send_bearer(struct oauth *o, const char *path, const char *token,
+				     const char *content_type, struct http_request *request,
+				     http_answer_fn fn, void *user)
 {
 	char bearer[OAUTH_TOKEN_MAX + 32];
 	char url[1024];
-	const char *headers[] = {bearer, NULL};
-	struct http_request request = {.method = "GET",
-				       .url = url,
-				       .headers = headers,
-				       .timeout_ms = o->settings.timeout_ms,
-				       .max_bytes = OAUTH_ANSWER_MAX,
-				       .secret = true};
+	const char *headers[] = {bearer, content_type, NULL};
 	struct http_call *call;
 
+	request->url = url;
+	request->headers = headers;
+	request->timeout_ms = o->settings.timeout_ms;
+	request->max_bytes = OAUTH_ANSWER_MAX;
+	request->secret = true;
 	snprintf(bearer, sizeof(bearer), "Authorization: Bearer %s", token);
 	snprintf(url, sizeof(url), "%s%s", o->base_url, path);
-	call = http_client_send(o->http, &request, fn, user);
+	call = http_client_send(o->http, request, fn, user);
 	secure_wipe(bearer, sizeof(bearer));
 	return call;
+}
+
+struct http_call *oauth_get(struct oauth *o, const char *path, const char *token, http_answer_fn fn,
+			    void *user)
+{
+	struct http_request request = {.method = "GET"};
+
+	return send_bearer(o, path, token, NULL, &request, fn, user);
 }
 
 void oauth_form_add(struct buf *form, const char *name, const char *value)
@@ -603,25 +612,15 @@ static void on_answer(void *user, const struct http_answer *answer)
 
 static struct http_call *send_renewal(struct oauth *o)
 {
-	char bearer[OAUTH_TOKEN_MAX + 32];
-	char url[1024];
-	const char *headers[] = {bearer, "Content-Type: application/json", NULL};
 	struct json_object *body = json_object_new_object();
-	struct http_request request = {.method = "POST",
-				       .url = url,
-				       .headers = headers,
-				       .timeout_ms = o->settings.timeout_ms,
-				       .max_bytes = OAUTH_ANSWER_MAX,
-				       .secret = true};
+	struct http_request request = {.method = "POST"};
 	struct http_call *call;
 
 	json_object_object_add(body, "roles", oauth_roles_json(&o->token.roles));
 	request.body =
 	    json_object_to_json_string_length(body, JSON_C_TO_STRING_PLAIN, &request.size);
-	snprintf(bearer, sizeof(bearer), "Authorization: Bearer %s", o->token.access);
-	snprintf(url, sizeof(url), "%s/auth/token", o->base_url);
-	call = http_client_send(o->http, &request, on_answer, o);
-	secure_wipe(bearer, sizeof(bearer));
+	call = send_bearer(o, "/auth/token", o->token.access, "Content-Type: application/json",
+			   &request, on_answer, o);
 	json_object_put(body);
 	return call;
 }
