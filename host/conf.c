@@ -107,6 +107,24 @@ const struct conf_setting *conf_section_get(const struct conf_section *section, 
 	return NULL;
 }
 
+/* A pool's key stands behind its address or in one of the keys that the schema names. */
+static void conf_check_pool_key(const struct conf_section *section, const struct schema_key *key,
+				const struct conf_setting *given, const char *value,
+				struct problems *problems)
+{
+	if (section == NULL || given == NULL || !schema_wants_key(key, value))
+		return;
+	for (size_t i = 0; i < section->count; i++) {
+		if (schema_in_list(key->range, section->settings[i].key) &&
+		    section->settings[i].value[0] != '\0')
+			return;
+	}
+	problems_add(problems, given->file, given->line,
+		     "%s: expected the authority public key that the pool shows, here as "
+		     "stratum2+tcp://HOST:PORT/KEY or in one of %s",
+		     key->name, key->range);
+}
+
 void conf_check_values(const struct conf_section *section, const struct schema *schema,
 		       const struct schema_place *place, struct conf_setting **settings,
 		       size_t *count, struct problems *problems)
@@ -124,9 +142,10 @@ void conf_check_values(const struct conf_section *section, const struct schema *
 				     key->help);
 		if (text == NULL)
 			continue;
-		if (schema_value(key, text, place, &value, &e) == ADIT_OK)
+		if (schema_value(key, text, place, &value, &e) == ADIT_OK) {
+			conf_check_pool_key(section, key, given, value, problems);
 			(void)conf_settings_add(settings, count, key, given, value);
-		else if (section != NULL)
+		} else if (section != NULL)
 			problems_add(problems, given != NULL ? given->file : section->file,
 				     given != NULL ? given->line : section->line, "%s: %s",
 				     key->name, e.text);

@@ -12,8 +12,6 @@
 
 #include "lib/util/buf.h"
 
-#define CONF_PARTS_MAX 64
-
 const char *conf_part_name(const char *section, const char *instance)
 {
 	size_t size = instance != NULL ? strlen(instance) : strcspn(section, "/");
@@ -75,6 +73,13 @@ static void conf_parts_list(struct conf_role *role, const struct buf *names)
 				  .origin = CONF_DEFAULT};
 }
 
+static unsigned conf_parts_most(const struct conf_role *role)
+{
+	unsigned most = role->manifest->most_parts;
+
+	return most > 0 ? most : MANIFEST_PARTS_MAX;
+}
+
 void conf_parts(const struct conf *conf, struct conf_role *role, const struct schema_place *place,
 		struct problems *problems)
 {
@@ -96,9 +101,10 @@ void conf_parts(const struct conf *conf, struct conf_role *role, const struct sc
 				     "[%s]: expected [%s/NAME], NAME of a-z 0-9 - _, which stands "
 				     "for one %s",
 				     section->name, role->instance, role->manifest->part);
-		else if (count == CONF_PARTS_MAX)
+		else if (count == conf_parts_most(role))
 			problems_add(problems, section->file, section->line,
-				     "[%s]: more than %d of them", section->name, CONF_PARTS_MAX);
+				     "[%s]: more than %u of them", section->name,
+				     conf_parts_most(role));
 		else {
 			(void)buf_printf(&names, "%s%s", count++ > 0 ? "," : "", name);
 			conf_part(role, section, name, place, problems);

@@ -136,6 +136,18 @@ static bool manifest_key_valid(const char *key)
 	       strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(key);
 }
 
+static void manifest_set_most(struct manifest_parser *p, const char *value, unsigned line)
+{
+	char *end;
+	unsigned long most = strtoul(value, &end, 10);
+
+	if (value[0] < '1' || value[0] > '9' || *end != '\0' || most > MANIFEST_PARTS_MAX)
+		problems_add(p->problems, p->file, line, "most_parts: expected 1..%d, not `%.60s`",
+			     MANIFEST_PARTS_MAX, value);
+	else
+		p->m->most_parts = (unsigned)most;
+}
+
 static void manifest_plugin_key(struct manifest_parser *p, const char *key, const char *value,
 				unsigned line)
 {
@@ -171,13 +183,15 @@ static void manifest_plugin_key(struct manifest_parser *p, const char *key, cons
 		if (!manifest_key_valid(value))
 			problems_add(p->problems, p->file, line,
 				     "parts: expected a word of a-z 0-9 _, not `%.60s`", value);
+	} else if (strcmp(key, "most_parts") == 0) {
+		manifest_set_most(p, value, line);
 	} else if (strcmp(key, "capabilities") == 0) {
 		rights_parse(value, &m->capabilities, manifest_no_capability,
 			     &(struct manifest_line){p, line});
 	} else {
 		problems_add(p->problems, p->file, line,
 			     "%s: unknown key; expected name, version, entry_point, description, "
-			     "author, workers, aliases, parts or capabilities",
+			     "author, workers, aliases, parts, most_parts or capabilities",
 			     key);
 	}
 }

@@ -12,6 +12,8 @@
 #include "host/rights.h"
 #include "host/schema.h"
 
+#define MANIFEST_PARTS_MAX 64
+
 struct manifest_dependency {
 	char *name;
 	char *version; /* ">=0.1", "" for any */
@@ -35,6 +37,7 @@ struct manifest {
 	struct schema schema;
 	char *part; /* what a section [ROLE/NAME] stands for, e.g. `upstream`; NULL: it has none */
 	struct schema part_schema; /* of those */
+	unsigned most_parts;       /* how many it takes; 0: MANIFEST_PARTS_MAX */
 };
 
 struct manifests {

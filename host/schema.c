@@ -12,11 +12,13 @@
 #include "host/address.h"
 #include "lib/bitcoin/address.h"
 #include "lib/bitcoin/reward.h"
+#include "lib/noise/keys.h"
+#include "lib/sv2/url.h"
 #include "lib/util/buf.h"
 
 static const char *const schema_types[] = {
-    "string",   "int",    "float",  "bool",    "enum",    "path",
-    "duration", "listen", "script", "address", "connect", "list",   "payout",
+    "string", "int",     "float",   "bool", "enum",   "path", "duration", "listen",
+    "script", "address", "connect", "list", "payout", "pool", "key",
 };
 
 const char *schema_type_name(enum schema_type type)
@@ -95,8 +97,7 @@ static bool schema_parse_bool(const char *text, bool *value)
 	return false;
 }
 
-/* True when WORD is one of the comma list WORDS; blanks around a word don't count. */
-static bool schema_in_list(const char *words, const char *word)
+bool schema_in_list(const char *words, const char *word)
 {
 	size_t size = strlen(word);
 
@@ -138,9 +139,9 @@ static int32_t schema_list(const struct schema_key *key, const char *text, struc
 		(void)buf_printf(out, "%s%s", out->size > 0 ? "," : "", word);
 		at += size;
 	}
-	return out->size > 0 ? ADIT_OK
-			     : error_set(e, ADIT_E_INVALID_ARGUMENT, "expected some of %s",
-					 key->range);
+	return out->size > 0
+		   ? ADIT_OK
+		   : error_set(e, ADIT_E_INVALID_ARGUMENT, "expected some of %s", key->range);
 }
 
 static int32_t schema_int(const struct schema_key *key, const char *text, struct buf *out,
@@ -224,6 +225,9 @@ static void schema_path(const char *text, const char *base, struct buf *out)
 static int32_t schema_addresses(const struct schema_key *key, const char *text, const char *base,
 				struct buf *out, struct error *e)
 {
+	if (*text == '\0' && key->type == SCHEMA_CONNECT)
+		return error_set(e, ADIT_E_INVALID_ARGUMENT,
+				 "expected a comma-separated list of addresses, not nothing");
 	while (*text != '\0') {
 		size_t span = strcspn(text, ",");
 		const char *from = text + strspn(text, " \t");
@@ -269,6 +273,30 @@ static int32_t schema_payee(const struct schema_key *key, const char *text,
 					   : descriptor_to_script(text, network, &script, e);
 }
 
+/* A pool, or its authority's key: as written. */
+static int32_t schema_upstream(const struct schema_key *key, const char *text, struct buf *out,
+			       struct error *e)
+{
+	struct sv2_url url;
+	uint8_t x[32];
+	int32_t error = key->type == SCHEMA_POOL ? sv2_url_parse(text, strlen(text), &url, e)
+						 : noise_public_parse(text, x, e);
+
+	if (error != ADIT_OK)
+		return e->code = ADIT_E_INVALID_ARGUMENT;
+	(void)buf_printf(out, "%s", text);
+	return ADIT_OK;
+}
+
+bool schema_wants_key(const struct schema_key *key, const char *value)
+{
+	struct sv2_url url;
+	struct error e;
+
+	return key->type == SCHEMA_POOL && key->range[0] != '\0' &&
+	       sv2_url_parse(value, strlen(value), &url, &e) == ADIT_OK && !url.has_key;
+}
+
 static int32_t schema_convert(const struct schema_key *key, const char *text,
 			      const struct schema_place *place, struct buf *out, struct error *e)
 {
@@ -307,6 +335,9 @@ static int32_t schema_convert(const struct schema_key *key, const char *text,
 	case SCHEMA_SCRIPT:
 	case SCHEMA_ADDRESS:
 		return schema_payee(key, text, place, out, e);
+	case SCHEMA_POOL:
+	case SCHEMA_KEY:
+		return schema_upstream(key, text, out, e);
 	}
 	return error_set(e, ADIT_E_INTERNAL, "no such type");
 }
@@ -385,7 +416,7 @@ static int32_t schema_set_type(struct schema_key *key, const char *name, struct 
 	}
 	return error_set(e, ADIT_E_INVALID_ARGUMENT,
 			 "`%.60s` is no type; expected string, int, float, bool, enum, path, "
-			 "duration, listen, script, address, connect or payout",
+			 "duration, listen, script, address, connect, list, payout, pool or key",
 			 name);
 }
 
@@ -404,7 +435,8 @@ static int32_t schema_key_finish(struct schema_key *key, struct error *e)
 		return error_set(e, ADIT_E_INVALID_ARGUMENT, "%s %s needs its words as range",
 				 key->type == SCHEMA_ENUM ? "an" : "a",
 				 schema_type_name(key->type));
-	if (!words && key->range[0] != '\0' && !schema_range(key))
+	if (!words && key->type != SCHEMA_POOL && key->range[0] != '\0' &&
+	    (key->type == SCHEMA_KEY || !schema_range(key)))
 		return error_set(e, ADIT_E_INVALID_ARGUMENT, "`%.60s` is no range of type %s",
 				 key->range, schema_type_name(key->type));
 	key->required = strcmp(key->fallback, "required") == 0;

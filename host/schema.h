@@ -27,8 +27,11 @@ enum schema_type {
 	SCHEMA_CONNECT, /* comma list of the same forms, NAME:PORT too, that the plugin connects to;
 			  anything may follow the address after a blank (a key) */
 	SCHEMA_LIST,    /* range: words, of which the value names some, each once; becomes a,b */
-	SCHEMA_PAYOUT   /* comma list of addresses and descriptors with their percentages of a
+	SCHEMA_PAYOUT,  /* comma list of addresses and descriptors with their percentages of a
 			  reward (lib/bitcoin/reward.h) */
+	SCHEMA_POOL,    /* where a pool is (lib/sv2/url.h); range: keys of the same section of which
+			  one has to be given when no KEY stands behind the address */
+	SCHEMA_KEY      /* an authority public key (Stratum V2 specification, section 4.7) */
 };
 
 struct schema_key {
@@ -72,5 +75,9 @@ struct schema_place {
 int32_t schema_value(const struct schema_key *key, const char *text,
 		     const struct schema_place *place, char **out, struct error *e);
 
+/* Whether VALUE, which KEY took, needs one of the keys of its range: it is a pool without a KEY. */
+bool schema_wants_key(const struct schema_key *key, const char *value);
+/* True when WORD is one of the comma list WORDS; blanks around a word don't count. */
+bool schema_in_list(const char *words, const char *word);
 
 #endif

@@ -86,6 +86,31 @@ START_TEST(all_errors_at_once)
 }
 END_TEST
 
+/* Of the pools that jdc mines for, before it is started. */
+START_TEST(wrong_pools)
+{
+	harness_configure_pool("1f00ffff", "");
+	harness_configure("[jdc]\npayout = " HARNESS_ADDRESS "\n"
+			  "[jdc/one]\nuser_identity = me\naddress = 127.0.0.1\n"
+			  "[jdc/two]\nuser_identity = me\naddress = 127.0.0.1:3\n"
+			  "jds_address = 127.0.0.2\n"
+			  "[jdc/three]\nuser_identity = me\naddress = 127.0.0.1:5/typo\n"
+			  "jds_authority_key = typo\n");
+	for (int i = 4; i <= 15; i++)
+		harness_configure("[jdc/n%d]\nuser_identity = me\naddress = 127.0.0.1:4\n"
+				  "authority_key_file = key\n",
+				  i);
+	ck_assert_int_ne(harness_run("--check", &output), 0);
+	complains("address = 127.0.0.1\n", "address: 127.0.0.1: expected HOST:PORT");
+	complains("address = 127.0.0.1:3\n", "address: expected the authority public key");
+	complains("jds_address = 127.0.0.2", "jds_address: 127.0.0.2: expected HOST:PORT");
+	complains("127.0.0.1:5/typo", "address: authority public key: not Base58Check");
+	complains("jds_authority_key = typo", "jds_authority_key: authority public key: not");
+	complains("[jdc/n15]", "[jdc/n15]: more than 14 of them");
+	ck_assert_ptr_null(strstr(output, "[jdc/n14]: "));
+}
+END_TEST
+
 START_TEST(missing_key_and_unknown_role)
 {
 	harness_configure("[host]\nstate_dir = %s/state\nrun_dir = %s\nplugin_dir = %s\n"
@@ -265,6 +290,7 @@ int main(void)
 	tcase_set_timeout(c, HARNESS_TEST_S);
 	tcase_add_test(c, good_configuration);
 	tcase_add_test(c, all_errors_at_once);
+	tcase_add_test(c, wrong_pools);
 	tcase_add_test(c, missing_key_and_unknown_role);
 	tcase_add_test(c, aditd_refuses_to_start);
 	tcase_add_test(c, role_without_plugin);

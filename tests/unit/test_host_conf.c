@@ -352,7 +352,7 @@ START_TEST(test_manifest_problems)
 	    {"", "m: [plugin] name is missing"},
 	    {PLUGIN("p", "colour = red\n"),
 	     "m:7: colour: unknown key; expected name, version, entry_point, description, author, "
-	     "workers, aliases, parts or capabilities"},
+	     "workers, aliases, parts, most_parts or capabilities"},
 	    {PLUGIN("p", "aliases = stratum-v2, Pool\n"),
 	     "m:7: aliases: expected names of at most 31 of a-z 0-9 - _, not `Pool`"},
 	    {PLUGIN("p", "aliases =\n"), "m:7: aliases: expected a value"},
@@ -580,6 +580,51 @@ START_TEST(test_conf_parts)
 }
 END_TEST
 
+#define GOOD_KEY "9bXiEd8boQVhq7WddEcERUL5tyyJVFYdU8th3HfbNXK3Yw6GRXh"
+#define BAD_KEY "9bXiEd8boQVhq7WddEcERUL5tyyJVFYdU8th3HfbNXK3Yw6GRXi"
+
+/* Where a pool is and which key it shows is checked before the role is started. */
+START_TEST(test_conf_pools)
+{
+	struct problems p;
+	bool usable;
+	struct conf *c;
+
+	put_main("");
+	put_plugin("jdc", "parts = upstream\nmost_parts = 2\n[config_schema]\n"
+			  "tp = connect | unix:t.sock | - | h\n[part_schema]\n"
+			  "address = pool | required | key, key_file | h\nkey = key | - | - | h\n"
+			  "key_file = path | - | - | h\njds = pool | - | - | h\n");
+	put("conf.d/1.conf", "[jdc]\n[jdc/a]\naddress = stratum2+tcp://a.example:1/" GOOD_KEY
+			     "\njds = [::1]:2\n[jdc/b]\naddress = b.example:1\nkey = " GOOD_KEY
+			     "\n[jdc@two]\n[jdc@two/c]\naddress = c.example:1\nkey_file = k\n");
+	c = load(&p, &usable);
+	ck_assert_msg(p.count == 0, "%s", p.count > 0 ? p.texts[0] : "");
+	ck_assert(usable);
+	ck_assert_str_eq(conf_role_value(conf_find(c, "jdc"), "a.address"),
+			 "stratum2+tcp://a.example:1/" GOOD_KEY);
+	conf_free(c);
+
+	put("conf.d/1.conf", "[jdc]\ntp =\n[jdc/a]\naddress = a.example\njds = 127.0.0.1\n"
+			     "[jdc/b]\naddress = a.example:1/" BAD_KEY "\nkey = nonsense\n"
+			     "[jdc/c]\naddress = a.example:1\n"
+			     "[jdc@two]\n[jdc@two/a]\naddress = a.example:1\njds = http://b:1\n");
+	conf_free(load(&p, &usable));
+	ck_assert(!usable);
+	ck_assert(has(&p, "1.conf:2: ", "tp: expected a comma-separated list of addresses"));
+	ck_assert(has(&p, "1.conf:4: ", "address: a.example: expected HOST:PORT"));
+	ck_assert(has(&p, "1.conf:5: ", "jds: 127.0.0.1: expected HOST:PORT"));
+	ck_assert(has(&p, "1.conf:7: ", "address: authority public key: not Base58Check"));
+	ck_assert(has(&p, "1.conf:8: ", "key: authority public key: not Base58Check"));
+	ck_assert(has(&p, "1.conf:9: ", "[jdc/c]: more than 2 of them"));
+	ck_assert(has(&p, "1.conf:13: ", "address: expected the authority public key that the pool "
+					 "shows, here as stratum2+tcp://HOST:PORT/KEY or in one of "
+					 "key, key_file"));
+	ck_assert(has(&p, "1.conf:14: ", "jds: http://b:1: expected stratum2+tcp://"));
+	problems_free(&p);
+}
+END_TEST
+
 START_TEST(test_conf_parts_problems)
 {
 	struct problems p;
@@ -590,6 +635,8 @@ START_TEST(test_conf_parts_problems)
 	put_plugin("jdc", PARTS_PLUGIN);
 	put_plugin("pool", "");
 	put_plugin("half", "parts = upstream\n");
+	put_plugin("most", "parts = upstream\nmost_parts = 65\n[part_schema]\n"
+			   "x = int | 5 | - | h\n");
 	put_plugin("ears", "parts = ear\n[part_schema]\nlisten = listen | - | - | h\n");
 	put_plugin("twice", "parts = n\n[config_schema]\nn = int | 5 | - | h\n"
 			    "[part_schema]\nx = int | 5 | - | h\n");
@@ -614,6 +661,7 @@ START_TEST(test_conf_parts_problems)
 	ck_assert(has(&p, "adit.conf:", "[host/x]: [host] has no such sections"));
 	ck_assert(has(&p, "adit.conf:", "[node/y]: [node] has no such sections"));
 	ck_assert(has(&p, "half.manifest", "parts = WORD and a section [part_schema] go together"));
+	ck_assert(has(&p, "most.manifest:", "most_parts: expected 1..64, not `65`"));
 	ck_assert(has(&p, "ears.manifest:", "listen: a part can't listen"));
 	ck_assert(has(&p, "twice.manifest", "`n` is a key of [config_schema], too"));
 	problems_free(&p);
@@ -1496,6 +1544,7 @@ int main(void)
 	};
 	const TTest *const whole[] = {test_conf_good,          test_conf_errors_collected,
 				      test_conf_parts,         test_conf_parts_problems,
+				      test_conf_pools,
 				      test_conf_soft,          test_conf_conflicts,
 				      test_conf_missing,       test_conf_change,
 				      test_rights_names,       test_rights_root_alone,
