@@ -175,15 +175,17 @@ static void on_tip_changed(void *user, const struct capn_return *result)
 
 static void wait_tip(struct ipc *b)
 {
+	bool v30 = node_ipc_dialect(b->link.session) == NODE_V30;
+	uint32_t wait = v30 ? NODE_LINK_V30_WAIT_MS : WAIT_MS;
 	struct node_WaitTip params;
 
 	node_defaults(NODE_Mining_waitTipChanged, &params);
 	params.context.thread = b->link.wait_thread;
 	params.currentTip = (struct capn_bytes){b->tip, 32};
-	params.timeout = WAIT_MS;
+	params.timeout = wait;
 	b->wait_began_ms = clock_monotonic_ms();
 	(void)node_link_ask(&b->link, NODE_Mining_waitTipChanged, &params,
-			    WAIT_MS + b->link.timeout_ms, on_tip_changed, b);
+			    wait + b->link.timeout_ms, on_tip_changed, b);
 }
 
 /* --- is it the right node, and ready? -----------------------------------------------------------
@@ -272,6 +274,29 @@ static void on_down(void *user, bool wrong_node, const char *text)
 	tell(b, wrong_node ? SERVICE_FAILING : SERVICE_CONNECTING, text);
 }
 
+static void on_interrupted(void *user, const struct capn_return *result)
+{
+	(void)user;
+	(void)result;
+}
+
+/* Ends waitTipChanged, where the node's version can. */
+static void on_leaving(void *user)
+{
+	struct ipc *b = user;
+	enum node_dialect dialect = node_ipc_dialect(b->link.session);
+	struct node_Nothing none = {0};
+	struct error e;
+
+	if (node_ipc_mining(b->link.session) == NULL ||
+	    node_method_ordinal(NODE_Mining_interrupt, dialect) < 0)
+		return;
+	(void)node_ipc_call(
+	    b->link.session,
+	    node_call_new(node_ipc_mining(b->link.session), NODE_Mining_interrupt, dialect, &none),
+	    b->link.timeout_ms, on_interrupted, NULL, &e);
+}
+
 static const struct node_link_type link_type = {
     .name = "adit-node",
     .where = "datadir and ipc_socket of [node]",
@@ -281,6 +306,7 @@ static const struct node_link_type link_type = {
     .check = check,
     .pulse = on_pulse,
     .down = on_down,
+    .leaving = on_leaving,
 };
 
 /* --- life cycle ---------------------------------------------------------------------------------

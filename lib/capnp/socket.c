@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -162,6 +163,25 @@ static void on_flush(evutil_socket_t fd, short what, void *user)
 		ended(s->user, &s->reason);
 	}
 	leave(s);
+}
+
+bool capn_socket_turn(struct capn_socket *s, uint32_t timeout_ms)
+{
+	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+	struct buf *out;
+
+	if (s->running || s->over)
+		return false;
+	enter(s);
+	out = capn_rpc_flush(s->rpc);
+	if (out != NULL)
+		send_some(s, out);
+	if (out != NULL && out->size > 0)
+		p.events |= POLLOUT;
+	s->running = false;
+	if (!s->over && poll(&p, 1, (int)timeout_ms) > 0 && (p.revents & ~POLLOUT) != 0)
+		on_readable(s->fd, EV_READ, s);
+	return !s->over;
 }
 
 struct capn_socket *capn_socket_adopt(struct event_base *base, int fd, capn_socket_ended_fn *ended,

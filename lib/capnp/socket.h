@@ -25,6 +25,10 @@ struct capn_socket *capn_socket_connect(struct event_base *base, const char *pat
 struct capn_socket *capn_socket_adopt(struct event_base *base, int fd, capn_socket_ended_fn *ended,
 				      void *user, struct error *e);
 struct capn_rpc *capn_socket_rpc(struct capn_socket *s);
+/* What the loop would do for S, once, without the loop: sends what there is to be sent, waits at most
+ * TIMEOUT_MS for something to read, and reads it. For who is about to close and has no loop any more;
+ * callbacks run inside. False: the conversation is over, or S is in a callback of its own. */
+bool capn_socket_turn(struct capn_socket *s, uint32_t timeout_ms);
 /* Ends the conversation (open calls are answered with CAPN_DISCONNECTED), closes, frees. */
 void capn_socket_close(struct capn_socket *s);
 

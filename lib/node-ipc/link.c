@@ -56,14 +56,25 @@ void node_link_drop(struct node_link *l, const char *format, ...)
 	drop_as(l, false, text);
 }
 
+/* A node that is left with a call under way may end with an assertion. */
+static void leave_session(struct node_link *l)
+{
+	if (l->type->leaving != NULL)
+		l->type->leaving(l->user);
+	node_ipc_leave(l->session,
+		       l->timeout_ms < NODE_LINK_LEAVE_MS ? l->timeout_ms : NODE_LINK_LEAVE_MS);
+}
+
 static void close_session(struct node_link *l)
 {
 	struct node_ipc *session = l->session;
 
 	l->down = true;
 	/* Until node_ipc_close() returns it answers calls, and what they answer to looks at it. */
-	if (session != NULL)
+	if (session != NULL) {
+		leave_session(l);
 		node_ipc_close(session);
+	}
 	l->session = NULL;
 	if (l->type->closed != NULL)
 		l->type->closed(l->user);

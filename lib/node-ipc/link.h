@@ -19,6 +19,11 @@
 #include "lib/node-ipc/path.h"
 #include "lib/node-ipc/session.h"
 
+/* How long a node is waited for that is left. Less when the link's timeout is less. */
+#define NODE_LINK_LEAVE_MS 2000u
+/* What a call may wait at a node where it can't be interrupted. */
+#define NODE_LINK_V30_WAIT_MS 1000u
+
 /* What a kind of user is like. All callbacks get the USER of node_link_start(); none may call
  * node_link_close(). */
 struct node_link_type {
@@ -37,6 +42,10 @@ struct node_link_type {
 	/* The session is of no use any more, TEXT says why; WRONG_NODE: the node's network is not
 	 * ours. Another try follows. Once per try. */
 	void (*down)(void *user, bool wrong_node, const char *text);
+	/* The session still stands and is about to be closed, `down` is true: interrupt what waits,
+	 * by node_ipc_call(). Then the calls that are under way are waited for, NODE_LINK_LEAVE_MS at
+	 * most, so none should wait longer where nothing can be interrupted (v30). May be NULL. */
+	void (*leaving)(void *user);
 	/* The session is closed and its calls are answered: forget what was of it. May be NULL. */
 	void (*closed)(void *user);
 };
@@ -71,7 +80,8 @@ struct node_link {
  * node_link_close() is left to do. */
 int32_t node_link_start(struct node_link *l, const struct node_link_type *type,
 			struct event_base *loop, void *user, struct error *e);
-/* Ends it for good. Open calls are answered with an exception, during which `down` is true; calls
+/* Ends it for good, after at most NODE_LINK_LEAVE_MS in which the node may answer what it was asked.
+ * Calls that are open then are answered with an exception, during which `down` is true; calls
  * `closed`, and `down` not. One that was never started is fine. */
 void node_link_close(struct node_link *l);
 

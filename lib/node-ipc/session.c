@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "lib/capnp/socket.h"
+#include "lib/util/clock.h"
 
 /* A call with its deadline. */
 struct pending {
@@ -38,6 +39,7 @@ struct node_ipc {
 	struct event *over;            /* tells of the end, from the loop */
 	struct error reason;
 	bool ended;
+	bool leaving; /* nothing more is asked */
 };
 
 /* --- our side: threads, in case the node asks
@@ -111,15 +113,29 @@ static void pending_free(struct pending *p)
 	free(p);
 }
 
-/* What was never sent, when the session is over; before its calls are the connection's no more. */
-static void answer_waiting(struct node_ipc *s)
+/* The oldest call that is, or is not, under way. */
+static struct pending *first_pending(const struct node_ipc *s, bool sent)
+{
+	struct pending *p;
+
+	TAILQ_FOREACH(p, &s->pending, link)
+	{
+		if (p->sent == sent)
+			break;
+	}
+	return p;
+}
+
+/* What was never sent, and with ALL what was too, when the session is over; before its calls are the
+ * connection's no more. */
+static void answer_waiting(struct node_ipc *s, bool all)
 {
 	struct capn_return result = {.type = CAPN_DISCONNECTED,
 				     .reason = s->reason.text[0] != '\0' ? s->reason.text
 									 : "the session is closed"};
 	struct pending *p;
 
-	while ((p = TAILQ_FIRST(&s->pending)) != NULL) {
+	while ((p = all ? TAILQ_FIRST(&s->pending) : first_pending(s, false)) != NULL) {
 		capn_return_fn *done = p->done;
 		void *owner = p->user;
 		if (p->call != NULL)
@@ -206,13 +222,16 @@ int32_t node_ipc_call(struct node_ipc *s, struct capn_call *call, uint32_t timeo
 	struct pending *p = calloc(1, sizeof(*p));
 	if (p != NULL)
 		p->deadline = evtimer_new(s->base, on_deadline, p);
-	if (p == NULL || p->deadline == NULL || s->ended) {
+	if (p == NULL || p->deadline == NULL || s->ended || s->leaving) {
 		if (p != NULL && p->deadline != NULL)
 			event_free(p->deadline);
 		free(p);
 		capn_call_cancel(call);
-		return s->ended ? error_set(e, ADIT_E_UNAVAILABLE, "%s", s->reason.text)
-				: error_set(e, ADIT_E_NO_MEMORY, "out of memory");
+		if (s->ended)
+			return error_set(e, ADIT_E_UNAVAILABLE, "%s", s->reason.text);
+		return s->leaving
+			   ? error_set(e, ADIT_E_UNAVAILABLE, "the session is being closed")
+			   : error_set(e, ADIT_E_NO_MEMORY, "out of memory");
 	}
 	p->session = s;
 	p->call = call;
@@ -234,7 +253,7 @@ static void on_over(evutil_socket_t fd, short what, void *user)
 	struct node_ipc *s = user;
 	(void)fd;
 	(void)what;
-	answer_waiting(s);
+	answer_waiting(s, true);
 	if (s->socket != NULL)
 		capn_rpc_close(capn_socket_rpc(s->socket), s->reason.text);
 	s->callbacks->ended(s->user, &s->reason);
@@ -245,11 +264,28 @@ static void on_socket_ended(void *user, const struct error *reason)
 	end_with(user, reason);
 }
 
+void node_ipc_leave(struct node_ipc *s, uint32_t limit_ms)
+{
+	uint64_t now = clock_monotonic_ms();
+	uint64_t until = now + limit_ms;
+
+	if (s->ended || s->socket == NULL)
+		return;
+	s->leaving = true;
+	answer_waiting(s, false);
+	while (!s->ended && first_pending(s, true) != NULL && now < until &&
+	       capn_socket_turn(s->socket, (uint32_t)(until - now)))
+		now = clock_monotonic_ms();
+	/* That the answers have come, too, is said before the end. */
+	if (!s->ended)
+		(void)capn_socket_turn(s->socket, 0);
+}
+
 void node_ipc_close(struct node_ipc *s)
 {
 	struct capn_cap *caps[] = {s->mining, s->thread, s->thread_map, s->init};
 	s->ended = true;
-	answer_waiting(s);
+	answer_waiting(s, true);
 	for (size_t i = 0; i < sizeof(caps) / sizeof(caps[0]); i++)
 		capn_cap_unref(caps[i]);
 	s->mining = s->thread = s->thread_map = s->init = NULL;

@@ -32,6 +32,11 @@ struct node_ipc_callbacks {
 struct node_ipc *node_ipc_open(struct event_base *base, const char *path, const char *name,
 			       uint32_t timeout_ms, const struct node_ipc_callbacks *callbacks,
 			       void *user, struct error *e);
+/* Before node_ipc_close(): lets the node answer what it was asked, for LIMIT_MS at most, for which it
+ * blocks; from now on nothing more is asked. Up to v30 a node ends with an assertion when a waitNext
+ * finds a template for a client that has left. What waits longer the caller interrupts before.
+ * Does nothing when the session is over. */
+void node_ipc_leave(struct node_ipc *s, uint32_t limit_ms);
 /* Ends and frees it. Open calls are answered with an exception. */
 void node_ipc_close(struct node_ipc *s);
 

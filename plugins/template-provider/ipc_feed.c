@@ -308,6 +308,8 @@ void ipc_feed_wait(struct ipc_source *s)
 		if (settings->min_interval_ms - passed < WAIT_MS)
 			s->wait_ms = (uint32_t)(settings->min_interval_ms - passed);
 	}
+	if (node_ipc_dialect(s->link.session) == NODE_V30 && s->wait_ms > NODE_LINK_V30_WAIT_MS)
+		s->wait_ms = NODE_LINK_V30_WAIT_MS;
 	params.options.timeout = s->wait_ms;
 	s->wait_began_ms = now;
 	s->waited = ipc_template_ref(s->current);
@@ -318,6 +320,26 @@ void ipc_feed_wait(struct ipc_source *s)
 		ipc_template_unref(s->waited);
 		s->waited = NULL;
 	}
+}
+
+static void on_interrupted(void *user, const struct capn_return *result)
+{
+	(void)user;
+	(void)result;
+}
+
+void ipc_feed_interrupt(struct ipc_source *s)
+{
+	enum node_dialect dialect = node_ipc_dialect(s->link.session);
+	struct node_Nothing none = {0};
+	struct error e;
+
+	if (s->waited == NULL || node_method_ordinal(NODE_BlockTemplate_interruptWait, dialect) < 0)
+		return;
+	(void)node_ipc_call(
+	    s->link.session,
+	    node_call_new(s->waited->cap, NODE_BlockTemplate_interruptWait, dialect, &none),
+	    s->link.timeout_ms, on_interrupted, NULL, &e);
 }
 
 static void on_created(void *user, const struct capn_return *result)

@@ -120,6 +120,11 @@ static void on_down(void *user, bool wrong_node, const char *text)
 	set_state(s, text);
 }
 
+static void on_leaving(void *user)
+{
+	ipc_feed_interrupt(user);
+}
+
 static void on_closed(void *user)
 {
 	ipc_feed_stop(user);
@@ -134,6 +139,7 @@ static const struct node_link_type link_type = {
     .check = check,
     .pulse = on_pulse,
     .down = on_down,
+    .leaving = on_leaving,
     .closed = on_closed,
 };
 

@@ -73,6 +73,8 @@ void ipc_feed_start(struct ipc_source *s);
 /* The session is over: forgets what was of it. */
 void ipc_feed_stop(struct ipc_source *s);
 void ipc_feed_wait(struct ipc_source *s);
+/* The session is about to be closed: ends the wait, where the node's version can. */
+void ipc_feed_interrupt(struct ipc_source *s);
 
 /* --- ipc_template.c --- */
 /* Takes over the reference to CAP, also when there is no memory: NULL. */

@@ -9,8 +9,8 @@
 //   tip           a block by somebody else
 //   load N        N transactions of 800 weight units in templates from now on
 //   fault NAME    see `fault` below (drop: the session, at a solution; late: its answer); "fault none" ends it
-//   count         "templates=T accepted=A refused=R by=ORDINAL" (T: live ones, R: without
-//                 work, ORDINAL: of the last block)
+//   count         "templates=T accepted=A refused=R by=ORDINAL left=L" (T: live ones, R: without
+//                 work, ORDINAL: of the last block, L: clients that left while waitNext was under way)
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -119,7 +119,7 @@ struct World {
 	uint32_t height = 200; // of the tip
 	Hash tip{};
 	uint32_t transactions = 3;
-	unsigned templates = 0, accepted = 0, refused = 0;
+	unsigned templates = 0, accepted = 0, refused = 0, waits = 0, left = 0;
 	int by = -1;
 	bool loading = false;
 	kj::Timer *timer = nullptr;
@@ -425,12 +425,21 @@ class BlockTemplate final : public Server
 		return world.v30() ? v30 : world.dialect == "v31" ? v31 : v32;
 	}
 
+	// Of this template's waitNext: ends it without a template.
+	kj::Own<kj::PromiseFulfiller<void>> interrupt;
+
 	kj::Promise<void> call(uint64_t interface, uint16_t method, Context context) override
 	{
 		auto p = context.getParams().getAs<capnp::AnyStruct>();
 		int m = method;
 
 		KJ_REQUIRE(interface == TEMPLATE);
+		if (m == ordinal(-1, 9, 9)) {
+			Results(context, 0, 0);
+			if (interrupt.get() != nullptr)
+				interrupt->fulfill();
+			return kj::READY_NOW;
+		}
 		if (m == 7 && world.dialect == "v32")
 			KJ_FAIL_REQUIRE("Old submitSolution is not supported");
 		require_thread(p);
@@ -569,7 +578,11 @@ class BlockTemplate final : public Server
 		}
 		auto pair = kj::newPromiseAndFulfiller<void>();
 		world.waiters.push_back(kj::mv(pair.fulfiller));
+		auto broken = kj::newPromiseAndFulfiller<void>();
+		interrupt = kj::mv(broken.fulfiller);
+		world.waits++;
 		return pair.promise.then([]() { return true; })
+		    .exclusiveJoin(broken.promise.then([]() { return false; }))
 		    .exclusiveJoin(
 			world.timer->afterDelay(static_cast<int64_t>(timeout) * kj::MILLISECONDS)
 			    .then([]() { return false; }))
@@ -577,7 +590,8 @@ class BlockTemplate final : public Server
 			    Results r(context, 0, 1);
 			    if (moved)
 				    r.at(0).setAs<capnp::Capability>(kj::heap<BlockTemplate>());
-		    });
+		    })
+		    .attach(kj::defer([]() { world.waits--; }));
 	}
 };
 
@@ -758,7 +772,9 @@ kj::Promise<void> accept_all(kj::ConnectionReceiver &listener, kj::TaskSet &task
 		auto c = kj::heap<Conversation>(kj::mv(stream));
 		auto end = kj::newPromiseAndFulfiller<void>();
 		world.sessions.push_back(kj::mv(end.fulfiller));
-		auto over = c->network.onDisconnect().exclusiveJoin(kj::mv(end.promise));
+		auto gone = c->network.onDisconnect().then(
+		    []() { world.left += world.waits > 0 ? 1 : 0; });
+		auto over = gone.exclusiveJoin(kj::mv(end.promise));
 		tasks.add(over.attach(kj::mv(c)));
 		return accept_all(listener, tasks);
 	});
@@ -776,8 +792,8 @@ void obey(const std::string &line)
 	} else if (line.rfind("fault ", 0) == 0) {
 		world.fault = line.substr(6);
 	}
-	std::printf("templates=%u accepted=%u refused=%u by=%d\n", world.templates, world.accepted,
-		    world.refused, world.by);
+	std::printf("templates=%u accepted=%u refused=%u by=%d left=%u\n", world.templates,
+		    world.accepted, world.refused, world.by, world.left);
 	std::fflush(stdout);
 }
 

@@ -17,9 +17,11 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/bitcoin/sha256.h"
+#include "lib/util/clock.h"
 #include "lib/util/hex.h"
 #include "tests/functional/harness.h"
 
@@ -39,6 +41,7 @@ static struct {
 	unsigned accepted;
 	unsigned refused;
 	int by;
+	unsigned left;
 } node;
 
 /* --- the fake node ------------------------------------------------------------------------------
@@ -85,8 +88,8 @@ static void order(const char *line)
 
 	ck_assert_int_eq(dprintf(node.orders, "%s\n", line), (int)strlen(line) + 1);
 	must(fgets(text, sizeof(text), node.answers) != NULL, "the fake node is gone");
-	must(sscanf(text, "templates=%u accepted=%u refused=%u by=%d", &node.templates,
-		    &node.accepted, &node.refused, &node.by) == 4,
+	must(sscanf(text, "templates=%u accepted=%u refused=%u by=%d left=%u", &node.templates,
+		    &node.accepted, &node.refused, &node.by, &node.left) == 5,
 	     "the fake node says %s", text);
 }
 
@@ -186,6 +189,28 @@ START_TEST(a_young_node)
 	start_node_as(dialects[_i], "young");
 	start_pool("bitcoin-ipc", 20);
 	mine(1);
+	must_be_well();
+}
+END_TEST
+
+/* A real node may end when waitNext finds a template for a client that has left. */
+START_TEST(nothing_is_left_under_way)
+{
+	const struct timespec pause = {0, 20000000};
+	uint64_t until;
+
+	start_node(dialects[_i]);
+	start_pool("bitcoin-ipc", 0);
+	harness_wait_number("template-provider", "height", 201, MS);
+	harness.beside = true; /* the fake node */
+	harness_stop();
+	until = clock_monotonic_ms() + harness_limit(MS);
+	do {
+		must(clock_monotonic_ms() < until, "the node does not see that its client left");
+		nanosleep(&pause, NULL);
+		order("count");
+	} while (node.templates > 0 && node.left == 0);
+	must(node.left == 0, "left with waitNext under way");
 	must_be_well();
 }
 END_TEST
@@ -569,6 +594,7 @@ int main(void)
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_loop_test(c, each_dialect, 0, 3);
 	tcase_add_loop_test(c, a_young_node, 0, 3);
+	tcase_add_loop_test(c, nothing_is_left_under_way, 0, 3);
 	tcase_add_test(c, templates_are_destroyed);
 	/* In each dialect. */
 	tcase_add_loop_test(c, faults_of_the_node, 0,

@@ -33,8 +33,10 @@ static void setup(void)
 	fake_host_set_config(host, "ipc_timeout", "800");
 }
 
+/* The node goes first: on the same loop it couldn't answer one that waits to leave. */
 static void teardown(void)
 {
+	fake_ipc_down(&fake);
 	fake_host_stop(host);
 	fake_ipc_free(&fake);
 	fake_host_free(host);
@@ -55,6 +57,7 @@ static void setup_both(void)
 
 static void teardown_both(void)
 {
+	fake_ipc_down(&fake);
 	fake_host_stop(host);
 	mock_node_free(&mock);
 	fake_ipc_free(&fake);
