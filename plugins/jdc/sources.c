@@ -273,8 +273,8 @@ struct forward {
  */
 static bool has_passed(const struct jdc *jdc, const struct work *work)
 {
-	return !work->coinbase || memcmp(work->coinbase->template->tip.prev_hash,
-					 jdc->active->link.tip, 32) != 0;
+	return !work->coinbase ||
+	       memcmp(work->coinbase->template->tip.prev_hash, jdc->active->link.tip, 32) != 0;
 }
 
 static void forward(void *context, const struct held_share *s)

@@ -647,8 +647,8 @@ START_TEST(block_before_the_pool_knows)
 }
 END_TEST
 
-/* The share of a block that the pool hears of when its tip has passed: a pool that has forgotten the
- * job by then is well. */
+/* The share of a block that the pool hears of when its tip has passed: a pool that has forgotten
+ * the job by then is well. */
 START_TEST(late_block_refused)
 {
 	struct adit_sv2_submit_shares_error refused = {.channel_id = CHANNEL,
