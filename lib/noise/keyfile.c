@@ -147,7 +147,8 @@ int32_t keyfile_replace(const char *path, mode_t mode, const char *text, struct 
 	if (code != ADIT_OK)
 		return code;
 	if (rename(beside, path) == 0)
-		return ADIT_OK;
+		return file_sync_directory_of(path) ? ADIT_OK
+						    : io_error(e, path, "sync of its directory");
 	code = io_error(e, path, "rename");
 	(void)unlink(beside);
 	return code;
