@@ -12,6 +12,10 @@
 #include "lib/mining/text.h"
 #include "lib/util/clock.h"
 
+/* The upstream's target makes a channel's shares at most so many times as frequent as it is steered
+ * to. */
+#define FLOOD_FACTOR 10.0
+
 /* Into the list by its number: the latest are at the end, and those that came a little earlier may
  * be set up a little later. */
 static void conn_insert(struct mining *mining, struct mining_conn *conn)
@@ -242,6 +246,25 @@ void channel_name(const struct channel *channel, char *out, size_t capacity)
 		 adit_sv2_conn_id(conn->sv2), channel->id);
 }
 
+/* TARGET is made as easy as the upstream's, but not so easy that the channel sends shares without
+ * end: an upstream that was told of no hash rate yet may count every hash. */
+static void ease_target(const struct channel *channel, uint8_t target[32])
+{
+	const struct mining *mining = channel->conn->mining;
+	const struct vardiff_options *o = &mining->config.vardiff;
+	const uint8_t *bound = mining->bound;
+	uint8_t flood[32];
+
+	if (target_compare(target, bound) >= 0)
+		return;
+	target_from_hashrate(vardiff_flood_hashrate(&channel->vardiff, o),
+			     o->shares_per_minute * FLOOD_FACTOR, flood);
+	if (target_compare(flood, bound) < 0)
+		bound = flood;
+	if (target_compare(target, bound) < 0)
+		memcpy(target, bound, 32);
+}
+
 bool channel_set_target(struct channel *channel)
 {
 	const struct mining *mining = channel->conn->mining;
@@ -253,8 +276,8 @@ bool channel_set_target(struct channel *channel)
 		target_from_difficulty(v->work * 65535 / 0x1p48, target);
 	else
 		target_from_hashrate(v->work, 60, target);
-	if (mining->has_bound && target_compare(target, mining->bound) < 0)
-		memcpy(target, mining->bound, 32);
+	if (mining->has_bound)
+		ease_target(channel, target);
 	/* The device's bound to the last digit. */
 	if (v->work <= v->least_work || target_compare(target, channel->max_target) > 0)
 		memcpy(target, channel->max_target, 32);

@@ -219,8 +219,9 @@ struct mining_base {
  * little room, or the coinbase's script would be too long. */
 int32_t mining_set_base(struct mining *m, const struct mining_base *base, struct error *e);
 /* No channel gets a target harder than TARGET (little-endian; NULL: no such bound), so that no
- * share is lost that the upstream would pay, unless its client takes nothing easier. Channels for
- * which that is another target get it at once. */
+ * share is lost that the upstream would pay, unless its client takes nothing easier, or it would
+ * send more than 10 times shares_per_minute, see vardiff_flood_hashrate(). Channels for which that
+ * is another target get it at once. */
 void mining_set_bound(struct mining *m, const uint8_t target[32]);
 /* What the hook outputs() says is another thing now: coinbases made before are for past jobs only.
  * To be followed by new work, mining_refresh() at the latest. Raises the edition. */

@@ -306,3 +306,13 @@ double vardiff_hashrate(const struct vardiff *v)
 	slower.hashes += WAITED_SHARES * v->work;
 	return between(mean, fmin(window_rate(&slower), mean), belief(&slower, HALF_SLOWER));
 }
+
+double vardiff_flood_hashrate(const struct vardiff *v, const struct vardiff_options *o)
+{
+	double rate = vardiff_hashrate(v);
+
+	if (v->claimed > 0)
+		rate = 1.0 / (1.0 / fmax(v->claimed, v->work * o->shares_per_minute / 60.0) +
+			      v->exposure);
+	return rate > 0 ? exp2(ceil(log2(rate))) : 0;
+}

@@ -82,5 +82,9 @@ static inline void vardiff_share(struct vardiff *v, double work)
 bool vardiff_check(struct vardiff *v, const struct vardiff_options *o, uint64_t now_ms);
 /* The estimate, hashes a second, as of the last check. */
 double vardiff_hashrate(const struct vardiff *v);
+/* What has to be reckoned with when shares are to be easier than v->work: until the first share not
+ * less than what the target was chosen for, as far as silence has not refuted it, then the
+ * estimate; the next power of two, so that it rarely changes. Hashes a second. */
+double vardiff_flood_hashrate(const struct vardiff *v, const struct vardiff_options *o);
 
 #endif

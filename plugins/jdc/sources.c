@@ -127,7 +127,8 @@ void source_make_room(struct jdc *jdc, const struct jdc_pool *pool)
 }
 
 /* Shares that the pool would pay are not to be lost; but before it knows how many miners there are
- * its target may be much too easy for them. */
+ * its target may be much too easy for them. (Told of none it may take every hash; then the limit
+ * that mining_set_bound() has for each channel is all there is until the first claim.) */
 void source_bound(struct jdc *jdc)
 {
 	const struct jdc_pool *pool = jdc->active;

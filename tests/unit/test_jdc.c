@@ -18,6 +18,8 @@
 #include "lib/sv2/client.h"
 #include "lib/util/clock.h"
 #include "plugins/jdc/jdc.h"
+#include "plugins/jdc/pools.h"
+#include "plugins/jdc/sources.h"
 #include "tests/unit/fake_sv2_client.h"
 #include "tests/unit/pool_rig.h"
 
@@ -570,6 +572,18 @@ START_TEST(shares_below_the_pools_target)
 }
 END_TEST
 
+/* The active pool's target is of DIFFICULTY from now on; 0: every hash is a share. */
+static void set_pool_target(struct pool_side *p, double difficulty)
+{
+	struct adit_sv2_set_target target = {.channel_id = CHANNEL};
+
+	memset(target.target.b, 0xff, 32);
+	if (difficulty > 0)
+		target_from_difficulty(difficulty, target.target.b);
+	POOL_SAYS(p, set_target, &target);
+	source_bound(jdc); /* which may have been a moment ago */
+}
+
 /* No channel gets a harder target than the pool's, which would cost the pool's shares. */
 START_TEST(bound_by_the_pools_target)
 {
@@ -578,12 +592,63 @@ START_TEST(bound_by_the_pools_target)
 
 	make();
 	set("min_difficulty", "1");
-	set("start_difficulty", "1000");
 	p = ready(NBITS_HARD);
-	(void)p;
+	set_pool_target(&p, 0.5);
 	m = open_miner(&b, connect_miner(&b, 1, 0), false);
-	ck_assert(target_compare(m.target, jdc->active->link.target) >= 0);
+	ck_assert_mem_eq(m.target, jdc->active->link.target, 32);
 	end();
+}
+END_TEST
+
+static const struct {
+	const char *key;
+	const char *value;
+} difficulties[] = {{"start_difficulty", "1000"}, {"fixed_difficulty", "1000"}};
+
+/* A pool that was told of no hash rate yet may take every hash as a share. The first miner is not
+ * to find out how many it can send, whatever its target was chosen by. */
+START_TEST(not_flooded_before_a_claim)
+{
+	struct pool_side p;
+	struct miner m;
+
+	make();
+	set(difficulties[_i].key, difficulties[_i].value);
+	p = ready(NBITS_HARD);
+	set_pool_target(&p, 0);
+	m = open_miner(&b, connect_miner(&b, 1, 0), false);
+	ck_assert_double_ge(target_difficulty(m.target), 99);
+	ck_assert_double_le(target_difficulty(m.target), 1000);
+	end();
+}
+END_TEST
+
+/* Nor is one that says what it has when another one's hash rate was claimed. */
+START_TEST(not_flooded_by_a_larger_miner)
+{
+	const struct adit_sv2_open_extended_mining_channel_success *x;
+	struct fake_conn *small, *large;
+	struct pool_side p;
+	const struct sent *s;
+
+	make();
+	p = ready(NBITS_HARD);
+	small = connect_miner(&b, 1, 0);
+	(void)open_miner(&b, small, false);
+	set_pool_target(&p, 0);
+	pools_second(jdc, clock_monotonic_ms());
+	ck_assert_float_gt(jdc->active->link.wanted, 0);
+	large = connect_miner(&b, 2, 0);
+	fake_conn_skip(large);
+	send_open(&b, large, false, 1e14F, &any_target, 8);
+	s = fake_conn_next(large, ADIT_SV2_OPEN_EXTENDED_MINING_CHANNEL_SUCCESS);
+	ck_assert_ptr_nonnull(s);
+	x = &s->body.open_extended_mining_channel_success;
+	/* 60 shares a minute: 1e14 hashes each */
+	ck_assert_double_ge(target_difficulty(x->target.b), 1e14 / 0x1p32 - 1);
+	end();
+	fake_conn_free(small);
+	fake_conn_free(large);
 }
 END_TEST
 
@@ -1705,6 +1770,9 @@ static Suite *make_suite(void)
 	tcase_add_test(c, coinbase_only);
 	tcase_add_test(c, shares_below_the_pools_target);
 	tcase_add_test(c, bound_by_the_pools_target);
+	tcase_add_loop_test(c, not_flooded_before_a_claim, 0,
+			    sizeof difficulties / sizeof difficulties[0]);
+	tcase_add_test(c, not_flooded_by_a_larger_miner);
 	tcase_add_test(c, block);
 	tcase_add_test(c, block_before_the_pool_knows);
 	tcase_add_test(c, late_block_refused);

@@ -924,7 +924,7 @@ START_TEST(bound_of_targets)
 	c = connect_miner(&b, 1, 0);
 	miner = open_miner(&b, c, false);
 	memcpy(vardiff, miner.target, 32);
-	target_from_difficulty(0.000000001, bound);
+	target_from_difficulty(0.000000004, bound);
 	ck_assert_int_gt(target_compare(bound, vardiff), 0);
 	mining_set_bound(m, bound);
 	(void)take_target(&miner);
@@ -942,6 +942,24 @@ START_TEST(bound_of_targets)
 	mining_set_bound(m, bound);
 	mining_set_bound(m, NULL);
 	ck_assert_uint_eq(fake_conn_count(c, ADIT_SV2_SET_TARGET), 0);
+	bench_end(&b);
+}
+END_TEST
+
+/* An upstream that counts every hash is not sent every hash: until a share has shown what the miner
+ * has the target stands for it, and its shares get at most 10 times as easy. */
+START_TEST(bound_that_is_no_bound)
+{
+	static const struct fake_option harder[] = {{"fixed_difficulty", "1000"}, {0}};
+	struct miner miner;
+	uint8_t bound[32];
+
+	begin(harder, NBITS_HARD);
+	memset(bound, 0xff, sizeof bound);
+	mining_set_bound(m, bound);
+	miner = open_miner(&b, connect_miner(&b, 1, 0), false);
+	ck_assert_double_ge(target_difficulty(miner.target), 99);
+	ck_assert_double_le(target_difficulty(miner.target), 201);
 	bench_end(&b);
 }
 END_TEST
@@ -1161,6 +1179,7 @@ static void add_role(Suite *s)
 	TCase *t = tcase_create("role");
 
 	tcase_add_test(t, bound_of_targets);
+	tcase_add_test(t, bound_that_is_no_bound);
 	tcase_add_test(t, bound_and_max_target);
 	tcase_add_test(t, coinbases_are_told);
 	tcase_add_test(t, work_is_told);
