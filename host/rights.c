@@ -24,10 +24,10 @@ static const char *const rights_all[] = {
     "write_share_log",
     "read_share_log",
     "restart_roles",
+    "send_transactions",
     /* CAPABILITY_OTHERS */
     "read_utxo",
     "read_chain_state",
-    "send_transactions",
     "read_mempool",
     "read_network",
     "network_access",

@@ -21,8 +21,9 @@ enum capability {
 	CAPABILITY_SUBMIT_BLOCK = 1 << 5,        /* node.submit_block, .queue_received_block */
 	CAPABILITY_WRITE_SHARE_LOG = 1 << 6,
 	CAPABILITY_READ_SHARE_LOG = 1 << 7,
-	CAPABILITY_RESTART_ROLES = 1 << 8, /* host.restart */
-	CAPABILITY_OTHERS = 1 << 9 /* and up: known names for which the interface has nothing */
+	CAPABILITY_RESTART_ROLES = 1 << 8,     /* host.restart */
+	CAPABILITY_SEND_TRANSACTIONS = 1 << 9, /* node.send_transaction */
+	CAPABILITY_OTHERS = 1 << 10 /* and up: known names for which the interface has nothing */
 };
 
 /* All names of a set, in the list's order, with ", " between; cut to SIZE bytes. RIGHTS_NAMES_MAX

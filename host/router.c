@@ -351,7 +351,8 @@ static void router_answer_process(void *user, uint64_t tag, const struct call_re
 	(void)ipc_send(p->channel, &frame);
 }
 
-/* The capability that a call needs: blocks are read and submitted with rights of their own. */
+/* The capability that a call needs: blocks are read and submitted, and transactions sent, with
+ * rights of their own. */
 static uint32_t router_needed(const char *target, const char *method)
 {
 	if (strcmp(method, HOST_METHOD_RESTART) == 0)
@@ -361,6 +362,8 @@ static uint32_t router_needed(const char *target, const char *method)
 	if (strcmp(target, "node") == 0 &&
 	    (strcmp(method, "submit_block") == 0 || strcmp(method, "queue_received_block") == 0))
 		return CAPABILITY_SUBMIT_BLOCK;
+	if (strcmp(target, "node") == 0 && strcmp(method, "send_transaction") == 0)
+		return CAPABILITY_SEND_TRANSACTIONS;
 	if (strcmp(target, "node") == 0 && strcmp(method, "get_status") != 0)
 		return CAPABILITY_READ_BLOCKCHAIN;
 	return CAPABILITY_CALL_MODULE;

@@ -147,8 +147,10 @@ static void unsupported(const struct query *q, struct service_request *request)
 {
 	char text[128];
 
-	snprintf(text, sizeof(text), "%s: the embedded chain has nothing to tell",
-		 query_name(q->kind));
+	snprintf(text, sizeof(text), "%s: the embedded chain %s", query_name(q->kind),
+		 q->kind == QUERY_SEND_TRANSACTION
+		     ? "takes none from others: add_transactions makes some"
+		     : "has nothing to tell");
 	service_failed(request, ADIT_E_UNSUPPORTED, text);
 }
 

@@ -37,6 +37,8 @@ static const struct method {
     [QUERY_NETWORK_PEERS] = {"get_network_peers", ""},
     [QUERY_BAN_PEER] = {"ban_peer", "address: an IP address, and perhaps seconds: a number of 1 to"
 				    " 31536000 expected"},
+    [QUERY_SEND_TRANSACTION] = {"send_transaction", "transaction: 1 to 400000 bytes in hexadecimal"
+						    " expected"},
 };
 
 const char *query_name(enum query_kind kind)
@@ -88,6 +90,19 @@ static bool take_peer(struct json_object *o, struct query *q)
 		q->number <= MAX_BAN_SECONDS);
 }
 
+/* Whether it is a transaction is the node's to say. */
+static bool take_hex(struct json_object *o, struct query *q)
+{
+	size_t size;
+
+	q->hex = value_text(o, "transaction");
+	if (q->hex == NULL)
+		return false;
+	size = strlen(q->hex);
+	return size > 0 && size % 2 == 0 && size / 2 <= QUERY_MAX_TRANSACTION &&
+	       strspn(q->hex, "0123456789abcdefABCDEF") == size;
+}
+
 static bool take_arguments(struct json_object *o, struct query *q)
 {
 	switch (q->kind) {
@@ -104,6 +119,8 @@ static bool take_arguments(struct json_object *o, struct query *q)
 		return take_target(o, q);
 	case QUERY_BAN_PEER:
 		return take_peer(o, q);
+	case QUERY_SEND_TRANSACTION:
+		return take_hex(o, q);
 	default:
 		return true;
 	}

@@ -22,11 +22,15 @@ enum query_kind {
 	QUERY_NETWORK_STATS,
 	QUERY_NETWORK_PEERS,
 	QUERY_BAN_PEER,
+	QUERY_SEND_TRANSACTION,
 	QUERY_KINDS
 };
 
 #define QUERY_MAX_TIPS 100
 #define QUERY_MAX_PEERS 1000
+/* Bytes of a transaction to send: no node relays one of a greater weight, and a byte weighs one at
+ * least. */
+#define QUERY_MAX_TRANSACTION 400000
 #define QUERY_MAX_TXIDS_SHOWN 1000 /* in JSON; the attachment has all */
 
 /* Borrowed for the call that passes it, also what it points to. */
@@ -38,6 +42,7 @@ struct query {
 	bool flag;              /* UTXO: with the mempool */
 	uint32_t number;        /* UTXO: output; FEE_ESTIMATE: blocks; BAN_PEER: seconds */
 	char address[64];       /* BAN_PEER */
+	const char *hex;        /* SEND_TRANSACTION: whole bytes, at least one */
 };
 
 /* "get_block_header". */

@@ -20,6 +20,10 @@
 #define RPC_METHOD_NOT_FOUND (-32601)
 #define RPC_NOT_THERE (-5)
 #define RPC_INVALID_PARAMETER (-8)
+#define RPC_NO_TRANSACTION (-22)
+#define RPC_VERIFY_ERROR (-25)
+#define RPC_VERIFY_REJECTED (-26)
+#define RPC_VERIFY_ALREADY (-27) /* it is in a block */
 
 /* A block that is checked is no query, but goes the same way. */
 #define CHECK_BLOCK QUERY_KINDS
@@ -109,6 +113,13 @@ static void query_refused(struct rpc_query *q, const struct rpc_answer *answer)
 	} else {
 		query_failed(q, ADIT_E_PROTOCOL, answer->message);
 	}
+}
+
+/* The verdict about a transaction, after which nothing is to be gained by sending it again. */
+static bool is_verdict(int64_t code)
+{
+	return code == RPC_NO_TRANSACTION || code == RPC_VERIFY_ERROR ||
+	       code == RPC_VERIFY_REJECTED || code == RPC_VERIFY_ALREADY;
 }
 
 /* "Not there" is an answer to whether something is there. */
@@ -463,6 +474,27 @@ static void take_peers(struct rpc_query *q, struct json_object *result)
 	query_answer(q, o);
 }
 
+/* --- a transaction that is sent -----------------------------------------------------------------
+ */
+
+static void take_sent(struct rpc_query *q, struct json_object *result)
+{
+	char json[96];
+	uint8_t txid[32];
+	char text[65];
+	int size;
+
+	if (!json_object_is_type(result, json_type_string) ||
+	    !hex_decode_reversed(json_object_get_string(result), txid, 32)) {
+		query_wrong(q);
+		return;
+	}
+	hex_encode_reversed(txid, 32, text);
+	size = snprintf(json, sizeof(json), "{\"txid\":\"%s\"}", text);
+	service_answer(q->request, json, (size_t)size);
+	query_free(q);
+}
+
 /* --- a block that is not submitted --------------------------------------------------------------
  */
 
@@ -545,6 +577,9 @@ static void query_take(struct rpc_query *q, struct json_object *result)
 		service_answer(q->request, done, sizeof(done) - 1);
 		query_free(q);
 		break;
+	case QUERY_SEND_TRANSACTION:
+		take_sent(q, result);
+		break;
 	default:
 		take_verdict(q, result);
 		break;
@@ -560,6 +595,8 @@ static void on_answer(void *user, const struct rpc_answer *answer)
 		query_failed(q, answer->error, answer->message);
 	else if (answer->code == 0)
 		query_take(q, answer->result);
+	else if (q->kind == QUERY_SEND_TRANSACTION && is_verdict(answer->code))
+		query_failed(q, ADIT_E_INVALID_ARGUMENT, answer->message);
 	else if (!answered_by_error(q, answer))
 		query_refused(q, answer);
 }
@@ -589,6 +626,7 @@ static const struct call {
 			     {"getnetworkhashps", NOTHING, RPC_SMALL_ANSWER}},
     [QUERY_NETWORK_PEERS] = {{"getpeerinfo", NOTHING, RPC_BLOCK_ANSWER}},
     [QUERY_BAN_PEER] = {{"setban", NOTHING, RPC_SMALL_ANSWER}},
+    [QUERY_SEND_TRANSACTION] = {{"sendrawtransaction", NOTHING, RPC_SMALL_ANSWER}},
     [CHECK_BLOCK] = {{"getblocktemplate", NOTHING, RPC_SMALL_ANSWER}},
 };
 
@@ -648,6 +686,19 @@ static void ban_peer(struct rpc_query *q, const struct query *query)
 	query_send_params(q, params, strlen(params));
 }
 
+static void send_transaction(struct rpc_query *q, const char *hex)
+{
+	struct buf params = {0};
+
+	buf_append(&params, "[\"", 2);
+	buf_append(&params, hex, strlen(hex));
+	if (buf_append(&params, "\"]", 2))
+		query_send_params(q, params.data, params.size);
+	else
+		query_failed(q, ADIT_E_NO_MEMORY, "out of memory");
+	buf_free(&params);
+}
+
 static struct rpc_query *query_new(struct rpc *b, enum query_kind kind,
 				   struct service_request *request)
 {
@@ -680,6 +731,8 @@ void rpc_query(void *self, const struct query *query, struct service_request *re
 		hex_encode_reversed(query->block_hash, 32, q->block_text);
 	if (query->kind == QUERY_BAN_PEER)
 		ban_peer(q, query);
+	else if (query->kind == QUERY_SEND_TRANSACTION)
+		send_transaction(q, query->hex);
 	else
 		query_send(q);
 }

@@ -80,6 +80,12 @@
  *                   "version","subversion","connected_since","inbound"}, ...]}, 1000 at most.
  * ban_peer          {"address":"192.0.2.1","seconds":86400} -> {"banned":true}. Only for the
  *                   administrator, that is over the control socket.
+ * send_transaction  {"transaction":"0200.."} -> {"txid":".."}: serialized with witness, in
+ *                   hexadecimal, 400000 bytes at most. The node takes it into its mempool and
+ *                   relays it; one that is there already is no error. ADIT_E_INVALID_ARGUMENT: it
+ *                   does not want it, the message has its reason ("bad-txns-inputs-missingorspent");
+ *                   a fee beyond the node's own limit for mistakes is one, too. ADIT_E_UNSUPPORTED:
+ *                   the embedded chain, or no RPC. Needs the capability send_transactions.
  *
  * Only with the embedded chain, else ADIT_E_UNSUPPORTED; and only for the administrator:
  * reorganise        {"depth":2} -> {"done":true,"old_tip":"..","new_tip":"..","height":9,

@@ -13,12 +13,13 @@
 
 #define ALL                                                                                        \
 	"subscribe_events, publish_events, call_module, register_module_api, read_blockchain, "    \
-	"submit_block"
+	"submit_block, send_transactions"
 #define GOOD "subscribe_events, publish_events, call_module, register_module_api"
 #define GRANT_ALL "grant = " ALL
 
 static const char *const names[] = {"subscribe_events",    "publish_events",  "call_module",
-				    "register_module_api", "read_blockchain", "submit_block"};
+				    "register_module_api", "read_blockchain", "submit_block",
+				    "send_transactions"};
 
 /* Puts the plugin there with a manifest that requests CAPABILITIES; FOREIGN: into a folder in which
  * others than root can write (also where the test is not root's). */
@@ -130,7 +131,7 @@ START_TEST(nothing_granted)
 	wait_said("abi-beggar",
 		  "subscribe=permission-denied publish=permission-denied core=permission-denied "
 		  "register=permission-denied call=permission-denied read=permission-denied "
-		  "submit=permission-denied");
+		  "submit=permission-denied send=permission-denied");
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char refusal[128];
 
@@ -164,11 +165,12 @@ START_TEST(some_granted)
 	wait_said("abi-beggar", "submit=");
 	wait_said("abi-beggar", "subscribe=permission-denied publish=ok core=permission-denied "
 				"register=permission-denied call=permission-denied read=ok "
-				"submit=permission-denied");
+				"submit=permission-denied send=permission-denied");
 	rig_role("abi-beggar", "grant = all\n");
 	rig_reload();
-	wait_said("abi-beggar", "subscribe=ok publish=ok core=permission-denied register=ok "
-				"call=not-found read=ok submit=invalid-argument");
+	wait_said("abi-beggar",
+		  "subscribe=ok publish=ok core=permission-denied register=ok "
+		  "call=not-found read=ok submit=invalid-argument send=invalid-argument");
 	must(strstr(aditctl("status"), " is denied ") == NULL, "status: %s", aditctl("status"));
 }
 END_TEST
@@ -195,7 +197,8 @@ START_TEST(not_requested)
 	harness_start();
 	harness_wait_running();
 	wait_said("abi-beggar", "submit=");
-	wait_said("abi-beggar", "call=not-found read=permission-denied submit=permission-denied");
+	wait_said("abi-beggar", "call=not-found read=permission-denied submit=permission-denied "
+				"send=permission-denied");
 	logged("submit: the capability submit_block is missing in its manifest", "");
 }
 END_TEST
@@ -210,8 +213,9 @@ START_TEST(granted_to_the_installation)
 	harness_start();
 	harness_wait_running();
 	wait_said("abi-beggar", "submit=");
-	wait_said("abi-beggar", "subscribe=ok publish=ok core=permission-denied register=ok "
-				"call=not-found read=ok submit=invalid-argument");
+	wait_said("abi-beggar",
+		  "subscribe=ok publish=ok core=permission-denied register=ok "
+		  "call=not-found read=ok submit=invalid-argument send=invalid-argument");
 }
 END_TEST
 

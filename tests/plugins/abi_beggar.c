@@ -11,7 +11,7 @@
 
 #include <adit/plugin.h>
 
-#define BEGGAR_CALLS 3
+#define BEGGAR_CALLS 4
 
 static const struct {
 	const char *label;
@@ -22,6 +22,7 @@ static const struct {
     {"call", "nobody", "anything", "{}"},
     {"read", "node", "get_chain_tip", "{}"},
     {"submit", "node", "submit_block", "{}"},
+    {"send", "node", "send_transaction", "{}"},
 };
 
 struct beggar;

@@ -250,6 +250,50 @@ START_TEST(the_network_is_told)
 }
 END_TEST
 
+static const char *send_zeros(size_t digits)
+{
+	static char request[1 << 20];
+	int head = snprintf(request, sizeof(request), "{\"transaction\":\"");
+
+	memset(request + head, '0', digits);
+	strcpy(request + head + digits, "\"}");
+	return ask("send_transaction", request);
+}
+
+START_TEST(transactions_are_sent)
+{
+	static const struct {
+		int code;
+		const char *text;
+	} refusals[] = {{-22, "TX decode failed"},
+			{-25, "bad-txns-inputs-missingorspent"},
+			{-26, "min relay fee not met"},
+			{-27, "Transaction outputs already in utxo set"}};
+	static const char request[] = "{\"transaction\":\"0a0B\"}";
+	static const char *const wrong[] = {"{}", "{\"transaction\":7}", "{\"transaction\":\"\"}",
+					    "{\"transaction\":\"000\"}",
+					    "{\"transaction\":\"0\\\"\"}"};
+	char expected[128];
+
+	start();
+	mock_node_can(&mock, "sendrawtransaction", TXID);
+	ck_assert_str_eq(ask("send_transaction", request), "{\"txid\":" TXID "}");
+	ck_assert_str_eq(mock.last_params, "[\"0a0B\"]");
+	ck_assert_str_eq(send_zeros(800000), "{\"txid\":" TXID "}");
+	rig_must_have(send_zeros(800002), "invalid-argument: transaction: 1 to 400000 bytes");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		rig_must_have(ask("send_transaction", wrong[i]), "invalid-argument: transaction: ");
+	mock_node_can(&mock, "sendrawtransaction", "\"00\"");
+	rig_must_have(ask("send_transaction", request), "protocol: sendrawtransaction: ");
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		mock_node_cannot(&mock, "sendrawtransaction", refusals[i].code, refusals[i].text);
+		snprintf(expected, sizeof(expected), "invalid-argument: sendrawtransaction: %s",
+			 refusals[i].text);
+		ck_assert_str_eq(ask("send_transaction", request), expected);
+	}
+}
+END_TEST
+
 START_TEST(a_block_is_checked)
 {
 	uint8_t block[100] = {0};
@@ -453,6 +497,8 @@ START_TEST(the_embedded_chain_answers)
 	rig_must_have(ask("get_network_stats", "{}"), "\"peer_count\":0");
 	ck_assert_str_eq(ask("get_network_peers", "{}"), "{\"peers\":[]}");
 	rig_must_have(ask("get_fee_estimate", "{\"target_blocks\":6}"), "unsupported: ");
+	rig_must_have(ask("send_transaction", "{\"transaction\":\"00\"}"),
+		      "unsupported: send_transaction: the embedded chain takes none");
 	rig_must_have(ask("get_sync_status", "{}"), "\"synced\":true");
 	reply = fake_host_call(host, "get_block_header", "{\"hash\":\"" GENESIS "\"}", NULL, 0);
 	ck_assert_uint_eq(reply->attachment_size, 80);
@@ -509,6 +555,7 @@ int main(void)
 	tcase_add_test(rpc, outputs_are_looked_up);
 	tcase_add_test(rpc, the_mempool_is_told);
 	tcase_add_test(rpc, the_network_is_told);
+	tcase_add_test(rpc, transactions_are_sent);
 	tcase_add_test(rpc, a_block_is_checked);
 	tcase_add_test(rpc, height_and_sync_are_told);
 	tcase_add_loop_test(rpc, a_missing_method_is_said, 0, 2);

@@ -207,6 +207,29 @@ static void compare_utxo(void)
 	free(hash);
 }
 
+/* What the node has already is taken again, what it can't use is refused with its reason. */
+static void send_transactions(void)
+{
+	struct json_object *mempool = node_cli("getrawmempool");
+	const char *txid = json_object_get_string(json_element(mempool, 0));
+	char *hex = node_text("getrawtransaction %s", txid);
+	struct fake_reply *reply;
+	struct json_object *o;
+	char request[4096];
+
+	snprintf(request, sizeof(request), "{\"transaction\":\"%s\"}", hex);
+	o = ask("send_transaction", request);
+	ck_assert_str_eq(json_text(o, "txid", ""), txid);
+	json_object_put(o);
+	reply = call("send_transaction", "{\"transaction\":\"00\"}", NULL, 0);
+	ck_assert_int_eq(reply->error, ADIT_E_INVALID_ARGUMENT);
+	ck_assert_msg(strstr(reply->message, "sendrawtransaction: TX decode failed") != NULL, "%s",
+		      reply->message);
+	fake_reply_free(reply);
+	free(hex);
+	json_object_put(mempool);
+}
+
 START_TEST(answers_agree)
 {
 	struct json_object *o;
@@ -219,6 +242,7 @@ START_TEST(answers_agree)
 	compare_header();
 	compare_mempool();
 	compare_utxo();
+	send_transactions();
 	o = ask("get_network_stats", "{}");
 	ck_assert_int_eq(json_integer(o, "peer_count", -1), 0);
 	json_object_put(o);
