@@ -187,6 +187,46 @@ static void add_action(struct table *t, struct json_object *one)
 	table_add(t, STYLE_PLAIN, json_text(one, "error", "-"));
 }
 
+/* TEXT, whole: who approves has to see its end too. */
+static void print_clean(const char *text)
+{
+	char part[TABLE_CELL_MAX];
+
+	for (size_t size = strlen(text); size > 0;) {
+		size_t some = size < sizeof(part) - 1 ? size : sizeof(part) - 1;
+		char piece[TABLE_CELL_MAX];
+
+		/* No character is cut in two. */
+		while (some < size && some > 1 && ((unsigned char)text[some] & 0xc0) == 0x80)
+			some--;
+		memcpy(piece, text, some);
+		piece[some] = '\0';
+		text_clean(piece, part, sizeof(part));
+		fputs(part, stdout);
+		text += some;
+		size -= some;
+	}
+}
+
+/* What the action ONE asks for, a line for each parameter; its value is JSON, so that none looks
+ * like another. */
+static void show_parameters(struct json_object *one, const char *before)
+{
+	struct json_object *params = json_object_member(one, "params");
+
+	if (params == NULL)
+		return;
+	json_object_object_foreach(params, key, value)
+	{
+		fputs(before, stdout);
+		print_clean(key);
+		putchar('=');
+		print_clean(json_object_to_json_string_ext(
+		    value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		putchar('\n');
+	}
+}
+
 static void show_action(const struct session *s, struct json_object *one)
 {
 	struct table t;
@@ -195,6 +235,7 @@ static void show_action(const struct session *s, struct json_object *one)
 	add_action(&t, one);
 	table_print(&t, stdout, &s->o->terminal);
 	table_free(&t);
+	show_parameters(one, "  ");
 }
 
 static void show_actions(const struct session *s, struct json_object *o)
@@ -222,6 +263,13 @@ static void show_actions(const struct session *s, struct json_object *o)
 		putchar('\n');
 	table_print(&t, stdout, &s->o->terminal);
 	table_free(&t);
+	for (size_t i = 0; i < json_count(actions); i++) {
+		char before[32];
+
+		snprintf(before, sizeof(before), "%" PRId64 " ",
+			 json_integer(json_element(actions, i), "action_id", 0));
+		show_parameters(json_element(actions, i), before);
+	}
 }
 
 /* --- lists --- */

@@ -44,6 +44,9 @@ const struct action *action_find(const char *name);
 const struct action *action_at(size_t index);
 /* The role that PARAMS of a reboot name instead of a thing; NULL: none. */
 const char *action_role(const struct action *action, struct json_object *params);
+/* What PARAMS (validated) ask for, by name: {mode}, {hashrate}, {pool_url, ..}; no password. A new
+ * object, {} when there is nothing to say. */
+struct json_object *action_shown(const struct action *action, struct json_object *params);
 /* actions_enabled, and in supported_actions. */
 bool action_allowed(const struct miningos *m, const struct action *action);
 

@@ -35,6 +35,7 @@ struct local_action {
 	char user[72];
 	char error[320];
 	struct json_object *params; /* while it may still be done */
+	struct json_object *shown;  /* of them, without passwords; kept */
 	struct json_object *result;
 	uint64_t done_ms;
 };

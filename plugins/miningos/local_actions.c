@@ -12,12 +12,15 @@
 #include "plugins/miningos/jsons.h"
 #include "plugins/miningos/miningos.h"
 
+#define JSON_FLAGS (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
+
 /* Who is to approve has so long. */
 #define VOTING_MS ((uint64_t)24 * 3600 * 1000)
 
 static void clear(struct local_action *a)
 {
 	json_object_put(a->params);
+	json_object_put(a->shown);
 	json_object_put(a->result);
 	*a = (struct local_action){0};
 }
@@ -43,6 +46,7 @@ static struct json_object *action_json(const struct local_action *a)
 	add_count(o, "action_id", a->id);
 	add_text(o, "action", a->action->name);
 	add_text(o, "target", a->thing_id[0] ? a->thing_id : a->role[0] ? a->role : NULL);
+	add_object(o, "params", json_object_get(a->shown));
 	add_text(o, "user", a->user);
 	add_text(o, "status", status_name(a));
 	add_object(o, "result", json_object_get(a->result));
@@ -277,6 +281,7 @@ static void trigger(struct miningos *m, struct adit_request *request, const char
 	}
 	a->action = action;
 	a->params = params;
+	a->shown = action_shown(action, params);
 	snprintf(a->thing_id, sizeof(a->thing_id), "%s", t != NULL ? t->id : "");
 	snprintf(a->role, sizeof(a->role), "%s", role != NULL ? role : "");
 	snprintf(a->user, sizeof(a->user), "%s", caller);
@@ -284,8 +289,11 @@ static void trigger(struct miningos *m, struct adit_request *request, const char
 	if (m->settings.require_approval && action->changes && strcmp(caller, "control") != 0) {
 		a->status = LOCAL_VOTING;
 		mos_log(m, ADIT_LOG_INFO,
-			"action %llu: %s wants %s; `aditctl miningos approve %llu` lets it",
-			(unsigned long long)a->id, caller, action->name, (unsigned long long)a->id);
+			"action %llu: %s wants %s; `aditctl miningos action %llu` shows all of it, "
+			"`approve %llu` lets it: %.250s",
+			(unsigned long long)a->id, caller, action->name, (unsigned long long)a->id,
+			(unsigned long long)a->id,
+			json_object_to_json_string_ext(a->shown, JSON_FLAGS));
 	} else {
 		execute(a);
 	}

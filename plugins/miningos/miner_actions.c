@@ -58,6 +58,24 @@ const char *action_role(const struct action *action, struct json_object *params)
 		   : NULL;
 }
 
+struct json_object *action_shown(const struct action *action, struct json_object *params)
+{
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} names[] = {{MOS_SET_POWER_MODE, "mode"}, {MOS_SET_HASHRATE, "hashrate"}};
+	struct json_object *o;
+
+	if (action->bit == MOS_SETUP_POOLS)
+		return pool_config_shown(params);
+	o = json_object_new_object();
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (action->bit == names[i].bit)
+			add_object(o, names[i].name, copy_json(first(params)));
+	}
+	return o;
+}
+
 static const char *was_disconnected(struct json_object *answer)
 {
 	return get_count(answer, "disconnected", 0) > 0 ? NULL : ERR_AWAY;

@@ -100,6 +100,14 @@ const char *pool_config_check(struct miningos *m, const struct thing *t, struct 
 	return good ? NULL : "ERR_POOL_CONFIG_INVALID";
 }
 
+struct json_object *pool_config_shown(struct json_object *params)
+{
+	struct json_object *o = target_params(params);
+
+	json_object_object_del(o, "pool_password");
+	return o;
+}
+
 /* What is remembered of a configuration: not its passwords. */
 static struct json_object *without_secrets(struct json_object *params)
 {

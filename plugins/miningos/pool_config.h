@@ -25,6 +25,8 @@ struct pool_update {
  * [{pool_url, pool_user?, pool_password?, authority_key?, jds_url?}]. */
 const char *pool_config_check(struct miningos *m, const struct thing *t,
 			      struct json_object *params);
+/* What of PARAMS goes to the role, under its names, without the password; a new object. */
+struct json_object *pool_config_shown(struct json_object *params);
 void pool_config_start(struct action_run *run);
 void pool_config_end(struct miningos *m);
 

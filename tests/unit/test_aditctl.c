@@ -580,6 +580,40 @@ START_TEST(miningos_action)
 }
 END_TEST
 
+/* What is to be approved is seen, each parameter on a line. */
+START_TEST(miningos_action_parameters)
+{
+	int fd;
+
+	start(false, "miningos", "action", "17", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd),
+	       "\"result\":{\"action_id\":17,\"action\":\"updatePoolConfig\",\"status\":\"VOTING\","
+	       "\"params\":{\"pool_url\":\"stratum2+tcp://p.example:3333/9auqWE\","
+	       "\"pool_user\":\"a\\nb\"}}");
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	contains(run.out, "  pool_url=\"stratum2+tcp://p.example:3333/9auqWE\"\n");
+	contains(run.out, "  pool_user=\"a\\nb\"\n");
+	contains(run.out, "it waits for an approval");
+}
+END_TEST
+
+START_TEST(miningos_actions_parameters)
+{
+	int fd;
+
+	start(false, "miningos", "list-actions", NULL);
+	fd = accept_it();
+	answer(fd, read_request(fd),
+	       "\"result\":{\"supported\":[],\"actions\":[{\"action_id\":17,\"action\":"
+	       "\"setHashrate\",\"status\":\"VOTING\",\"params\":{\"hashrate\":null}}]}");
+	finish(fd);
+	ck_assert_int_eq(run.status, 0);
+	contains(run.out, "17 hashrate=null\n");
+}
+END_TEST
+
 /* Who has the role started anew does not hear of it from that role. */
 START_TEST(miningos_rack_reboot)
 {
@@ -1564,6 +1598,8 @@ static TCase *program_case(void)
 	tcase_add_test(c, what_was_meant);
 	tcase_add_test(c, usage_errors_are_status_2);
 	tcase_add_test(c, miningos_action);
+	tcase_add_test(c, miningos_action_parameters);
+	tcase_add_test(c, miningos_actions_parameters);
 	tcase_add_test(c, miningos_rack_reboot);
 	tcase_add_test(c, miningos_miners);
 	tcase_add_test(c, stop_waits_for_the_end);

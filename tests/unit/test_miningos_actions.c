@@ -518,6 +518,60 @@ START_TEST(test_approval)
 }
 END_TEST
 
+/* Who approves sees what they approve, but no password. */
+static const struct {
+	const char *asked;
+	const char *shown;
+} shown[] = {
+    {"{\"action_type\":\"updatePoolConfig\",\"pool_url\":\"pool.example:1\",\"pool_user\":\"u\","
+     "\"pool_password\":\"s3cret\",\"authority_key\":\"k\"}",
+     "{\"pool_url\":\"pool.example:1\",\"pool_user\":\"u\",\"authority_key\":\"k\"}"},
+    {"{\"action_type\":\"setupPools\",\"target\":\"SV2-0001\",\"params\":[" POOLS "]}",
+     "{\"pool_url\":\"pool.example:3333\",\"pool_user\":\"w\"}"},
+    {"{\"action_type\":\"setPowerMode\",\"target\":\"SV2-0001\",\"mode\":\"sleep\"}",
+     "{\"mode\":\"sleep\"}"},
+    {"{\"action_type\":\"setHashrate\",\"target\":\"SV2-0001\",\"hashrate\":5000}",
+     "{\"hashrate\":5000}"},
+    {"{\"action_type\":\"setHashrate\",\"target\":\"SV2-0001\",\"hashrate\":null}",
+     "{\"hashrate\":null}"},
+    {"{\"action_type\":\"reboot\",\"target\":\"SV2-0002\"}", "{}"},
+};
+
+/* The action O, which is consumed, shows TEXT and no secret. */
+static void shows(struct json_object *o, const char *text)
+{
+	ck_assert_str_eq(
+	    json_object_to_json_string_ext(get_member(o, "params"), JSON_C_TO_STRING_PLAIN), text);
+	ck_assert_ptr_null(strstr(json_object_to_json_string(o), "s3cret"));
+	json_object_put(o);
+}
+
+START_TEST(test_approval_shows)
+{
+	struct adit_host *role = fake_host_new("ledger", NULL, NULL, rig.host);
+	struct json_object *o = role_calls(role, "trigger_action", shown[_i].asked);
+	char id[64];
+
+	ck_assert_str_eq(rig_text(o, "status"), "VOTING");
+	snprintf(id, sizeof(id), "{\"action_id\":%.0f}", rig_number(o, "action_id"));
+	shows(o, shown[_i].shown);
+	shows(rig_method("get_action_status", id, NULL), shown[_i].shown);
+	o = rig_method("list_actions", "{}", NULL);
+	shows(json_object_get(json_object_array_get_idx(get_member(o, "actions"), 0)),
+	      shown[_i].shown);
+	json_object_put(o);
+	shows(rig_method("approve_action", id, NULL), shown[_i].shown);
+	while (!is_over(id))
+		fake_host_run(rig.host, 10);
+	ck_assert_uint_eq(rig.asked_count, 1);
+	/* And afterwards what was done. */
+	shows(rig_method("get_action_status", id, NULL), shown[_i].shown);
+	ck_assert(fake_host_logged(rig.host, shown[_i].shown));
+	ck_assert(!fake_host_logged(rig.host, "s3cret"));
+	fake_host_free(role);
+}
+END_TEST
+
 /* Nobody lets what they want themselves. */
 static int32_t denied;
 
@@ -636,6 +690,7 @@ int main(void)
 	tcase_add_test(c, test_trigger);
 	tcase_add_loop_test(c, test_trigger_refused, 0, COUNT(refused));
 	tcase_add_test(c, test_approval);
+	tcase_add_loop_test(c, test_approval_shows, 0, COUNT(shown));
 	tcase_add_test(c, test_approval_is_the_administrators);
 	tcase_add_test(c, test_many_actions);
 	tcase_add_test(c, test_methods);
