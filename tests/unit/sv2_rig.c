@@ -242,6 +242,9 @@ void rig_fini(struct rig *rig)
 	sv2_client_free(rig->client);
 	sv2_server_free(rig->server);
 	ck_assert_uint_eq(rig->opened, rig->closed);
+	/* A look-up that was given up calls back once more, from the loop. */
+	for (int i = 0; i < 3; i++)
+		(void)event_base_loop(rig->base, EVLOOP_NONBLOCK);
 	close(rig->listener);
 	if (rig->path[0] != '\0')
 		(void)unlink(rig->path);
