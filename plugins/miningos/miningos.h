@@ -51,6 +51,7 @@ struct miningos {
 	struct json_object *pool_config;   /* the last that was set, without secrets; NULL: none */
 	struct json_object *rack_settings; /* NULL: none */
 	char reboot_user[128];
+	uint32_t calls_numbered; /* those that no vote numbers */
 	uint64_t save_ms; /* Unix: when things were written last */
 	struct link *link;
 };

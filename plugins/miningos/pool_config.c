@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/bitcoin/sha256.h"
+#include "lib/util/random.h"
 #include "plugins/miningos/actions.h"
 #include "plugins/miningos/jsons.h"
 #include "plugins/miningos/miningos.h"
@@ -108,13 +110,13 @@ struct json_object *pool_config_shown(struct json_object *params)
 	return o;
 }
 
-/* What is remembered of a configuration: not its passwords. */
-static struct json_object *without_secrets(struct json_object *params)
+/* What is remembered of a configuration, SHOWN, as MiningOS lists pools. */
+static struct json_object *as_pools(struct json_object *shown)
 {
 	struct json_object *list = json_object_new_array(), *o = json_object_new_object();
 
-	add_text(o, "url", get_text(params, "pool_url", NULL));
-	add_text(o, "workerName", get_text(params, "pool_user", NULL));
+	add_text(o, "url", get_text(shown, "pool_url", NULL));
+	add_text(o, "workerName", get_text(shown, "pool_user", NULL));
 	json_object_array_add(list, o);
 	return list;
 }
@@ -181,10 +183,32 @@ static void on_reply(void *user, const struct adit_reply *reply)
 	if (error == ADIT_OK) {
 		m->pool_update.done_ms = mos_now_ms();
 		json_object_put(m->pool_config);
-		m->pool_config = without_secrets(m->pool_update.params);
+		m->pool_config = as_pools(m->pool_update.shown);
 	}
 	end_all(m, number, data, error, text);
 	json_object_put(data);
+}
+
+/* Frees PARAMS of target_params(), and leaves neither its password nor that of JSON, its text, in
+ * memory that others get. */
+static void params_free(struct json_object *params, const char *json)
+{
+	const char *password = get_text(params, "pool_password", NULL);
+
+	if (password != NULL)
+		secure_wipe((char *)(uintptr_t)password, strlen(password));
+	secure_wipe((char *)(uintptr_t)json, strlen(json));
+	json_object_put(params);
+}
+
+/* RUN goes the way of another that asks for the same, or has to wait for one that doesn't. */
+static void join_other(struct action_run *run, bool same)
+{
+	if (!run->m->pool_update_open)
+		finish(run, NULL);
+	else if (!same)
+		action_failed(run, "ERR_POOL_CONFIG_BUSY",
+			      "another pool is being set at this moment");
 }
 
 void pool_config_start(struct action_run *run)
@@ -192,27 +216,29 @@ void pool_config_start(struct action_run *run)
 	struct miningos *m = run->m;
 	struct pool_update *u = &m->pool_update;
 	struct json_object *params = target_params(run->params);
-	bool same = u->params != NULL && json_object_equal(params, u->params) &&
-		    strcmp(u->number, run->number) == 0;
-	const char *json;
+	const char *json = json_object_to_json_string_ext(params, JSON_C_TO_STRING_PLAIN);
+	uint8_t digest[32];
+	bool same;
+	int32_t code;
 
+	sha256(json, strlen(json), digest);
+	same = u->shown != NULL && memcmp(digest, u->digest, sizeof(digest)) == 0 &&
+	       strcmp(u->number, run->number) == 0;
 	if (m->pool_update_open || (same && mos_now_ms() < u->done_ms + SAME_MS)) {
-		json_object_put(params);
-		if (!m->pool_update_open)
-			finish(run, NULL);
-		else if (!same)
-			action_failed(run, "ERR_POOL_CONFIG_BUSY",
-				      "another pool is being set at this moment");
+		params_free(params, json);
+		join_other(run, same);
 		return;
 	}
-	json_object_put(u->params);
-	*u = (struct pool_update){.params = params};
+	json_object_put(u->shown);
+	*u = (struct pool_update){.shown = pool_config_shown(run->params)};
+	memcpy(u->digest, digest, sizeof(digest));
 	snprintf(u->number, sizeof(u->number), "%s", run->number);
-	json = json_object_to_json_string_ext(params, JSON_C_TO_STRING_PLAIN);
 	m->pool_update_open = true;
-	if (m->api->call(m->host, m->settings.pool_config_target, "update_pool_config", json,
-			 strlen(json), NULL, 0, m->settings.timeout_seconds * 1000, on_reply, m,
-			 NULL, NULL) == ADIT_OK)
+	code = m->api->call(m->host, m->settings.pool_config_target, "update_pool_config", json,
+			    strlen(json), NULL, 0, m->settings.timeout_seconds * 1000, on_reply, m,
+			    NULL, NULL);
+	params_free(params, json);
+	if (code == ADIT_OK)
 		return;
 	m->pool_update_open = false;
 	action_failed(run, "ERR_ACTION_FAILED", "the host refuses the call");
@@ -220,7 +246,7 @@ void pool_config_start(struct action_run *run)
 
 void pool_config_end(struct miningos *m)
 {
-	json_object_put(m->pool_update.params);
+	json_object_put(m->pool_update.shown);
 	json_object_put(m->pool_config);
 	m->pool_update = (struct pool_update){0};
 	m->pool_config = NULL;

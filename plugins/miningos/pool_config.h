@@ -15,7 +15,8 @@ struct miningos;
 struct thing;
 
 struct pool_update {
-	struct json_object *params; /* what was sent last, with its secrets; NULL: nothing */
+	struct json_object *shown; /* what was sent last, without its password; NULL: nothing */
+	uint8_t digest[32];        /* of all that was sent: its secrets are not kept */
 	char number[32];            /* of the action that it was for */
 	uint64_t done_ms;           /* Unix, when it was taken; 0: not yet, or refused */
 };

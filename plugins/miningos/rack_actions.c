@@ -123,6 +123,18 @@ static struct json_object *added_part(struct json_object *params)
 	return get_member(last, "actionId") != NULL ? last : NULL;
 }
 
+/* The number of the action that CALL is part of: the ork's, or one of its own, since only what one
+ * action does may have one upstream change in common. */
+static void action_number(const struct rack_call *call, const char *method, char out[32])
+{
+	struct json_object *id = get_member(added_part(rack_param(call, "params")), "actionId");
+
+	if (id != NULL)
+		snprintf(out, 32, "%s", json_object_get_string(id));
+	else
+		snprintf(out, 32, "%s-%u", method, (unsigned)++call->m->calls_numbered);
+}
+
 /* PARAMS without it; a new array. */
 static struct json_object *own_params(struct json_object *params)
 {
@@ -191,7 +203,7 @@ void rack_query_thing(struct rack_call *call)
 	struct thing *t = id != NULL ? things_find(&m->things, id) : NULL;
 	struct json_object *params = rack_param(call, "params"), *added = added_part(params), *own;
 	const struct action *action = method != NULL ? action_find(method) : NULL;
-	const char *number;
+	char number[32];
 
 	if (t == NULL) {
 		rack_refuse(call, "ERR_THING_NOTFOUND");
@@ -213,8 +225,7 @@ void rack_query_thing(struct rack_call *call)
 	if (wrong != NULL) {
 		rack_refuse(call, wrong);
 	} else {
-		number = added != NULL ? json_object_get_string(get_member(added, "actionId"))
-				       : "queryThing";
+		action_number(call, "queryThing", number);
 		action_start(m, action, t, own, get_text(added, "user", NULL), number,
 			     action->changes ? on_changed : on_done, call);
 	}
@@ -229,6 +240,7 @@ struct apply {
 	struct rack_call *call;
 	const struct action *action;
 	struct json_object *params;
+	char number[32]; /* one for all its things */
 	uint64_t open;
 	uint64_t good;
 };
@@ -261,7 +273,7 @@ static bool apply_one(void *user, struct thing *t)
 	a->open++;
 	action_start(a->call->m, a->action, t, a->params,
 		     get_text(added_part(rack_param(a->call, "params")), "user", NULL),
-		     "applyThings", on_applied, a);
+		     a->number, on_applied, a);
 	return true;
 }
 
@@ -290,6 +302,7 @@ void rack_apply_things(struct rack_call *call)
 			    .action = action,
 			    .params = own_params(rack_param(call, "params")),
 			    .open = 1};
+	action_number(call, "applyThings", a->number);
 	if (!rack_select(m, rack_param(call, "query"), apply_one, a, &error) && a->open == 1 &&
 	    a->good == 0) {
 		rack_refuse(call, error);

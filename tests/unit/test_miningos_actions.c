@@ -257,6 +257,22 @@ START_TEST(test_pools)
 }
 END_TEST
 
+static const struct fake_option unvoted[] = {{"require_approval", "false"}, {NULL, NULL}};
+
+/* A call without a number is an action of its own: what is asked for anew is done anew. */
+START_TEST(test_pools_anew)
+{
+	again(unvoted);
+	query_succeeds("local", "setupPools", "[" POOLS "]");
+	query_succeeds("local", "setupPools", "[" POOLS "]");
+	ck_assert_uint_eq(rig.asked_count, 2);
+	for (unsigned i = 0; i < 2; i++)
+		rig_expect("applyThings", "{\"method\":\"setupPools\",\"params\":[" POOLS "]}",
+			   "2");
+	ck_assert_uint_eq(rig.asked_count, 4);
+}
+END_TEST
+
 START_TEST(test_pools_refused)
 {
 	struct json_object *o;
@@ -681,6 +697,7 @@ int main(void)
 	tcase_add_test(c, test_power);
 	tcase_add_test(c, test_hashrate);
 	tcase_add_test(c, test_pools);
+	tcase_add_test(c, test_pools_anew);
 	tcase_add_test(c, test_pools_refused);
 	tcase_add_test(c, test_timeout);
 	tcase_add_test(c, test_query_errors);
