@@ -126,6 +126,7 @@ static int32_t jdc_reload(void *instance)
 		result = make_payout(&payout, &settings.reward, jdc->mining.info.network, &e);
 	if (result != ADIT_OK) {
 		api->set_error(jdc->mining.host, e.text);
+		jdc_settings_fini(&settings);
 		return result;
 	}
 	if (!jdc_settings_same_fixed(&jdc->settings, &settings) ||

@@ -1751,6 +1751,12 @@ START_TEST(reload)
 	set("two.user_identity", "");
 	ck_assert_int_eq(fake_host_reload(b.host), ADIT_E_CONFIG);
 	set("two.user_identity", "other");
+	/* also what is only seen when all else was read; more than once, for a leak to show */
+	set("payout", "wpkh(tpubD6NzVbkrYhZ4XgiXtGrdW5XDAPFCL9h7we1vwNCpn8tGbBcgfVYjXyhW"
+		      "o4E1xkh56hjod1RhGjxbaTLV3X4FyWuejifB9jusQ46QzG87VKp/0/*)");
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(fake_host_reload(b.host), ADIT_E_CONFIG);
+	set("payout", options[0].value);
 	set("extranonce_size", "9");
 	ck_assert_int_eq(fake_host_reload(b.host), ADIT_E_UNSUPPORTED);
 	end();
